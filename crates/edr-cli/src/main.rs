@@ -1,0 +1,2 @@
+//! The edr command line.
+fn main() {}

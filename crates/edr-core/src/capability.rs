@@ -1,0 +1,172 @@
+//! What a tenant can do, as plain data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Filter, Noun, Op};
+
+/// One thing that a provider can or cannot do. Later features are added here; a provider that does
+/// not mention one does not have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Feature {
+    /// Read one alert by id.
+    AlertGet,
+    /// List alerts.
+    AlertList,
+    /// Tell whether a host is online now.
+    ConnectionState,
+    /// Tell whether a host is contained.
+    ContainmentState,
+    /// Read one host by id.
+    HostGet,
+    /// List hosts.
+    HostList,
+}
+
+impl Feature {
+    /// The feature as a stable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AlertGet => "alert_get",
+            Self::AlertList => "alert_list",
+            Self::ConnectionState => "connection_state",
+            Self::ContainmentState => "containment_state",
+            Self::HostGet => "host_get",
+            Self::HostList => "host_list",
+        }
+    }
+}
+
+/// Whether a feature is there, and why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "support")]
+pub enum Support {
+    /// It works.
+    Full,
+    /// It does not, for this reason.
+    None {
+        /// The reason, for a person.
+        reason: String,
+    },
+    /// It works with a restriction.
+    Restricted {
+        /// The restriction, for a person.
+        note: String,
+    },
+}
+
+/// Where a filter is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Site {
+    /// Here, after the items have arrived: every page is read.
+    Client,
+    /// By the vendor: only matching items are sent.
+    Server,
+}
+
+/// One filter that the vendor evaluates. What is not listed is evaluated here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterSupport {
+    /// The noun that is filtered.
+    pub noun: Noun,
+    /// The model's field name.
+    pub field: String,
+    /// The operators that the vendor evaluates.
+    pub ops: Vec<Op>,
+}
+
+/// What one tenant can do. Data, not code: it can be printed, compared and used to choose tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// The features that are mentioned; see [`Self::support`].
+    pub features: BTreeMap<Feature, Support>,
+    /// The filters that the vendor evaluates.
+    pub server_filters: Vec<FilterSupport>,
+    /// The largest page that the provider asks for, by noun.
+    pub max_page: BTreeMap<Noun, u32>,
+}
+
+impl Capabilities {
+    /// Nothing at all; add to it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds features that work.
+    #[must_use]
+    pub fn with(mut self, features: impl IntoIterator<Item = Feature>) -> Self {
+        self.features.extend(features.into_iter().map(|f| (f, Support::Full)));
+        self
+    }
+
+    /// Adds a feature that works with a restriction.
+    #[must_use]
+    pub fn with_restricted(mut self, feature: Feature, note: impl Into<String>) -> Self {
+        self.features.insert(feature, Support::Restricted { note: note.into() });
+        self
+    }
+
+    /// Adds a feature that is missing, with the reason.
+    #[must_use]
+    pub fn without(mut self, feature: Feature, reason: impl Into<String>) -> Self {
+        self.features.insert(feature, Support::None { reason: reason.into() });
+        self
+    }
+
+    /// Adds a filter that the vendor evaluates.
+    #[must_use]
+    pub fn with_filter(mut self, noun: Noun, field: &str, ops: &[Op]) -> Self {
+        let support = FilterSupport { noun, field: field.to_owned(), ops: ops.to_vec() };
+        self.server_filters.push(support);
+        self
+    }
+
+    /// Sets the largest page of a noun.
+    #[must_use]
+    pub fn with_max_page(mut self, noun: Noun, size: u32) -> Self {
+        self.max_page.insert(noun, size);
+        self
+    }
+
+    /// Whether a feature is there; a feature that nobody mentioned is not.
+    #[must_use]
+    pub fn support(&self, feature: Feature) -> Support {
+        let silent =
+            || Support::None { reason: format!("this provider does not offer {}", feature.as_str()) };
+        self.features.get(&feature).cloned().unwrap_or_else(silent)
+    }
+
+    /// True unless the feature is missing.
+    #[must_use]
+    pub fn has(&self, feature: Feature) -> bool {
+        !matches!(self.support(feature), Support::None { .. })
+    }
+
+    /// Refuses what is missing, before anything is sent.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Unsupported`] with the reason.
+    pub fn require(&self, feature: Feature) -> Result<(), Error> {
+        match self.support(feature) {
+            Support::None { reason } => Err(Error::unsupported(reason).with_operation(feature.as_str())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where this filter is evaluated.
+    #[must_use]
+    pub fn site(&self, noun: Noun, filter: &Filter) -> Site {
+        let served = self
+            .server_filters
+            .iter()
+            .any(|s| s.noun == noun && s.field == filter.field().name && s.ops.contains(&filter.op()));
+        if served { Site::Server } else { Site::Client }
+    }
+}

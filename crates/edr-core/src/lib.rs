@@ -1,0 +1,57 @@
+//! The contract that every EDR vendor meets here: one trait, one model, one error.
+//!
+//! This crate holds no HTTP, no runtime and no vendor's words. A vendor crate implements
+//! [`EdrProvider`], a few methods that each answer one page; everything comfortable (walks over
+//! all pages, streams, collecting, finding) is in [`EdrProviderExt`], which nobody implements.
+//!
+//! Four promises shape the types:
+//!
+//! * **Never silent.** A listing ends as [`Outcome::Complete`], [`Outcome::Partial`] (with what is
+//!   missing and why) or [`Outcome::Failed`]. An item that cannot be decoded is a [`Rejected`]
+//!   value, never a lost page.
+//! * **The tenant is in everything.** Each item, error and cursor names its [`TenantId`].
+//! * **No faked parity.** [`Capabilities`] say, as data, what a tenant can do, which filters its
+//!   vendor evaluates and which are evaluated here.
+//! * **Raw is kept.** Each item carries the vendor's own JSON as [`Raw`].
+//!
+//! ```
+//! use edr_core::{EdrProviderExt, HostQuery, InMemory, Platform};
+//! # use edr_core::Host;
+//! # futures_util::future::FutureExt::now_or_never(async {
+//! let provider = InMemory::builder("acme").host(Host::new("falcon", "acme", "0f3a", "{}")).build();
+//! let hosts = provider.collect_hosts(&HostQuery::new()).await?;
+//! assert_eq!(hosts.items.len(), 1);
+//! assert!(hosts.outcome.is_complete());
+//! let none = provider.collect_hosts(&HostQuery::new().platform(Platform::Macos)).await?;
+//! assert!(none.items.is_empty() && none.outcome.is_complete());
+//! # Ok::<(), edr_core::Error>(())
+//! # }).unwrap().unwrap();
+//! ```
+
+mod capability;
+pub mod clock;
+mod cursor;
+mod error;
+mod filter;
+mod memory;
+pub mod model;
+mod page;
+mod provider;
+mod query;
+mod walk;
+
+pub use capability::{Capabilities, Feature, FilterSupport, Site, Support};
+pub use cursor::Cursor;
+pub use error::{Error, ErrorKind, PlainDetail, Result, RetryStatus, VendorDetail};
+pub use filter::{Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, host_fields};
+pub use memory::{InMemory, InMemoryBuilder, Script};
+pub use model::{
+    Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Attack, AttackRef, Cloud, Comment,
+    ConnectionState, ContainmentState, Disposition, Dns, Evidence, File, Group, Hashes, Host, HostType,
+    Indicator, Kubernetes, NetworkActivity, NetworkEndpoint, NetworkInterface, Origin, Os, Platform, Policy,
+    Process, Provenance, Raw, Registry, Risk, Severity, Signature, Tag, TenantId, User, UserKind, Vendor,
+    Verdict,
+};
+pub use page::{Collected, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
+pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
+pub use query::{AlertQuery, HostQuery, Listing, Query, Sort};

@@ -1,0 +1,25 @@
+//! The nouns, named after OCSF 1.8 attributes, one file a noun.
+//!
+//! Every enum is open: a value outside the tables survives as `Other` with the vendor's own word.
+//! Every time is UTC. Every item names tenant and vendor and keeps the vendor's JSON.
+
+mod alert;
+mod enums;
+mod host;
+mod ids;
+mod parts;
+mod raw;
+pub mod read;
+pub mod time;
+
+pub use alert::{Alert, Analytic, Attack, AttackRef, Comment, Evidence, Indicator};
+pub use enums::{
+    Action, AgentHealth, AlertStatus, ConnectionState, ContainmentState, Disposition, HostType, Platform,
+    Provenance, Severity, UserKind, Verdict,
+};
+pub use host::{Agent, Cloud, Group, Host, Kubernetes, NetworkInterface, Os, Policy, Risk, Tag};
+pub use ids::{TenantId, Vendor};
+pub use parts::{
+    Anomaly, Dns, File, Hashes, NetworkActivity, NetworkEndpoint, Origin, Process, Registry, Signature, User,
+};
+pub use raw::Raw;

@@ -1,0 +1,79 @@
+//! The vendor's own JSON, kept.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// The payload of one item exactly as the vendor sent it: opaque bytes, cheap to clone. It may share
+/// the buffer of the page that it arrived in; [`Raw::detach`] copies it out.
+///
+/// Serialises as the JSON that it holds (with `serde_json` only).
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Raw(Bytes);
+
+impl Raw {
+    /// Keeps these bytes.
+    #[must_use]
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// True when nothing was kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text, when it is UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// A copy that shares no page buffer, for items that are kept long.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
+    /// Reads the payload as a type of the caller's.
+    ///
+    /// # Errors
+    /// When the payload does not fit the type.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.0)
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Raw({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Raw {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let text = self.as_str().ok_or_else(|| S::Error::custom("raw payload is not UTF-8"))?;
+        match serde_json::from_str::<&RawValue>(text) {
+            Ok(value) => value.serialize(s),
+            Err(_) => s.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let value = Box::<RawValue>::deserialize(d).map_err(D::Error::custom)?;
+        Ok(Self(Bytes::from(String::from(Box::<str>::from(value)))))
+    }
+}

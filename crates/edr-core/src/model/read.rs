@@ -1,0 +1,134 @@
+//! Cleaning of values that every vendor sends in its own way: hashes, addresses, MACs, accounts.
+
+use std::net::IpAddr;
+
+use super::{User, UserKind};
+
+/// Text that says something: trimmed, and none of the ways to say "nothing".
+#[must_use]
+pub fn text(value: &str) -> Option<String> {
+    let value = value.trim();
+    (!value.is_empty() && !value.eq_ignore_ascii_case("n/a") && value != "null").then(|| value.to_owned())
+}
+
+/// A digest in lower-case hex of 32, 40 or 64 digits; all zeroes means none.
+#[must_use]
+pub fn hash(value: &str) -> Option<String> {
+    let value = value.trim();
+    let fits = matches!(value.len(), 32 | 40 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit());
+    (fits && value.bytes().any(|b| b != b'0')).then(|| value.to_ascii_lowercase())
+}
+
+/// An address; IPv4-mapped IPv6 becomes IPv4, and the unspecified address means none.
+#[must_use]
+pub fn ip(value: &str) -> Option<IpAddr> {
+    let parsed: IpAddr = value.trim().parse().ok()?;
+    let plain = match parsed {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(parsed, IpAddr::V4),
+        IpAddr::V4(_) => parsed,
+    };
+    (!plain.is_unspecified()).then_some(plain)
+}
+
+/// A MAC in the form of RFC 7042: upper-case hex pairs with `-`; all zeroes and all ones mean none.
+#[must_use]
+pub fn mac(value: &str) -> Option<String> {
+    let digits: String =
+        value.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_uppercase();
+    let clean = value.trim().chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '-' | '.'));
+    let empty = digits.bytes().all(|b| b == b'0') || digits.bytes().all(|b| b == b'F');
+    if digits.len() != 12 || !clean || empty {
+        return None;
+    }
+    let pairs: Vec<&str> = (0..6).map(|i| &digits[i * 2..i * 2 + 2]).collect();
+    Some(pairs.join("-"))
+}
+
+/// An account from `DOMAIN\user`, `user@domain` or `user`, with its SID when that is known.
+#[must_use]
+pub fn user(name: &str, sid: Option<&str>) -> Option<User> {
+    let name = text(name);
+    let uid = sid.and_then(text);
+    if name.is_none() && uid.is_none() {
+        return None;
+    }
+    let mut user = User { uid, ..User::default() };
+    match name.as_deref().map(|n| (n, n.rsplit_once('\\'))) {
+        Some((_, Some((domain, account)))) => {
+            user.domain = text(domain);
+            user.name = text(account);
+        }
+        Some((whole, None)) => {
+            user.email = whole.contains('@').then(|| whole.to_owned());
+            user.name = Some(whole.to_owned());
+        }
+        None => {}
+    }
+    user.kind = kind(&user);
+    Some(user)
+}
+
+fn kind(user: &User) -> UserKind {
+    let name = user.name.as_deref().unwrap_or_default();
+    let system_sid = matches!(user.uid.as_deref(), Some("S-1-5-18" | "S-1-5-19" | "S-1-5-20"));
+    let system_domain = user.domain.as_deref().is_some_and(|d| d.eq_ignore_ascii_case("nt authority"));
+    if system_sid || system_domain {
+        UserKind::System
+    } else if name.ends_with('$') {
+        UserKind::Machine
+    } else if name.is_empty() {
+        UserKind::Unknown
+    } else {
+        UserKind::User
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_cleaned() {
+        assert_eq!(hash(&"AB".repeat(32)).unwrap(), "ab".repeat(32));
+        assert_eq!(hash(&"0".repeat(40)), None);
+        assert_eq!(hash("N/A"), None);
+        assert_eq!(hash("abc"), None);
+    }
+
+    #[test]
+    fn addresses_are_cleaned() {
+        assert_eq!(ip(" 10.1.2.3 ").unwrap().to_string(), "10.1.2.3");
+        assert_eq!(ip("::ffff:10.1.2.3").unwrap().to_string(), "10.1.2.3");
+        assert_eq!(ip("0.0.0.0"), None);
+        assert_eq!(ip("localhost"), None);
+    }
+
+    #[test]
+    fn macs_take_one_form() {
+        for form in ["14-7d-da-ad-ac-71", "14:7D:DA:AD:AC:71", "147d.daad.ac71", "147ddaadac71"] {
+            assert_eq!(mac(form).as_deref(), Some("14-7D-DA-AD-AC-71"), "{form}");
+        }
+        for none in ["", "00:00:00:00:00:00", "ff-ff-ff-ff-ff-ff", "<mac address>", "14-7d-da"] {
+            assert_eq!(mac(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn accounts_are_split() {
+        let domain = user("CORP\\ann", None).unwrap();
+        assert_eq!((domain.domain.as_deref(), domain.name.as_deref()), (Some("CORP"), Some("ann")));
+        let mail = user("ann@corp.example", None).unwrap();
+        assert_eq!(mail.email.as_deref(), Some("ann@corp.example"));
+        assert_eq!(user("nt authority\\system", None).unwrap().kind, UserKind::System);
+        assert_eq!(user("SYSTEM", Some("S-1-5-18")).unwrap().kind, UserKind::System);
+        assert_eq!(user("WIN-01$", None).unwrap().kind, UserKind::Machine);
+        assert_eq!(user(" ", None), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(value in "\\PC*") {
+            let _ = (text(&value), hash(&value), ip(&value), mac(&value), user(&value, Some(&value)));
+        }
+    }
+}

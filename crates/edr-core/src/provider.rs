@@ -1,0 +1,201 @@
+//! The trait that every vendor implements, and the comfort on top that nobody does.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Alert, AlertQuery, Capabilities, Collected, Cursor, Error, Host, HostQuery, Listing, Page, Part, Result,
+    TenantId, Vendor, Walked, walk,
+};
+
+/// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
+pub type PartStream<'a, T> = BoxStream<'a, Result<Part<T>>>;
+
+/// The events of a walk over all pages. Ends after [`Walked::End`].
+pub type WalkStream<'a, T> = BoxStream<'a, Walked<T>>;
+
+/// What a harmless probe of a tenant found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TenantCheck {
+    /// The vendor's own id of the tenant.
+    pub tenant_uid: Option<String>,
+    /// Findings in order: what was looked at, and what was found. No secrets.
+    pub findings: Vec<(String, String)>,
+}
+
+impl TenantCheck {
+    /// Adds a finding.
+    #[must_use]
+    pub fn found(mut self, what: &str, value: impl Into<String>) -> Self {
+        self.findings.push((what.to_owned(), value.into()));
+        self
+    }
+}
+
+/// One tenant of one vendor.
+///
+/// The required methods answer one page each; the walks, streams and searches of
+/// [`EdrProviderExt`] are built on them. A method that is added later has a default that answers
+/// [`crate::ErrorKind::Unsupported`], so an implementor never breaks.
+///
+/// What an implementor promises is the conformance suite in `edr-testkit`: filters have the
+/// semantics of [`crate::Filter`], an undecodable item becomes a [`crate::Rejected`], every item and error
+/// names the tenant, a cursor of another query is refused, and an unknown id is
+/// [`crate::ErrorKind::NotFound`].
+#[async_trait]
+pub trait EdrProvider: Debug + Send + Sync + 'static {
+    /// The tenant's name.
+    fn tenant(&self) -> &TenantId;
+
+    /// The vendor.
+    fn vendor(&self) -> &Vendor;
+
+    /// What this tenant can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Asks the vendor for something harmless, to see that credentials and address are good.
+    ///
+    /// # Errors
+    /// As the vendor answers; the hint says what to do.
+    async fn check(&self) -> Result<TenantCheck>;
+
+    /// One page of hosts: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As the vendor answers. A page is never cut short without an error.
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>>;
+
+    /// One host by the vendor's own id, with its connection state where the vendor has it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such host.
+    async fn host(&self, uid: &str) -> Result<Host>;
+
+    /// One page of alerts: the first, or the one at `cursor`. Newest first unless the query says otherwise.
+    ///
+    /// # Errors
+    /// As the vendor answers. A page is never cut short without an error.
+    async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>>;
+
+    /// One alert by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such alert.
+    async fn alert(&self, uid: &str) -> Result<Alert>;
+
+    /// The same page as [`Self::hosts`], given out while it arrives, so that memory does not grow
+    /// with the page.
+    fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
+        let page = async move { self.hosts(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::alerts`], given out while it arrives.
+    fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
+        let page = async move { self.alerts(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+}
+
+/// Comfort on top of [`EdrProvider`]: implemented for every provider, and by nobody else.
+#[async_trait]
+pub trait EdrProviderExt: EdrProvider {
+    /// All hosts, as events, ending in an [`crate::Outcome`]. Duplicates are given out once; a listing that
+    /// shifts while it is read, repeats a page key or comes up short is read again, and what is
+    /// still missing is named.
+    fn walk_hosts<'a>(&'a self, query: &'a HostQuery) -> WalkStream<'a, Host> {
+        self.walk_hosts_from(query, None)
+    }
+
+    /// As [`Self::walk_hosts`], from a checkpoint on.
+    fn walk_hosts_from<'a>(&'a self, query: &'a HostQuery, from: Option<Cursor>) -> WalkStream<'a, Host> {
+        walk::walk(self.tenant(), self.vendor(), from, move |cursor| self.host_parts(query, cursor))
+    }
+
+    /// All alerts, as events, ending in an [`crate::Outcome`]; see [`Self::walk_hosts`].
+    fn walk_alerts<'a>(&'a self, query: &'a AlertQuery) -> WalkStream<'a, Alert> {
+        self.walk_alerts_from(query, None)
+    }
+
+    /// As [`Self::walk_alerts`], from a checkpoint on.
+    fn walk_alerts_from<'a>(&'a self, query: &'a AlertQuery, from: Option<Cursor>) -> WalkStream<'a, Alert> {
+        walk::walk(self.tenant(), self.vendor(), from, move |cursor| self.alert_parts(query, cursor))
+    }
+
+    /// All hosts as a plain stream. An item that could not be decoded, and a listing that ends
+    /// incomplete, are errors in the stream.
+    fn host_stream<'a>(&'a self, query: &'a HostQuery) -> BoxStream<'a, Result<Host>> {
+        flatten(self.walk_hosts(query))
+    }
+
+    /// All alerts as a plain stream; see [`Self::host_stream`].
+    fn alert_stream<'a>(&'a self, query: &'a AlertQuery) -> BoxStream<'a, Result<Alert>> {
+        flatten(self.walk_alerts(query))
+    }
+
+    /// All hosts in memory.
+    ///
+    /// # Errors
+    /// Only when nothing could be read; what came through is in [`Collected`] with its outcome.
+    async fn collect_hosts(&self, query: &HostQuery) -> Result<Collected<Host>> {
+        walk::collect(self.walk_hosts(query)).await
+    }
+
+    /// All alerts in memory; see [`Self::collect_hosts`].
+    ///
+    /// # Errors
+    /// Only when nothing could be read.
+    async fn collect_alerts(&self, query: &AlertQuery) -> Result<Collected<Alert>> {
+        walk::collect(self.walk_alerts(query)).await
+    }
+
+    /// Every host with this name: exact first, and if there is none, without regard to case.
+    ///
+    /// # Errors
+    /// When a listing ends incomplete: a host that is not found is then not proven absent.
+    async fn find_hosts(&self, name: &str) -> Result<Vec<Host>> {
+        let exact = whole(self.collect_hosts(&HostQuery::new().hostname(name).with_connection()).await?)?;
+        if !exact.is_empty() {
+            return Ok(exact);
+        }
+        let near = HostQuery::new().with_connection().filter(crate::filter::name_like(name));
+        let found = whole(self.collect_hosts(&near).await?)?;
+        Ok(found.into_iter().filter(|h| h.hostname.eq_ignore_ascii_case(name)).collect())
+    }
+}
+
+impl<P: EdrProvider + ?Sized> EdrProviderExt for P {}
+
+/// The items of a complete listing.
+fn whole<T>(collected: Collected<T>) -> Result<Vec<T>> {
+    if collected.outcome.is_complete() {
+        return Ok(collected.items);
+    }
+    Err(Error::new(crate::ErrorKind::Vendor, collected.outcome.summary()))
+}
+
+fn flatten<'a, T: Listing>(walk: WalkStream<'a, T>) -> BoxStream<'a, Result<T>> {
+    walk.flat_map(|event| stream::iter(walk::plain(event))).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn usable_as_an_object(provider: &dyn EdrProvider, query: &'static HostQuery) {
+        let boxed: Box<dyn EdrProvider> = Box::new(crate::InMemory::builder("t").build());
+        drop(boxed);
+        drop(provider.host_stream(query));
+    }
+
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn usable_as_a_type<P: EdrProvider>(provider: &P, query: &'static HostQuery) {
+        drop(provider.host_stream(query));
+    }
+}

@@ -1,0 +1,276 @@
+//! What is asked for.
+
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Alert, ConnectionState, ContainmentState, Field, Filter, Host, Noun, Op, Platform, Raw, Severity,
+    TenantId, Vendor,
+};
+
+/// An order. A provider sorts only where its vendor does; see [`crate::Capabilities`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The field to sort by.
+    pub field: &'static Field,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// What host and alert queries have in common.
+pub trait Query: Clone + Debug + Send + Sync + 'static {
+    /// What is listed.
+    type Item: Listing;
+
+    /// The filters, all of which must hold.
+    fn filters(&self) -> &[Filter];
+
+    /// The order asked for.
+    fn sort(&self) -> Option<Sort>;
+
+    /// The page size asked for.
+    fn page_size(&self) -> Option<u32>;
+
+    /// The model's fields that are wanted; empty means all.
+    fn fields(&self) -> &[&'static str];
+
+    /// True when the item passes every filter.
+    fn matches(&self, item: &Self::Item) -> bool {
+        self.filters().iter().all(|f| Self::Item::passes(item, f))
+    }
+
+    /// A number that tells two queries apart, so that a cursor is not used for the wrong one. Page
+    /// size is not part of it.
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for filter in self.filters() {
+            filter.to_string().hash(&mut hasher);
+        }
+        self.sort().map(|s| (s.field.name, s.descending)).hash(&mut hasher);
+        self.fields().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// What a listed item must tell about itself.
+pub trait Listing: Clone + Debug + Send + Sync + 'static {
+    /// Which noun it is.
+    const NOUN: Noun;
+
+    /// Its tenant.
+    fn tenant(&self) -> &TenantId;
+
+    /// Its vendor.
+    fn vendor(&self) -> &Vendor;
+
+    /// The vendor's own id.
+    fn uid(&self) -> &str;
+
+    /// The vendor's own JSON, for dropping or copying it.
+    fn raw_mut(&mut self) -> &mut Raw;
+
+    /// True when the item passes the filter.
+    fn passes(&self, filter: &Filter) -> bool;
+
+    /// A key for noticing duplicates: exact for ids of 32 hex digits, a 128-bit hash for others.
+    fn key(&self) -> u128 {
+        uid_key(self.uid())
+    }
+}
+
+fn uid_key(uid: &str) -> u128 {
+    let hex = (uid.len() == 32).then(|| u128::from_str_radix(uid, 16).ok()).flatten();
+    hex.unwrap_or_else(|| {
+        let half = |seed: u8| {
+            let mut hasher = DefaultHasher::new();
+            (seed, uid).hash(&mut hasher);
+            u128::from(hasher.finish())
+        };
+        half(0) << 64 | half(1)
+    })
+}
+
+macro_rules! listing {
+    ($name:ident, $noun:ident, $passes:ident) => {
+        impl Listing for $name {
+            const NOUN: Noun = Noun::$noun;
+
+            fn tenant(&self) -> &TenantId {
+                &self.tenant
+            }
+            fn vendor(&self) -> &Vendor {
+                &self.vendor
+            }
+            fn uid(&self) -> &str {
+                &self.uid
+            }
+            fn raw_mut(&mut self) -> &mut Raw {
+                &mut self.raw
+            }
+            fn passes(&self, filter: &Filter) -> bool {
+                filter.$passes(self)
+            }
+        }
+    };
+}
+
+listing!(Host, Host, passes_host);
+listing!(Alert, Alert, passes_alert);
+
+macro_rules! query {
+    ($(#[$meta:meta])* $name:ident, $item:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            /// All must hold.
+            pub filters: Vec<Filter>,
+            /// The order; the vendor's stable order when absent.
+            pub sort: Option<Sort>,
+            /// Items a page; the provider's own choice when absent.
+            pub page_size: Option<u32>,
+            /// The model's fields that are wanted; empty means all. A vendor that can select fields
+            /// sends fewer, and the raw payload is as small.
+            pub fields: Vec<&'static str>,
+            /// Ask the vendor whether each host is online, where that takes a call of its own.
+            pub with_connection: bool,
+        }
+
+        impl $name {
+            /// Everything.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            /// Adds a filter.
+            #[must_use]
+            pub fn filter(mut self, filter: Filter) -> Self {
+                self.filters.push(filter);
+                self
+            }
+
+            /// Asks for an order.
+            #[must_use]
+            pub fn sort_by(mut self, sort: Sort) -> Self {
+                self.sort = Some(sort);
+                self
+            }
+
+            /// Asks for a page size; the provider stays within its vendor's limit.
+            #[must_use]
+            pub fn page_size(mut self, size: u32) -> Self {
+                self.page_size = Some(size.max(1));
+                self
+            }
+
+            /// Asks for these fields only.
+            #[must_use]
+            pub fn fields(mut self, fields: impl IntoIterator<Item = &'static str>) -> Self {
+                self.fields = fields.into_iter().collect();
+                self
+            }
+        }
+
+        impl Query for $name {
+            type Item = $item;
+
+            fn filters(&self) -> &[Filter] {
+                &self.filters
+            }
+            fn sort(&self) -> Option<Sort> {
+                self.sort
+            }
+            fn page_size(&self) -> Option<u32> {
+                self.page_size
+            }
+            fn fields(&self) -> &[&'static str] {
+                &self.fields
+            }
+        }
+    };
+}
+
+query! {
+    /// Which hosts.
+    ///
+    /// ```
+    /// use edr_core::{ContainmentState, HostQuery, Platform};
+    /// let query = HostQuery::new().platform(Platform::Windows).containment(ContainmentState::Contained);
+    /// assert_eq!(query.filters.len(), 2);
+    /// ```
+    HostQuery, Host
+}
+
+query! {
+    /// Which alerts.
+    ///
+    /// ```
+    /// use edr_core::{AlertQuery, Severity};
+    /// let query = AlertQuery::new().severity_at_least(Severity::High);
+    /// assert_eq!(query.filters[0].to_string(), "severity >= high");
+    /// ```
+    AlertQuery, Alert
+}
+
+impl HostQuery {
+    /// Only this platform.
+    #[must_use]
+    pub fn platform(self, platform: Platform) -> Self {
+        self.filter(Filter::word(Noun::Host, "os.type", platform.as_str()))
+    }
+
+    /// Only this connection state; asks the vendor for it.
+    #[must_use]
+    pub fn connection(mut self, state: ConnectionState) -> Self {
+        self.with_connection = true;
+        self.filter(Filter::word(Noun::Host, "connection_state", state.as_str()))
+    }
+
+    /// Only this containment state.
+    #[must_use]
+    pub fn containment(self, state: ContainmentState) -> Self {
+        self.filter(Filter::word(Noun::Host, "containment_state", state.as_str()))
+    }
+
+    /// Only hosts with exactly this name.
+    #[must_use]
+    pub fn hostname(self, name: &str) -> Self {
+        self.filter(Filter::word(Noun::Host, "hostname", name))
+    }
+
+    /// Only hosts last seen at or after this time.
+    #[must_use]
+    pub fn seen_since(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Host, "last_seen", Op::Ge, time))
+    }
+
+    /// Also asks whether each host is online.
+    #[must_use]
+    pub fn with_connection(mut self) -> Self {
+        self.with_connection = true;
+        self
+    }
+}
+
+impl AlertQuery {
+    /// Only alerts at least this bad.
+    #[must_use]
+    pub fn severity_at_least(self, severity: Severity) -> Self {
+        self.filter(Filter::rank(Op::Ge, &severity))
+    }
+
+    /// Only alerts stored at or after this time.
+    #[must_use]
+    pub fn since(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Alert, "created_time", Op::Ge, time))
+    }
+
+    /// Only alerts stored before this time.
+    #[must_use]
+    pub fn until(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Alert, "created_time", Op::Lt, time))
+    }
+}

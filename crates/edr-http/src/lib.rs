@@ -1,0 +1,1 @@
+//! The plumbing: every request of every vendor goes through here, with retry, pacing, deadlines and redaction.

@@ -1,0 +1,1 @@
+//! The conformance suite: what every EdrProvider promises, as public async functions.
