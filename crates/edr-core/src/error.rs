@@ -4,6 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{TenantId, Vendor};
@@ -157,28 +158,30 @@ impl VendorDetail for PlainDetail {
 /// One failure: what, where, for whom, what the vendor said, and what to do next.
 ///
 /// `Display` is one line for a person: tenant, operation, kind, what the vendor said with code and
-/// trace id, and the next step. It never holds a secret. [`std::error::Error::source`] holds the
+/// trace id, and the next step. It never holds a secret. Cheap to clone. [`std::error::Error::source`] holds the
 /// technical cause, which `Display` does not repeat.
-pub struct Error(Box<Inner>);
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
     operation: Option<Cow<'static, str>>,
     tenant: Option<TenantId>,
     vendor: Option<Vendor>,
-    detail: Option<Box<dyn VendorDetail>>,
+    detail: Option<Arc<dyn VendorDetail>>,
     retry: RetryStatus,
     retry_after: Option<Duration>,
     attempts: u32,
     hint: Option<Cow<'static, str>>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// A permanent error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             kind,
             message: message.into(),
             operation: None,
@@ -193,6 +196,10 @@ impl Error {
         }))
     }
 
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
+
     /// An operation that this tenant cannot do, with the reason; made before anything is sent.
     #[must_use]
     pub fn unsupported(reason: impl Into<Cow<'static, str>>) -> Self {
@@ -202,57 +209,57 @@ impl Error {
     /// Names the operation, if none is named yet.
     #[must_use]
     pub fn with_operation(mut self, operation: impl Into<Cow<'static, str>>) -> Self {
-        self.0.operation.get_or_insert(operation.into());
+        self.inner().operation.get_or_insert(operation.into());
         self
     }
 
     /// Names the tenant and its vendor, if none is named yet.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &TenantId, vendor: &Vendor) -> Self {
-        self.0.tenant.get_or_insert_with(|| tenant.clone());
-        self.0.vendor.get_or_insert_with(|| vendor.clone());
+        self.inner().tenant.get_or_insert_with(|| tenant.clone());
+        self.inner().vendor.get_or_insert_with(|| vendor.clone());
         self
     }
 
     /// Adds what the vendor said.
     #[must_use]
     pub fn with_detail(mut self, detail: impl VendorDetail) -> Self {
-        self.0.detail = Some(Box::new(detail));
+        self.inner().detail = Some(Arc::new(detail));
         self
     }
 
     /// Sets whether the failure may pass.
     #[must_use]
     pub fn with_retry(mut self, retry: RetryStatus) -> Self {
-        self.0.retry = retry;
+        self.inner().retry = retry;
         self
     }
 
     /// The wait that the vendor asked for.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
-        self.0.retry_after = Some(delay);
+        self.inner().retry_after = Some(delay);
         self
     }
 
     /// How many attempts were made.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
-        self.0.attempts = attempts;
+        self.inner().attempts = attempts;
         self
     }
 
     /// What the reader should do next, if nothing is said yet.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.0.hint.get_or_insert(hint.into());
+        self.inner().hint.get_or_insert(hint.into());
         self
     }
 
     /// The technical cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.inner().source = Some(Arc::from(source.into()));
         self
     }
 

@@ -1,7 +1,5 @@
 //! Pages, what could not be decoded, and how a listing ended.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{Cursor, Error, Noun, Raw, TenantId, Vendor};
@@ -155,12 +153,12 @@ pub enum Outcome {
         /// What is missing, and why.
         gaps: Vec<Gap>,
         /// The error that ended the listing, if one did.
-        error: Option<Arc<Error>>,
+        error: Option<Error>,
     },
     /// Nothing could be read.
     Failed {
         /// Why.
-        error: Arc<Error>,
+        error: Error,
     },
 }
 
@@ -173,7 +171,7 @@ impl Outcome {
 
     /// The error that ended the listing, if one did.
     #[must_use]
-    pub fn error(&self) -> Option<&Arc<Error>> {
+    pub fn error(&self) -> Option<&Error> {
         match self {
             Self::Complete => None,
             Self::Partial { error, .. } => error.as_ref(),

@@ -8,7 +8,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -296,7 +295,6 @@ where
             let reason = format!("{} items could not be decoded", self.rejected);
             gaps.push(Gap { reason, missing: Some(self.rejected) });
         }
-        let error = error.map(Arc::new);
         let outcome = match error {
             Some(error) if self.items == 0 && self.rejected == 0 => Outcome::Failed { error },
             error if gaps.is_empty() && error.is_none() => Outcome::Complete,
@@ -326,14 +324,9 @@ fn undecodable(rejected: &Rejected) -> Error {
 fn incomplete(outcome: Outcome) -> Option<Error> {
     match outcome {
         Outcome::Complete => None,
-        Outcome::Failed { error } | Outcome::Partial { error: Some(error), .. } => Some(unwrap_error(error)),
+        Outcome::Failed { error } | Outcome::Partial { error: Some(error), .. } => Some(error),
         Outcome::Partial { .. } => Some(Error::new(ErrorKind::Vendor, outcome.summary())),
     }
-}
-
-/// The walk has given its error away by now, so it is ours unless the caller kept a copy.
-fn unwrap_error(error: Arc<Error>) -> Error {
-    Arc::try_unwrap(error).unwrap_or_else(|shared| Error::new(shared.kind(), shared.to_string()))
 }
 
 /// Runs a walk to its end.
@@ -345,7 +338,7 @@ pub(crate) async fn collect<T: Listing>(mut walk: WalkStream<'_, T>) -> Result<C
             Walked::Rejected(one) => rejected.push(one),
             Walked::Warning(one) => warnings.push(one),
             Walked::Checkpoint(_) => {}
-            Walked::End { outcome: Outcome::Failed { error }, .. } => return Err(unwrap_error(error)),
+            Walked::End { outcome: Outcome::Failed { error }, .. } => return Err(error),
             Walked::End { outcome, .. } => return Ok(Collected { items, rejected, warnings, outcome }),
         }
     }

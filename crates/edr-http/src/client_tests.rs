@@ -1,0 +1,263 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use edr_core::PlainDetail;
+use http::header;
+
+use super::*;
+use crate::{Budget, MemoryTransport, Operation, ServerDelay, server_delay};
+
+static READ: Operation = Operation::read("ReadThing", "Things: read");
+static WRITE: Operation = Operation::write("ChangeThing", "Things: write");
+const PATHS: &[&[&str]] = &[&["resources"]];
+
+#[derive(Debug)]
+struct Plain;
+
+impl Dialect for Plain {
+    fn judge(&self, f: &Failure<'_>) -> Verdict {
+        let detail = PlainDetail { status: Some(f.status.as_u16()), ..PlainDetail::default() };
+        let error = |kind| Error::new(kind, "").with_detail(detail.clone());
+        match f.status.as_u16() {
+            401 => Verdict::Reauthenticate(error(ErrorKind::Authentication)),
+            429 => Verdict::Retry {
+                error: error(ErrorKind::RateLimited),
+                delay: server_delay(f.headers, &[ServerDelay::Standard("retry-after")], f.now),
+                unprocessed: true,
+            },
+            308 => Verdict::Relocate(
+                Url::parse("https://there.example").unwrap(),
+                error(ErrorKind::Configuration),
+            ),
+            500.. => Verdict::Retry { error: error(ErrorKind::Vendor), delay: None, unprocessed: false },
+            _ => Verdict::Fail(error(ErrorKind::InvalidRequest)),
+        }
+    }
+
+    fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
+        reply
+            .body
+            .starts_with(b"{\"err")
+            .then(|| retry(Error::new(ErrorKind::Vendor, "an error inside a success")))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counting(AtomicU32);
+
+#[async_trait]
+impl Authenticator for Counting {
+    async fn authorize(&self, _: &RequestPlan, headers: &mut HeaderMap) -> Result<u64> {
+        let generation = self.0.load(Ordering::SeqCst);
+        let mut value = HeaderValue::from_str(&format!("canary-{generation}")).unwrap();
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+        Ok(u64::from(generation))
+    }
+
+    async fn rejected(&self, _: u64, _: &Failure<'_>) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+}
+
+/// A client that is given these answers in turn, the last for ever, and a count of the requests.
+fn client(answers: Vec<(u16, &'static str)>) -> (HttpClient, Arc<AtomicU32>) {
+    client_with(move |n| {
+        let (status, body) = answers[(n as usize).min(answers.len() - 1)];
+        MemoryTransport::json(status, body)
+    })
+}
+
+type Answer = Result<http::Response<BodyStream>, TransportError>;
+
+fn client_with(answer: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (HttpClient, Arc<AtomicU32>) {
+    let count = Arc::new(AtomicU32::new(0));
+    let counter = count.clone();
+    let transport = MemoryTransport::new(move |_| {
+        let answer = answer(counter.fetch_add(1, Ordering::SeqCst));
+        async move { answer }
+    });
+    let base = Url::parse("https://api.example").unwrap();
+    let client = HttpClient::builder("acme".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain))
+        .unwrap()
+        .authenticator(Arc::new(Counting::default()))
+        .jitter(|| 1.0)
+        .build();
+    (client, count)
+}
+
+fn read() -> RequestPlan {
+    RequestPlan::get(&READ, "/thing")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_outlives_passing_failures() {
+    let (client, count) = client(vec![(503, ""), (429, ""), (200, "{\"err\":1}"), (200, "{}")]);
+    assert_eq!(client.fetch(&read()).await.unwrap().body, "{}");
+    assert_eq!(count.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_end_and_say_so() {
+    let (client, count) = client(vec![(500, "")]);
+    let error = client.fetch(&read()).await.unwrap_err();
+    assert_eq!(count.load(Ordering::SeqCst), 5);
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Vendor, 5));
+    assert_eq!(error.retry_status(), RetryStatus::Persistent);
+    assert!(
+        error.to_string().starts_with("acme (v): ReadThing: the vendor failed [HTTP 500] (after 5 attempts)"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_repeated_only_when_it_was_certainly_not_done() {
+    let write = RequestPlan::post_json(&WRITE, "/thing", "{}");
+    let (client1, count) = client(vec![(500, ""), (200, "{}")]);
+    let error = client1.fetch(&write).await.unwrap_err();
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert!(error.hint().unwrap().contains("look whether it was done"));
+    for kind in [TransportErrorKind::Interrupted, TransportErrorKind::Timeout] {
+        let (client, count) = client_with(move |_| Err(TransportError::new(kind)));
+        assert!(client.fetch(&write).await.is_err());
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{kind:?}");
+    }
+    let (client2, count) = client(vec![(429, ""), (401, ""), (200, "{}")]);
+    assert!(client2.fetch(&write).await.is_ok());
+    assert_eq!(count.load(Ordering::SeqCst), 3);
+    let (client3, count) = client_with(|n| match n {
+        0 => Err(TransportError::new(TransportErrorKind::Connect)),
+        _ => MemoryTransport::json(200, "{}"),
+    });
+    assert!(client3.fetch(&write).await.is_ok());
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_is_retried_once_with_fresh_credentials_and_costs_no_retry() {
+    let (client1, count) = client(vec![(401, ""), (200, "{}")]);
+    assert!(client1.fetch(&read()).await.is_ok());
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+    let (client2, count) = client(vec![(401, "")]);
+    assert!(client2.fetch(&read()).await.unwrap_err().is_authentication());
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relocation_is_taken_once() {
+    let (client, count) = client(vec![(308, ""), (200, "{}")]);
+    assert!(client.fetch(&read()).await.is_ok());
+    assert_eq!((client.base().as_str(), count.load(Ordering::SeqCst)), ("https://there.example/", 2));
+    assert_eq!(client.take_notices(), ["the tenant's region is at there.example"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_tenant_waits_as_one() {
+    let slow = |n| {
+        let mut answer = MemoryTransport::json(if n == 0 { 429 } else { 200 }, "{}")?;
+        answer.headers_mut().insert("retry-after", HeaderValue::from_static("30"));
+        Ok(answer)
+    };
+    let (client, _) = client_with(slow);
+    let start = Instant::now();
+    let other = client.clone();
+    let first = tokio::spawn(async move { client.fetch(&read()).await });
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_millis(1)).await;
+    other.fetch(&read()).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(30));
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_limit_fails_at_once() {
+    let (client, count) = client_with(|_| {
+        let mut answer = MemoryTransport::json(429, "")?;
+        answer.headers_mut().insert("retry-after", HeaderValue::from_static("100000"));
+        Ok(answer)
+    });
+    let error = client.fetch(&read()).await.unwrap_err();
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert!(error.is_rate_limited() && error.retry_after().unwrap() >= Duration::from_secs(100_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds_over_pace_and_attempts() {
+    let base = Url::parse("https://api.example").unwrap();
+    let transport = MemoryTransport::new(|_| async {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        MemoryTransport::json(200, "{}")
+    });
+    let client = HttpClient::builder("acme".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain))
+        .unwrap()
+        .pacer(Arc::new(Pacer::new(Budget::per_second(1.0))))
+        .build();
+    let start = Instant::now();
+    let error = client.fetch(&read()).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(start.elapsed() <= Duration::from_secs(181));
+}
+
+async fn drain(client: &HttpClient) -> Result<(Vec<String>, u32)> {
+    let mut reader = client.items(read(), PATHS);
+    let (mut items, mut restarts) = (Vec::new(), 0);
+    while let Some(event) = reader.next().await {
+        match event? {
+            ItemEvent::Items(more) => {
+                items.extend(more.iter().map(|b| String::from_utf8_lossy(b).into_owned()))
+            }
+            ItemEvent::Restarted => {
+                restarts += 1;
+                items.clear();
+            }
+            ItemEvent::End { skeleton, .. } => assert_eq!(skeleton, "{\"resources\":[]}"),
+        }
+    }
+    Ok((items, restarts))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_breaks_off_is_read_again() {
+    let (client, count) = client_with(|n| match n {
+        0 => MemoryTransport::pieces(
+            200,
+            vec![Ok("{\"resources\":[1,".into()), Err(TransportError::new(TransportErrorKind::Body))],
+        ),
+        1 => MemoryTransport::json(200, "{\"resources\":[1,2"),
+        2 => MemoryTransport::json(200, "<html>"),
+        _ => MemoryTransport::json(200, "{\"resources\":[1,2,3]}"),
+    });
+    let (items, restarts) = drain(&client).await.unwrap();
+    assert_eq!(
+        (items, restarts, count.load(Ordering::SeqCst)),
+        (vec!["1".into(), "2".into(), "3".into()], 2, 4)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_stays_broken_is_an_error() {
+    let (client, count) = client(vec![(200, "{\"resources\":[1,")]);
+    let error = drain(&client).await.unwrap_err();
+    assert_eq!((error.kind(), count.load(Ordering::SeqCst)), (ErrorKind::Decode, 5));
+}
+
+#[test]
+fn only_https_or_this_machine() {
+    let build = |url: &str| {
+        let transport = MemoryTransport::new(|_| async { MemoryTransport::json(200, "{}") });
+        let url = Url::parse(url).unwrap();
+        HttpClient::builder("a".into(), "v".into(), url, Arc::new(transport), Arc::new(Plain)).is_ok()
+    };
+    assert!(build("https://api.example") && build("http://127.0.0.1:9"));
+    assert!(
+        !build("http://api.example") && !build("ftp://127.0.0.1") && !build("https://user:pw@api.example")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_secret_is_printed() {
+    let (client, _) = client(vec![(401, "")]);
+    let error = client.fetch(&read()).await.unwrap_err();
+    assert!(!format!("{client:?} {error:?} {error}").contains("canary"));
+}

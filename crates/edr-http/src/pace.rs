@@ -1,0 +1,215 @@
+//! Keeping within the vendor's rate, before it has to say so.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// So many requests in any window of this length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Requests in a window.
+    pub requests: u32,
+    /// The length of the window.
+    pub window: Duration,
+}
+
+impl Budget {
+    /// Requests a second; none for 0, which means unpaced.
+    #[must_use]
+    pub fn per_second(rate: f64) -> Option<Self> {
+        if rate <= 0.0 || !rate.is_finite() {
+            return None;
+        }
+        // A rate that is no whole number is kept by a longer window.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at least 1, and saturating"
+        )]
+        let requests = rate.ceil() as u32;
+        Some(Self { requests, window: Duration::from_secs_f64(f64::from(requests) / rate) })
+    }
+
+    /// Requests a minute, scaled by the share of the budget that we may use (0 to 1).
+    #[must_use]
+    pub fn per_minute(requests: u32, share: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+        let ours = (f64::from(requests) * share.clamp(0.0, 1.0)).floor() as u32;
+        Self { requests: ours.max(1), window: Duration::from_secs(60) }
+    }
+}
+
+/// The pace of one tenant: a cooldown that all clones share, and a budget over a sliding window.
+///
+/// A few requests go out at once. When half of a window's budget has been used, the rest is spread
+/// evenly, so that a vendor which counts by a window of its own sees a steady stream.
+#[derive(Debug)]
+pub struct Pacer {
+    budget: Option<Budget>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sent: VecDeque<Instant>,
+    cooldown: Option<Instant>,
+    gap: Option<Duration>,
+}
+
+/// The network may bring two requests closer together than they were sent.
+const MARGIN: f64 = 1.02;
+
+impl Pacer {
+    /// A pacer with this budget, or with the cooldown alone.
+    #[must_use]
+    pub fn new(budget: Option<Budget>) -> Self {
+        Self { budget, state: Mutex::default() }
+    }
+
+    /// Waits for a turn. Turns are given in the order of asking.
+    pub async fn turn(&self) {
+        let at = self.reserve(Instant::now());
+        if at > Instant::now() {
+            sleep_until(at).await;
+        }
+        // A cooldown that began during the wait holds this turn, too.
+        while let Some(until) = self.cooldown() {
+            sleep_until(until).await;
+        }
+    }
+
+    /// Holds every request of this tenant for this long from now.
+    pub fn cool_down(&self, delay: Duration) {
+        let until = Instant::now() + delay;
+        let mut state = self.state();
+        state.cooldown = Some(state.cooldown.map_or(until, |c| c.max(until)));
+    }
+
+    /// Takes note of what the vendor says is left of its budget; `reserve` is what others should find.
+    pub fn observe(&self, remaining: u32, reserve: u32) {
+        let slow = remaining <= reserve.max(10);
+        self.state().gap = slow.then_some(Duration::from_millis(200));
+    }
+
+    /// When the cooldown ends, if one is on.
+    #[must_use]
+    pub fn cooldown(&self) -> Option<Instant> {
+        self.state().cooldown.filter(|until| *until > Instant::now())
+    }
+
+    fn reserve(&self, now: Instant) -> Instant {
+        let mut state = self.state();
+        let mut at = state.cooldown.map_or(now, |c| c.max(now));
+        if let (Some(gap), Some(last)) = (state.gap, state.sent.back()) {
+            at = at.max(*last + gap);
+        }
+        if let Some(budget) = self.budget {
+            at = at.max(state.by_budget(budget, now));
+            while state.sent.len() >= budget.requests as usize {
+                state.sent.pop_front();
+            }
+        } else {
+            state.sent.clear();
+        }
+        state.sent.push_back(at);
+        at
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The earliest turn that keeps any window within the budget.
+    fn by_budget(&self, budget: Budget, now: Instant) -> Instant {
+        let window = budget.window.mul_f64(MARGIN);
+        let full = self.sent.len() >= budget.requests as usize;
+        let mut at = if full { self.sent[self.sent.len() - budget.requests as usize] + window } else { now };
+        let recent = self.sent.iter().rev().take_while(|t| **t + window > now).count();
+        if let Some(last) = self.sent.back()
+            && recent * 2 >= budget.requests as usize
+        {
+            at = at.max(*last + window / budget.requests);
+        }
+        at.max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn times(pacer: &Pacer, count: usize) -> Vec<Duration> {
+        let start = Instant::now();
+        let mut out = Vec::new();
+        for _ in 0..count {
+            pacer.turn().await;
+            out.push(start.elapsed());
+        }
+        out
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_window_holds_more_than_the_budget() {
+        let pacer = Pacer::new(Budget::per_second(10.0));
+        let times = times(&pacer, 200).await;
+        for (i, from) in times.iter().enumerate() {
+            let within = times[i..].iter().take_while(|t| **t < *from + Duration::from_secs(1)).count();
+            assert!(within <= 10, "{within} requests within a second of {from:?}");
+        }
+        let seconds = times.last().unwrap().as_secs_f64();
+        assert!(200.0 / seconds >= 9.5, "only {} a second", 200.0 / seconds);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_requests_do_not_wait() {
+        let pacer = Pacer::new(Budget::per_second(10.0));
+        assert_eq!(times(&pacer, 5).await[4], Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cooldown_holds_everyone_even_those_already_waiting() {
+        let pacer = std::sync::Arc::new(Pacer::new(Budget::per_second(1.0)));
+        pacer.turn().await;
+        let waiting = tokio::spawn({
+            let pacer = pacer.clone();
+            async move {
+                pacer.turn().await;
+                Instant::now()
+            }
+        });
+        tokio::task::yield_now().await;
+        let start = Instant::now();
+        pacer.cool_down(Duration::from_secs(30));
+        assert!(waiting.await.unwrap() >= start + Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn zero_means_unpaced() {
+        let pacer = Pacer::new(Budget::per_second(0.0));
+        assert_eq!(times(&pacer, 1000).await[999], Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_low_remainder_slows_down() {
+        let pacer = Pacer::new(None);
+        pacer.observe(5, 0);
+        let start = Instant::now();
+        pacer.turn().await;
+        pacer.turn().await;
+        assert_eq!(start.elapsed(), Duration::from_millis(200));
+        pacer.observe(5000, 0);
+        pacer.turn().await;
+        assert_eq!(start.elapsed(), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn odd_rates_keep_their_average() {
+        let budget = Budget::per_second(2.5).unwrap();
+        assert_eq!((budget.requests, budget.window), (3, Duration::from_millis(1200)));
+        assert_eq!(Budget::per_minute(6000, 0.5).requests, 3000);
+    }
+}

@@ -1,0 +1,252 @@
+//! A token shared by every clone: minted once, renewed early, dropped only by generation.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use edr_core::{Error, Result};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+/// A bearer token.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The secret itself.
+    pub secret: SecretString,
+    /// Which mint it came from; a 401 invalidates this generation alone.
+    pub generation: u64,
+    expires: Instant,
+    renew: Instant,
+}
+
+/// One token at a time, one mint at a time.
+///
+/// * However many tasks ask at once, one mints and the others wait for its result; a failure is theirs, too.
+/// * From some time before the expiry on, one task renews while the others go on with the old token; if
+///   renewal fails, the old token is kept for as long as it lives.
+/// * [`TokenCache::invalidate`] drops a token only if it is still the one that was refused.
+#[derive(Debug, Default)]
+pub struct TokenCache {
+    slot: Mutex<Slot>,
+    minting: tokio::sync::Mutex<()>,
+    mints: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    token: Option<Arc<Token>>,
+    failure: Option<(u64, Error)>,
+    next_renewal: Option<Instant>,
+}
+
+/// How long a failed renewal rests before the next one.
+const RENEWAL_REST: Duration = Duration::from_secs(10);
+
+impl TokenCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The token, minted when there is none that lives. `mint` returns the secret and its lifetime;
+    /// `margin` is how long before the expiry renewal begins.
+    ///
+    /// # Errors
+    /// The error of the mint, when there is no token that still lives.
+    pub async fn get<F, Fut>(&self, margin: impl Fn(Duration) -> Duration, mint: F) -> Result<Arc<Token>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<(SecretString, Duration)>>,
+    {
+        let asked = self.mints.load(Ordering::SeqCst);
+        if let Some(token) = self.fresh() {
+            return Ok(token);
+        }
+        let living = self.living();
+        let turn = match &living {
+            // Somebody renews already: the old token will do.
+            Some(token) => match self.minting.try_lock() {
+                Ok(turn) => turn,
+                Err(_) => return Ok(token.clone()),
+            },
+            None => self.minting.lock().await,
+        };
+        if let Some(token) = self.fresh() {
+            return Ok(token);
+        }
+        if let Some(error) = self.failure_since(asked) {
+            return self.living().ok_or(error);
+        }
+        let minted = mint().await;
+        let result = self.store(minted, margin);
+        drop(turn);
+        result
+    }
+
+    /// Drops the token of this generation; a newer one stays.
+    pub fn invalidate(&self, generation: u64) {
+        let mut slot = self.slot();
+        if slot.token.as_ref().is_some_and(|t| t.generation == generation) {
+            slot.token = None;
+        }
+    }
+
+    /// How many mints have ended, well or not.
+    #[must_use]
+    pub fn mints(&self) -> u64 {
+        self.mints.load(Ordering::SeqCst)
+    }
+
+    fn store(
+        &self,
+        minted: Result<(SecretString, Duration)>,
+        margin: impl Fn(Duration) -> Duration,
+    ) -> Result<Arc<Token>> {
+        let generation = self.mints.fetch_add(1, Ordering::SeqCst) + 1;
+        let now = Instant::now();
+        let mut slot = self.slot();
+        match minted {
+            Ok((secret, lifetime)) => {
+                let renew = now + lifetime.saturating_sub(margin(lifetime).min(lifetime));
+                let token = Arc::new(Token { secret, generation, expires: now + lifetime, renew });
+                *slot = Slot { token: Some(token.clone()), failure: None, next_renewal: None };
+                Ok(token)
+            }
+            Err(error) => {
+                slot.failure = Some((generation, error.clone()));
+                slot.next_renewal = Some(now + RENEWAL_REST);
+                slot.token.clone().filter(|t| t.expires > now).ok_or(error)
+            }
+        }
+    }
+
+    /// A token that needs no renewal, or whose renewal has just failed.
+    fn fresh(&self) -> Option<Arc<Token>> {
+        let now = Instant::now();
+        let slot = self.slot();
+        let resting = slot.next_renewal.is_some_and(|t| t > now);
+        slot.token.clone().filter(|t| t.renew > now || (resting && t.expires > now))
+    }
+
+    fn living(&self) -> Option<Arc<Token>> {
+        let now = Instant::now();
+        self.slot().token.clone().filter(|t| t.expires > now)
+    }
+
+    fn failure_since(&self, asked: u64) -> Option<Error> {
+        self.slot().failure.as_ref().filter(|(generation, _)| *generation > asked).map(|(_, e)| e.clone())
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edr_core::ErrorKind;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(1799);
+
+    fn margin(_: Duration) -> Duration {
+        Duration::from_secs(300)
+    }
+
+    async fn good(cache: &TokenCache, name: &str) -> Result<Arc<Token>> {
+        let secret = SecretString::from(name.to_owned());
+        cache.get(margin, || async { Ok((secret, LIFE)) }).await
+    }
+
+    async fn bad(cache: &TokenCache) -> Result<Arc<Token>> {
+        let mint = || async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Err(Error::new(ErrorKind::Authentication, "no"))
+        };
+        cache.get(margin, mint).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_tasks_mint_once() {
+        let cache = Arc::new(TokenCache::new());
+        let tasks: Vec<_> = (0..1000)
+            .map(|_| {
+                let cache = cache.clone();
+                tokio::spawn(async move {
+                    let mint = || async {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        Ok((SecretString::from("t"), LIFE))
+                    };
+                    cache.get(margin, mint).await.unwrap().generation
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), 1);
+        }
+        assert_eq!(cache.mints(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_mint_is_shared_by_those_who_waited() {
+        let cache = Arc::new(TokenCache::new());
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                let cache = cache.clone();
+                tokio::spawn(async move { bad(&cache).await.unwrap_err().kind() })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), ErrorKind::Authentication);
+        }
+        assert_eq!(cache.mints(), 1);
+        assert_eq!(bad(&cache).await.unwrap_err().kind(), ErrorKind::Authentication);
+        assert_eq!(cache.mints(), 2, "who asks later tries again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn renewal_is_early_and_the_old_token_outlives_a_failed_one() {
+        let cache = TokenCache::new();
+        assert_eq!(good(&cache, "a").await.unwrap().generation, 1);
+        tokio::time::advance(Duration::from_secs(1400)).await;
+        assert_eq!(good(&cache, "x").await.unwrap().generation, 1, "not yet");
+        tokio::time::advance(Duration::from_secs(120)).await;
+        assert_eq!(bad(&cache).await.unwrap().secret.expose_secret(), "a", "kept while it lives");
+        assert_eq!(bad(&cache).await.unwrap().generation, 1);
+        assert_eq!(cache.mints(), 2, "a failed renewal rests");
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert_eq!(good(&cache, "b").await.unwrap().secret.expose_secret(), "b");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_refused_generation_is_dropped() {
+        let cache = TokenCache::new();
+        let first = good(&cache, "a").await.unwrap();
+        cache.invalidate(first.generation);
+        let second = good(&cache, "b").await.unwrap();
+        cache.invalidate(first.generation);
+        assert_eq!(good(&cache, "c").await.unwrap().generation, second.generation);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_token_is_never_given_out() {
+        let cache = TokenCache::new();
+        good(&cache, "a").await.unwrap();
+        tokio::time::advance(Duration::from_secs(1800)).await;
+        assert!(bad(&cache).await.is_err());
+    }
+
+    #[test]
+    fn a_token_hides_its_secret() {
+        let token = Token {
+            secret: SecretString::from("canary"),
+            generation: 1,
+            expires: Instant::now(),
+            renew: Instant::now(),
+        };
+        assert!(!format!("{token:?}").contains("canary"));
+    }
+}
