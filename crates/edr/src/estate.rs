@@ -1,0 +1,530 @@
+//! All tenants at once: bounded, fair, and each with its own outcome.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use edr_core::clock::{Clock, SystemClock};
+use edr_core::{
+    Alert, AlertQuery, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery, Listing,
+    Outcome, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
+};
+use edr_http::{HttpTransport, ReqwestTransport, RetryPolicy, TransportOptions};
+use futures_util::stream::{BoxStream, Stream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::registry;
+use crate::{Config, Selection};
+
+/// Looks a variable of the environment up.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Settings that hold for all tenants.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many tenants are read at the same time.
+    pub concurrency: usize,
+    /// Time for a whole listing; what has arrived by then is kept, and the rest is named as missing.
+    pub deadline: Option<Duration>,
+    /// When single requests are tried again; each vendor's own choice when absent.
+    pub policy: Option<RetryPolicy>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The environment, for secrets that come from there.
+    pub env: Lookup,
+    /// The connection settings.
+    pub transport: TransportOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            deadline: None,
+            policy: None,
+            clock: SystemClock::shared(),
+            env: Arc::new(|name| std::env::var(name).ok()),
+            transport: TransportOptions::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("concurrency", &self.concurrency)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One tenant of the estate. A tenant that cannot be connected is a member, too: it fails loudly and
+/// alone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Member {
+    /// The tenant's name.
+    pub tenant: TenantId,
+    /// The vendor.
+    pub vendor: Vendor,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its provider, or why there is none.
+    pub provider: Result<Arc<dyn EdrProvider>>,
+}
+
+/// How one tenant's listing ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TenantOutcome {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The vendor.
+    pub vendor: Vendor,
+    /// Complete, partial or failed.
+    pub outcome: Outcome,
+    /// Distinct items that were given out.
+    pub items: u64,
+    /// Items that arrived more than once.
+    pub duplicates: u64,
+}
+
+/// One event of a listing over all tenants. Exhaustive on purpose: an event that is ignored should
+/// be ignored in writing.
+#[derive(Clone, Debug)]
+pub enum EstateEvent<T> {
+    /// A tenant has ended. Each tenant ends exactly once.
+    Done(TenantOutcome),
+    /// New items of one tenant.
+    Items(Vec<T>),
+    /// An item that could not be decoded.
+    Rejected(Rejected),
+    /// Something the caller should know.
+    Warning(Warning),
+}
+
+/// What a search for one thing found, and how each tenant's part of the search ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found<T> {
+    /// The matches, with their tenants.
+    pub items: Vec<T>,
+    /// Each tenant's outcome. Nothing found is proven only where it is complete.
+    pub outcomes: Vec<TenantOutcome>,
+}
+
+/// Every tenant that was selected.
+#[derive(Clone, Debug)]
+pub struct Estate {
+    members: Vec<Member>,
+    concurrency: usize,
+    deadline: Option<Duration>,
+}
+
+impl Estate {
+    /// Connects the selected tenants. Nothing is sent; a tenant whose secret cannot be read is a
+    /// member that fails.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when the selection names an unknown tenant or selects nothing.
+    pub fn connect(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
+        let chosen = config.select(selection)?;
+        let transport: Arc<dyn HttpTransport> = Arc::new(ReqwestTransport::new(&options.transport)?);
+        let members = chosen
+            .into_iter()
+            .map(|tenant| Member {
+                tenant: tenant.name.clone(),
+                vendor: tenant.vendor.word().into(),
+                tags: tenant.tags.clone(),
+                provider: registry::connect(tenant, options, &transport),
+            })
+            .collect();
+        Ok(Self { members, concurrency: options.concurrency, deadline: options.deadline })
+    }
+
+    /// An estate of providers, for providers of one's own and for tests.
+    #[must_use]
+    pub fn of(providers: impl IntoIterator<Item = Arc<dyn EdrProvider>>) -> Self {
+        let member = |provider: Arc<dyn EdrProvider>| Member {
+            tenant: provider.tenant().clone(),
+            vendor: provider.vendor().clone(),
+            tags: Vec::new(),
+            provider: Ok(provider),
+        };
+        Self { members: providers.into_iter().map(member).collect(), concurrency: 32, deadline: None }
+    }
+
+    /// Sets the time for a whole listing.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The tenants.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// All hosts of all tenants, as they arrive. Dropping the stream stops every request.
+    #[must_use]
+    pub fn hosts(&self, query: HostQuery) -> EstateStream<Host> {
+        self.fan_out(move |provider, out, deadline| {
+            let query = query.clone();
+            async move { forward(provider.walk_hosts(&query), &out, provider.as_ref(), deadline).await }
+                .boxed()
+        })
+    }
+
+    /// All alerts of all tenants, as they arrive; newest first within each tenant.
+    #[must_use]
+    pub fn alerts(&self, query: AlertQuery) -> EstateStream<Alert> {
+        self.fan_out(move |provider, out, deadline| {
+            let query = query.clone();
+            async move { forward(provider.walk_alerts(&query), &out, provider.as_ref(), deadline).await }
+                .boxed()
+        })
+    }
+
+    /// Every host with this id or name, in all tenants.
+    pub async fn find_hosts(&self, term: &str) -> Found<Host> {
+        self.search(|provider| {
+            let term = term.to_owned();
+            async move {
+                match provider.host(&term).await {
+                    Ok(host) => Ok(vec![host]),
+                    Err(e) if is_no_such_id(&e) => provider.find_hosts(&term).await,
+                    Err(e) => Err(e),
+                }
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// The alert with this id, in all tenants.
+    pub async fn find_alerts(&self, uid: &str) -> Found<Alert> {
+        self.search(|provider| {
+            let uid = uid.to_owned();
+            async move {
+                match provider.alert(&uid).await {
+                    Ok(alert) => Ok(vec![alert]),
+                    Err(e) if is_no_such_id(&e) => Ok(Vec::new()),
+                    Err(e) => Err(e),
+                }
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// Asks every tenant for something harmless; in the order of the members.
+    pub async fn check(&self) -> Vec<(Member, Result<TenantCheck>)> {
+        let checks = self.members.iter().map(|member| async move {
+            let checked = match &member.provider {
+                Ok(provider) => self.timed(provider.as_ref(), provider.check()).await,
+                Err(error) => Err(error.clone()),
+            };
+            (member.clone(), checked)
+        });
+        futures_util::stream::iter(checks).buffered(self.concurrency.max(1)).collect().await
+    }
+
+    async fn timed<T>(&self, provider: &dyn EdrProvider, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(deadline) = self.deadline else { return work.await };
+        let late = |_| out_of_time(deadline).with_tenant(provider.tenant(), provider.vendor());
+        tokio::time::timeout(deadline, work).await.map_err(late)?
+    }
+
+    async fn search<T, F>(&self, find: F) -> Found<T>
+    where
+        F: Fn(Arc<dyn EdrProvider>) -> futures_util::future::BoxFuture<'static, Result<Vec<T>>>,
+    {
+        let searches = self.members.iter().map(|member| {
+            let search = member.provider.as_ref().map(|provider| (provider.clone(), find(provider.clone())));
+            async move {
+                let found = match search {
+                    Ok((provider, search)) => self.timed(provider.as_ref(), search).await,
+                    Err(error) => Err(error.clone()),
+                };
+                (member, found)
+            }
+        });
+        let mut all = Found { items: Vec::new(), outcomes: Vec::new() };
+        let mut done = futures_util::stream::iter(searches).buffered(self.concurrency.max(1));
+        while let Some((member, found)) = done.next().await {
+            let (items, outcome) = match found {
+                Ok(items) => (items, Outcome::Complete),
+                Err(error) => (Vec::new(), Outcome::Failed { error }),
+            };
+            all.outcomes.push(member.done(outcome, items.len() as u64, 0));
+            all.items.extend(items);
+        }
+        all
+    }
+
+    fn fan_out<T, F>(&self, run: F) -> EstateStream<T>
+    where
+        T: Listing,
+        F: Fn(
+            Arc<dyn EdrProvider>,
+            mpsc::Sender<EstateEvent<T>>,
+            Option<Instant>,
+        ) -> futures_util::future::BoxFuture<'static, ()>,
+    {
+        // Few batches are under way, so that a slow reader slows the vendors down and not memory up.
+        let (sender, receiver) = mpsc::channel(self.members.len().clamp(4, 32));
+        let turns = Arc::new(Semaphore::new(self.concurrency.max(1)));
+        let deadline = self.deadline.map(|d| Instant::now() + d);
+        let mut tasks = JoinSet::new();
+        for member in &self.members {
+            let (sender, turns, member) = (sender.clone(), turns.clone(), member.clone());
+            match member.provider.clone() {
+                Err(error) => {
+                    tasks.spawn(async move {
+                        let done = member.done(Outcome::Failed { error }, 0, 0);
+                        let _ = sender.send(EstateEvent::Done(done)).await;
+                    });
+                }
+                Ok(provider) => {
+                    let work = run(provider, sender, deadline);
+                    tasks.spawn(async move {
+                        let _turn = turns.acquire_owned().await;
+                        work.await;
+                    });
+                }
+            }
+        }
+        let open = self.members.iter().map(|m| (m.tenant.clone(), m.clone())).collect();
+        EstateStream { receiver, open, _tasks: tasks }
+    }
+}
+
+impl Member {
+    fn done(&self, outcome: Outcome, items: u64, duplicates: u64) -> TenantOutcome {
+        TenantOutcome { tenant: self.tenant.clone(), vendor: self.vendor.clone(), outcome, items, duplicates }
+    }
+}
+
+fn is_no_such_id(error: &Error) -> bool {
+    error.is_not_found() || (error.kind() == ErrorKind::InvalidRequest && error.attempts() == 0)
+}
+
+fn out_of_time(deadline: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("the {} s for the whole command ran out", deadline.as_secs_f64()))
+        .with_hint("raise --timeout, or narrow the query")
+}
+
+/// Sends a walk's events on. A receiver that is gone ends the walk.
+async fn forward<T: Listing>(
+    mut walk: BoxStream<'_, Walked<T>>,
+    out: &mpsc::Sender<EstateEvent<T>>,
+    provider: &dyn EdrProvider,
+    deadline: Option<Instant>,
+) {
+    let started = Instant::now();
+    let mut given = 0;
+    loop {
+        let event = match deadline {
+            None => walk.next().await,
+            Some(at) => match tokio::time::timeout_at(at, walk.next()).await {
+                Ok(event) => event,
+                Err(_) => {
+                    let error = out_of_time(at - started).with_tenant(provider.tenant(), provider.vendor());
+                    let _ = out.send(EstateEvent::Done(cut_short(provider, error, given))).await;
+                    return;
+                }
+            },
+        };
+        let event = match event {
+            None => return,
+            Some(Walked::Items(items)) => {
+                given += items.len() as u64;
+                EstateEvent::Items(items)
+            }
+            Some(Walked::Rejected(rejected)) => EstateEvent::Rejected(rejected),
+            Some(Walked::Warning(warning)) => EstateEvent::Warning(warning),
+            Some(Walked::End { outcome, items, duplicates }) => {
+                let (tenant, vendor) = (provider.tenant().clone(), provider.vendor().clone());
+                EstateEvent::Done(TenantOutcome { tenant, vendor, outcome, items, duplicates })
+            }
+            Some(_) => continue,
+        };
+        if out.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn cut_short(provider: &dyn EdrProvider, error: Error, items: u64) -> TenantOutcome {
+    let outcome = if items == 0 {
+        Outcome::Failed { error }
+    } else {
+        let reason = format!("an unknown number of items is missing: {error}");
+        Outcome::Partial { gaps: vec![Gap { reason, missing: None }], error: Some(error) }
+    };
+    let (tenant, vendor) = (provider.tenant().clone(), provider.vendor().clone());
+    TenantOutcome { tenant, vendor, outcome, items, duplicates: 0 }
+}
+
+/// The events of all tenants, as they arrive. Ends after every tenant has ended.
+pub struct EstateStream<T> {
+    receiver: mpsc::Receiver<EstateEvent<T>>,
+    /// Tenants that have not ended. One that vanishes without an end is reported, not forgotten.
+    open: BTreeMap<TenantId, Member>,
+    _tasks: JoinSet<()>,
+}
+
+impl<T> fmt::Debug for EstateStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EstateStream")
+            .field("open", &self.open.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Stream for EstateStream<T> {
+    type Item = EstateEvent<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<EstateEvent<T>>> {
+        let event = std::task::ready!(self.receiver.poll_recv(context));
+        if let Some(event) = event {
+            if let EstateEvent::Done(done) = &event {
+                self.open.remove(&done.tenant);
+            }
+            return Poll::Ready(Some(event));
+        }
+        let lost = self.open.pop_first().map(|(_, member)| {
+            let error = Error::new(ErrorKind::Cancelled, "the tenant's task ended without an outcome")
+                .with_tenant(&member.tenant, &member.vendor)
+                .with_hint("this is a defect: please report it with the output of --debug");
+            EstateEvent::Done(member.done(Outcome::Failed { error }, 0, 0))
+        });
+        Poll::Ready(lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edr_core::{InMemory, Script};
+
+    use super::*;
+
+    fn provider(tenant: &str, hosts: u32) -> Arc<dyn EdrProvider> {
+        Arc::new(in_memory(tenant, hosts))
+    }
+
+    fn in_memory(tenant: &str, hosts: u32) -> InMemory {
+        let host = |i| {
+            let mut host = Host::new("v", tenant, &format!("{i:032x}"), "{}");
+            host.hostname = format!("HOST-{i}");
+            host
+        };
+        (0..hosts).fold(InMemory::builder(tenant).page_size(7), |b, i| b.host(host(i))).build()
+    }
+
+    async fn run(estate: &Estate) -> (usize, Vec<(String, bool)>) {
+        let (mut items, mut done) = (0, Vec::new());
+        let mut events = estate.hosts(HostQuery::new());
+        while let Some(event) = events.next().await {
+            match event {
+                EstateEvent::Items(more) => items += more.len(),
+                EstateEvent::Done(end) => done.push((end.tenant.to_string(), end.outcome.is_complete())),
+                _ => {}
+            }
+        }
+        done.sort();
+        (items, done)
+    }
+
+    #[tokio::test]
+    async fn every_tenant_ends_once_and_a_failure_stays_alone() {
+        let broken = in_memory("b", 10);
+        broken.script(Script::BadItem(0));
+        let mut estate = Estate::of([provider("a", 20), Arc::new(broken) as _, provider("c", 0)]);
+        let error = Error::new(ErrorKind::Configuration, "no secret");
+        estate.members.push(Member {
+            tenant: "d".into(),
+            vendor: "v".into(),
+            tags: vec![],
+            provider: Err(error),
+        });
+        let (items, done) = run(&estate).await;
+        assert_eq!(items, 29);
+        let expected = [("a", true), ("b", false), ("c", true), ("d", false)];
+        assert_eq!(done, expected.map(|(t, c)| (t.to_owned(), c)));
+    }
+
+    #[tokio::test]
+    async fn a_search_looks_everywhere_by_id_and_by_name() {
+        let estate = Estate::of([provider("a", 3), provider("b", 3)]);
+        assert_eq!(estate.find_hosts("HOST-1").await.items.len(), 2);
+        assert_eq!(estate.find_hosts("host-1").await.items.len(), 2);
+        assert_eq!(estate.find_hosts(&format!("{:032x}", 2)).await.items.len(), 2);
+        let none = estate.find_hosts("HOST-9").await;
+        assert!(none.items.is_empty() && none.outcomes.iter().all(|o| o.outcome.is_complete()));
+    }
+
+    #[derive(Debug)]
+    struct Stuck(TenantId, Vendor, edr_core::Capabilities, bool);
+
+    #[async_trait::async_trait]
+    impl EdrProvider for Stuck {
+        fn tenant(&self) -> &TenantId {
+            &self.0
+        }
+        fn vendor(&self) -> &Vendor {
+            &self.1
+        }
+        fn capabilities(&self) -> &edr_core::Capabilities {
+            &self.2
+        }
+        async fn check(&self) -> Result<TenantCheck> {
+            std::future::pending().await
+        }
+        async fn hosts(&self, _: &HostQuery, _: Option<&edr_core::Cursor>) -> Result<edr_core::Page<Host>> {
+            assert!(!self.3, "a defect in a provider");
+            std::future::pending().await
+        }
+        async fn host(&self, _: &str) -> Result<Host> {
+            std::future::pending().await
+        }
+        async fn alerts(
+            &self,
+            _: &AlertQuery,
+            _: Option<&edr_core::Cursor>,
+        ) -> Result<edr_core::Page<Alert>> {
+            std::future::pending().await
+        }
+        async fn alert(&self, _: &str) -> Result<Alert> {
+            std::future::pending().await
+        }
+    }
+
+    fn stuck(tenant: &str, panics: bool) -> Arc<dyn EdrProvider> {
+        Arc::new(Stuck(tenant.into(), "v".into(), edr_core::Capabilities::new(), panics))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_cuts_the_slow_and_spares_the_rest() {
+        let estate =
+            Estate::of([provider("a", 5), stuck("slow", false)]).with_deadline(Duration::from_secs(5));
+        let (items, done) = run(&estate).await;
+        assert_eq!((items, done), (5, vec![("a".into(), true), ("slow".into(), false)]));
+        assert!(estate.check().await[1].1.as_ref().is_err_and(Error::is_timeout));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_dies_is_reported() {
+        let estate = Estate::of([provider("a", 5), stuck("dies", true)]);
+        assert_eq!(run(&estate).await, (5, vec![("a".into(), true), ("dies".into(), false)]));
+    }
+}
