@@ -204,6 +204,7 @@ struct Attempts {
     made: u32,
     deadline: Instant,
     reauthenticated: bool,
+    relocated: bool,
 }
 
 enum Next {
@@ -297,7 +298,7 @@ impl HttpClient {
                         Some(verdict) => verdict,
                     }
                 }
-                Err(error) => Verdict::Retry { error, delay: None, unprocessed: false },
+                Err(verdict) => verdict,
             };
             if let Next::Fail(error) = self.next(plan, &mut attempts, verdict).await {
                 return Err(self.dress(plan, &attempts, error));
@@ -320,7 +321,12 @@ impl HttpClient {
     }
 
     fn attempts(&self) -> Attempts {
-        Attempts { made: 0, deadline: Instant::now() + self.0.policy.deadline, reauthenticated: false }
+        Attempts {
+            made: 0,
+            deadline: Instant::now() + self.0.policy.deadline,
+            reauthenticated: false,
+            relocated: false,
+        }
     }
 
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.
@@ -407,7 +413,7 @@ impl HttpClient {
                 }
                 Next::Again
             }
-            Verdict::Relocate(base, error) => self.relocate(base, error),
+            Verdict::Relocate(base, error) => self.relocate(attempts, base, error),
             Verdict::Retry { error, delay, unprocessed } => {
                 self.wait(plan, attempts, error, delay, unprocessed).await
             }
@@ -438,7 +444,7 @@ impl HttpClient {
             return Next::Fail(persistent);
         }
         debug!(attempt = attempts.made, wait_ms = pause.as_millis() as u64, reason = %persistent.kind().as_str(), "trying again");
-        if delay.is_some() {
+        if delay.is_some() || persistent.is_rate_limited() {
             // Throttled: everyone who shares the pace waits.
             self.0.pacer.cool_down(pause);
         } else {
@@ -447,9 +453,12 @@ impl HttpClient {
         Next::Again
     }
 
-    fn relocate(&self, base: Url, error: Error) -> Next {
+    /// A tenant moves once, and a request follows it once: two regions that point at each other, or
+    /// one that points at itself, end in the error.
+    fn relocate(&self, attempts: &mut Attempts, base: Url, error: Error) -> Next {
         let mut moves = self.0.relocations.lock().unwrap_or_else(PoisonError::into_inner);
-        if *moves > 0 && self.base() != base || check_base(&base).is_err() {
+        let again = std::mem::replace(&mut attempts.relocated, true);
+        if again || (*moves > 0 && self.base() != base) || check_base(&base).is_err() {
             return Next::Fail(error);
         }
         if self.base() != base {
@@ -481,15 +490,13 @@ impl HttpClient {
         Verdict::Retry { error: wrapped, delay: None, unprocessed }
     }
 
-    async fn read(&self, plan: &RequestPlan, mut body: BodyStream) -> Result<Bytes> {
+    async fn read(&self, plan: &RequestPlan, mut body: BodyStream) -> Result<Bytes, Verdict> {
         let mut whole = BytesMut::new();
         while let Some(piece) = self.piece(&mut body).await {
-            whole.extend_from_slice(&piece.map_err(|e| broken(plan, e))?);
+            whole.extend_from_slice(&piece.map_err(|e| retry(broken(plan, e)))?);
             if whole.len() > self.0.max_body {
-                return Err(Error::new(
-                    ErrorKind::Decode,
-                    format!("the answer is larger than {} bytes", self.0.max_body),
-                ));
+                let message = format!("the answer is larger than {} bytes", self.0.max_body);
+                return Err(Verdict::Fail(Error::new(ErrorKind::Decode, message)));
             }
         }
         Ok(whole.freeze())

@@ -261,3 +261,10 @@ async fn nothing_secret_is_printed() {
     let error = client.fetch(&read()).await.unwrap_err();
     assert!(!format!("{client:?} {error:?} {error}").contains("canary"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn regions_that_point_at_each_other_end_in_the_error() {
+    let (client, count) = client(vec![(308, "")]);
+    assert_eq!(client.fetch(&read()).await.unwrap_err().kind(), ErrorKind::Configuration);
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,9 @@ use edr_core::{Error, ErrorKind};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use url::Url;
+
+use crate::is_loopback;
 
 /// A body as it arrives.
 pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
@@ -95,34 +98,54 @@ impl Default for TransportOptions {
     }
 }
 
-/// The real client: rustls, no redirects, no referer, gzip, proxies from the environment.
+/// The real client: rustls, no redirects, no referer, gzip, proxies from the environment except for
+/// addresses of this machine. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
-    client: reqwest::Client,
+    options: TransportOptions,
+    certificates: Vec<reqwest::Certificate>,
+    /// Set up when they are first needed: most programs need one of the two.
+    local: Arc<OnceLock<reqwest::Client>>,
+    remote: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl ReqwestTransport {
-    /// A client with these settings. Clones share its connections.
+    /// A client with these settings.
     ///
     /// # Errors
-    /// When a certificate cannot be read, or TLS cannot be set up.
+    /// When a certificate cannot be read.
     pub fn new(options: &TransportOptions) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(options.connect_timeout)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_nodelay(true);
+        let mut certificates = Vec::new();
         for pem in &options.extra_ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
+            let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
                 Error::new(ErrorKind::Configuration, "a CA file cannot be read as PEM").with_source(e)
             })?;
-            builder = builder.tls_certs_merge(certificates);
+            certificates.extend(bundle);
         }
-        let client = builder.build().map_err(|e| {
-            Error::new(ErrorKind::Configuration, "the HTTP client cannot be set up").with_source(e)
-        })?;
-        Ok(Self { client })
+        Ok(Self { options: options.clone(), certificates, local: Arc::default(), remote: Arc::default() })
+    }
+
+    fn client(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
+        let loopback = is_loopback(url);
+        let slot = if loopback { &self.local } else { &self.remote };
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        let client = self
+            .set_up(loopback)
+            .map_err(|e| TransportError { kind: TransportErrorKind::Connect, source: Some(e.into()) })?;
+        Ok(slot.get_or_init(|| client))
+    }
+
+    fn set_up(&self, loopback: bool) -> reqwest::Result<reqwest::Client> {
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(self.options.connect_timeout)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .tcp_nodelay(true)
+            .tls_certs_merge(self.certificates.clone());
+        if loopback { builder.no_proxy().build() } else { builder.build() }
     }
 }
 
@@ -133,7 +156,7 @@ impl HttpTransport for ReqwestTransport {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<BodyStream>, TransportError> {
         let request = reqwest::Request::try_from(request).map_err(sorted)?;
-        let response = self.client.execute(request).await.map_err(sorted)?;
+        let response = self.client(request.url())?.execute(request).await.map_err(sorted)?;
         let mut head = http::Response::new(());
         *head.status_mut() = response.status();
         *head.headers_mut() = response.headers().clone();
