@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, debug, debug_span, trace};
 use url::Url;
 
+use crate::gunzip::gunzipped;
 use crate::transport::{BodyStream, TransportError, TransportErrorKind};
 use crate::{
     Authenticator, CutError, Cutter, HttpTransport, Operation, Pacer, RedactedHeaders, RequestPlan,
@@ -375,7 +376,7 @@ impl HttpClient {
         self.observe(&head.headers);
         if head.status.is_success() {
             self.0.budget.deposit();
-            return Ok(Reply { status: head.status, headers: head.headers, body });
+            return Ok(Reply { status: head.status, headers: head.headers, body: gunzipped(body) });
         }
         Err(self.refused(plan, generation, &head, body, attempts).await)
     }
@@ -391,7 +392,7 @@ impl HttpClient {
         attempts: &mut Attempts,
     ) -> Verdict {
         const ENOUGH: usize = 256 << 10;
-        let body = self.read_up_to(body, ENOUGH).await;
+        let body = self.read_up_to(gunzipped(body), ENOUGH).await;
         let failure = self.failure(plan, head.status, &head.headers, &body);
         match self.0.dialect.judge(&failure) {
             Verdict::Reauthenticate(error) => {

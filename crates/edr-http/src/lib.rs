@@ -18,6 +18,7 @@
 mod auth;
 mod client;
 mod decode;
+mod gunzip;
 mod pace;
 mod plan;
 mod redact;

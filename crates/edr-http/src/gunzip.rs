@@ -1,0 +1,126 @@
+//! Bodies that are compressed once more than their headers say.
+//!
+//! The HTTP client undoes `Content-Encoding`. Cortex's exports come with a layer of their own inside
+//! it, and proxies are known to drop the header; so a body that begins with the mark of gzip is
+//! unpacked, up to two layers.
+
+use std::io::Write as _;
+
+use bytes::{Bytes, BytesMut};
+use flate2::write::GzDecoder;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use crate::transport::{BodyStream, TransportError, TransportErrorKind};
+
+const MARK: [u8; 2] = [0x1f, 0x8b];
+
+/// The body without up to two layers of gzip that its headers do not mention.
+pub(crate) fn gunzipped(body: BodyStream) -> BodyStream {
+    layer(layer(body))
+}
+
+enum State {
+    Gzip(Box<GzDecoder<Vec<u8>>>),
+    Plain,
+    /// Too few bytes to tell.
+    Unknown(BytesMut),
+}
+
+fn layer(body: BodyStream) -> BodyStream {
+    let start = Some((body, State::Unknown(BytesMut::new())));
+    stream::unfold(start, |state| async move {
+        let (mut body, mut state) = state?;
+        loop {
+            match body.next().await {
+                Some(Ok(piece)) => match state.take(piece) {
+                    Ok(out) if out.is_empty() => {}
+                    Ok(out) => return Some((Ok(out), Some((body, state)))),
+                    Err(error) => return Some((Err(error), None)),
+                },
+                Some(Err(error)) => return Some((Err(error), None)),
+                None => return state.finish().map(|last| (last, None)),
+            }
+        }
+    })
+    .boxed()
+}
+
+impl State {
+    fn take(&mut self, piece: Bytes) -> Result<Bytes, TransportError> {
+        let ready = match self {
+            Self::Plain => return Ok(piece),
+            Self::Gzip(_) => piece,
+            Self::Unknown(seen) => {
+                seen.extend_from_slice(&piece);
+                if seen.len() < MARK.len() {
+                    return Ok(Bytes::new());
+                }
+                let seen = std::mem::take(seen).freeze();
+                let packed = seen.starts_with(&MARK);
+                *self = if packed { Self::Gzip(Box::new(GzDecoder::new(Vec::new()))) } else { Self::Plain };
+                seen
+            }
+        };
+        match self {
+            Self::Gzip(decoder) => unpack(decoder, &ready),
+            _ => Ok(ready),
+        }
+    }
+
+    fn finish(self) -> Option<Result<Bytes, TransportError>> {
+        match self {
+            Self::Plain => None,
+            Self::Unknown(seen) => (!seen.is_empty()).then(|| Ok(seen.freeze())),
+            Self::Gzip(decoder) => match decoder.finish() {
+                Ok(rest) => (!rest.is_empty()).then(|| Ok(Bytes::from(rest))),
+                Err(_) => Some(Err(TransportError::new(TransportErrorKind::Body))),
+            },
+        }
+    }
+}
+
+fn unpack(decoder: &mut GzDecoder<Vec<u8>>, piece: &[u8]) -> Result<Bytes, TransportError> {
+    decoder.write_all(piece).map_err(|_| TransportError::new(TransportErrorKind::Body))?;
+    Ok(Bytes::from(std::mem::take(decoder.get_mut())))
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use futures_util::{FutureExt as _, TryStreamExt as _};
+
+    use super::*;
+
+    fn packed(body: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(body: &[u8], piece: usize) -> Result<Vec<u8>, TransportError> {
+        let pieces: Vec<_> = body.chunks(piece).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
+        let body = gunzipped(stream::iter(pieces).boxed());
+        body.try_collect::<Vec<Bytes>>().now_or_never().unwrap().map(|all| all.concat())
+    }
+
+    #[test]
+    fn up_to_two_layers_are_undone_wherever_the_pieces_break() {
+        let plain = br#"{"reply":{"data":[1,2,3]}}"#.repeat(50);
+        for piece in [1, 2, 3, 7, 1000] {
+            assert_eq!(read(&plain, piece).unwrap(), plain);
+            assert_eq!(read(&packed(&plain), piece).unwrap(), plain);
+            assert_eq!(read(&packed(&packed(&plain)), piece).unwrap(), plain);
+        }
+        assert_eq!(read(b"{", 1).unwrap(), b"{");
+        assert_eq!(read(b"", 1).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_broken_layer_is_an_error() {
+        let body = packed(&br#"{"reply":true}"#.repeat(50));
+        assert!(read(&body[..body.len() - 9], 5).is_err());
+        assert!(read(&[0x1f, 0x8b, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9], 5).is_err());
+    }
+}
