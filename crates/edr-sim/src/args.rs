@@ -1,0 +1,219 @@
+//! `edr sim serve`: its flags, and its life from the ready line to the signal.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::faults::parse_rules;
+use crate::sim::{Sim, SimBuilder, SimError};
+use crate::state::KeyType;
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// The flags of `edr sim serve` (design/cli.md).
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub listen: SocketAddr,
+    /// The seed of the estate, the ids and the credentials
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many Falcon tenants
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    pub falcon_tenants: u64,
+    /// How many Cortex tenants
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    pub cortex_tenants: u64,
+    /// Hosts of each Falcon tenant
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub falcon_hosts: u64,
+    /// Hosts of each Cortex tenant
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub cortex_hosts: u64,
+    /// Alerts of each tenant
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
+    pub alerts: u64,
+    /// A delay before every answer (150ms, 2s)
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
+    pub latency: Duration,
+    /// Whether rate limits are enforced
+    #[arg(long, value_enum, default_value_t = OnOff::On)]
+    pub enforce_limits: OnOff,
+    /// A JSON array of fault rules
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// The generation of the Cortex tenants: 3 (alerts, incidents) or 5 (issues, cases)
+    #[arg(long, value_name = "3|5", default_value_t = 3, value_parser = generation)]
+    pub cortex_generation: u8,
+    /// The kind of the Cortex keys
+    #[arg(long, value_enum, default_value_t = KeyType::Advanced)]
+    pub key_type: KeyType,
+    /// How long a Falcon token lives
+    #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = duration)]
+    pub token_ttl: Duration,
+    /// How long a sensor that is online takes to carry out an order
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub sensor_delay: Duration,
+    /// Where to write a configuration that reaches the tenants (mode 600)
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| format!("{text} is not ADDR:PORT"))?;
+    if address.ip().is_loopback() { Ok(address) } else { Err("the simulator listens on loopback only".to_owned()) }
+}
+
+fn generation(text: &str) -> Result<u8, String> {
+    match text {
+        "3" => Ok(3),
+        "5" => Ok(5),
+        _ => Err("the generation is 3 or 5".to_owned()),
+    }
+}
+
+/// A duration as people write it: `150ms`, `2s`, `30m`, `1h30m`, `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a duration such as 150ms, 2s, 30m, 1h30m or 7d");
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let millis = unit(&rest[..letters]).and_then(|ms| number.checked_mul(ms)).filter(|ms| *ms < 1 << 52).ok_or_else(wrong)?;
+        total = total.saturating_add(Duration::from_millis(millis));
+        rest = &rest[letters..];
+    }
+    Ok(total)
+}
+
+fn unit(name: &str) -> Option<u64> {
+    Some(match name {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    })
+}
+
+impl ServeArgs {
+    fn builder(&self) -> Result<SimBuilder, SimError> {
+        let mut builder = Sim::builder()
+            .listen(self.listen)
+            .seed(self.seed)
+            .falcon_tenants(self.falcon_tenants)
+            .cortex_tenants(self.cortex_tenants)
+            .falcon_hosts(self.falcon_hosts)
+            .cortex_hosts(self.cortex_hosts)
+            .alerts(self.alerts)
+            .latency(self.latency)
+            .enforce_limits(self.enforce_limits == OnOff::On)
+            .cortex_generation(self.cortex_generation)
+            .key_type(self.key_type)
+            .token_ttl(self.token_ttl)
+            .sensor_delay(self.sensor_delay);
+        if let Some(path) = &self.faults {
+            let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
+            let rules = parse_rules(&text).map_err(|why| SimError::Invalid(format!("{}: {why}", path.display())))?;
+            builder = builder.faults(rules);
+        }
+        Ok(builder)
+    }
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> SimError {
+    SimError::File { path: path.display().to_string(), source }
+}
+
+/// Serves until SIGINT or SIGTERM. Prints exactly one line on standard output, when everything is ready.
+///
+/// # Errors
+/// When an address, a file or a value is no good.
+pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
+    // Before the ready line: a signal that comes right after it must not kill.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let sim = args.builder()?.start().await?;
+    if let Some(path) = &args.write_config {
+        write_secret(path, &sim.config_toml()).map_err(|e| file_error(path, e))?;
+    }
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", sim.ready_line())?;
+    out.flush()?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    sim.shutdown().await;
+    Ok(())
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&draft, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let ms = |text| duration(text).map(|d| d.as_millis());
+        assert_eq!(ms("150ms"), Ok(150));
+        assert_eq!(ms("1h30m"), Ok(5_400_000));
+        assert_eq!(ms("7d"), Ok(604_800_000));
+        for bad in ["", "5", "m", "5x", "-5s", "5 s", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_loopback() {
+        assert!(loopback("127.0.0.1:0").is_ok());
+        assert!(loopback("0.0.0.0:80").is_err());
+        assert!(loopback("here").is_err());
+    }
+
+    #[test]
+    fn a_secret_file_is_the_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("edr-sim-secret-{}", std::process::id()));
+        write_secret(&path, "one").unwrap();
+        write_secret(&path, "two").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,187 @@
+//! The table of what is served: path, verb, generations, body.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+
+use super::envelope::{Answer, Refusal};
+use super::{Call, alerts, cases, endpoints, filter_data, incidents, isolate, issues, system};
+
+/// Which product generations have an operation (facts 7: XDR 5 drops alerts and incidents, and adds issues and cases).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generations {
+    /// XDR 3 and XDR 5.
+    Both,
+    /// XDR 5 only.
+    Five,
+    /// XDR 3 only.
+    Three,
+}
+
+impl Generations {
+    /// Whether a tenant of this generation has the operation.
+    #[must_use]
+    pub fn includes(self, generation: u8) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Five => generation == 5,
+            Self::Three => generation != 5,
+        }
+    }
+}
+
+/// The methods of an operation (facts 1: POST for nearly everything, reads included).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// GET and POST.
+    Both,
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+impl Verb {
+    pub(super) fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Both => method == Method::GET || method == Method::POST,
+            Self::Get => method == Method::GET,
+            Self::Post => method == Method::POST,
+        }
+    }
+}
+
+/// What an operation takes as a body (facts 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing, `{}`, or anything else that is JSON.
+    Free,
+    /// `{"request_data": {…}}`.
+    RequestData,
+}
+
+impl Body {
+    /// The `request_data` of a body.
+    pub(super) fn read(self, bytes: &[u8]) -> Result<Value, Refusal> {
+        let empty = || Value::Object(serde_json::Map::new());
+        if self == Self::Free && bytes.trim_ascii().is_empty() {
+            return Ok(empty());
+        }
+        let mut body: Value = serde_json::from_slice(bytes)
+            .map_err(|error| Refusal::bad_request(format!("The body is not valid JSON: {error}")))?;
+        match (self, body.get_mut("request_data").map(Value::take)) {
+            (_, Some(data @ Value::Object(_))) => Ok(data),
+            (Self::Free, _) => Ok(empty()),
+            (Self::RequestData, Some(_)) => Err(Refusal::bad_request("request_data must be an object")),
+            (Self::RequestData, None) => {
+                Err(Refusal::bad_request("Missing at least one required parameter: ['request_data']."))
+            }
+        }
+    }
+}
+
+/// One operation.
+pub struct Operation {
+    /// The path, without its optional trailing slash.
+    pub path: &'static str,
+    /// The methods.
+    pub verb: Verb,
+    /// The generations that have it.
+    pub generations: Generations,
+    /// What it takes as a body.
+    pub body: Body,
+    /// Calls in a window, besides the tenant's own limit.
+    pub limit: Option<(u32, Duration)>,
+    pub(super) run: fn(&Call<'_>) -> Answer,
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation")
+            .field("path", &self.path)
+            .field("verb", &self.verb)
+            .finish_non_exhaustive()
+    }
+}
+
+const fn post(path: &'static str, generations: Generations, run: fn(&Call<'_>) -> Answer) -> Operation {
+    Operation { path, verb: Verb::Post, generations, body: Body::RequestData, limit: None, run }
+}
+
+const fn free(verb: Verb, path: &'static str, run: fn(&Call<'_>) -> Answer) -> Operation {
+    Operation { path, verb, generations: Generations::Both, body: Body::Free, limit: None, run }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+use Generations::{Both, Five, Three};
+
+/// Every operation that is served.
+pub static OPERATIONS: &[Operation] = &[
+    free(Verb::Both, "/api_keys/validate", system::validate_key),
+    free(Verb::Get, "/public_api/v1/healthcheck", system::healthcheck),
+    free(Verb::Post, "/public_api/v1/system/get_tenant_info", system::tenant_info),
+    free(Verb::Post, "/public_api/v1/xql/get_quota", system::xql_quota),
+    free(Verb::Post, "/public_api/v1/endpoints/get_endpoints", endpoints::light_list),
+    post("/public_api/v1/endpoints/get_endpoint", Both, endpoints::search),
+    post("/public_api/v1/endpoints/isolate", Both, isolate::isolate),
+    post("/public_api/v1/endpoints/unisolate", Both, isolate::unisolate),
+    post("/public_api/v1/actions/get_action_status", Both, isolate::action_status),
+    post("/public_api/v2/alerts/get_alerts_multi_events", Three, alerts::multi_events_v2),
+    post("/public_api/v1/alerts/get_alerts_multi_events", Three, alerts::multi_events_v1),
+    post("/public_api/v1/alerts/get_alerts", Three, alerts::flat),
+    post("/public_api/v1/alerts/get_alerts_by_filter_data", Three, filter_data::alerts),
+    post("/public_api/v1/incidents/get_incidents", Three, incidents::search),
+    Operation {
+        limit: Some((10, MINUTE)),
+        ..post("/public_api/v1/incidents/get_incident_extra_data", Three, incidents::extra_data)
+    },
+    post("/public_api/v1/issue/search", Five, issues::search),
+    post("/public_api/v1/case/search", Five, cases::search),
+];
+
+/// The operation at a path, if a tenant of this generation has it.
+pub(super) fn find(path: &str, generation: u8) -> Option<&'static Operation> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    OPERATIONS.iter().find(|operation| operation.path == path && operation.generations.includes(generation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailing_slash_is_optional_and_generations_are_apart() {
+        for path in ["/public_api/v1/alerts/get_alerts", "/public_api/v1/alerts/get_alerts/"] {
+            assert!(find(path, 3).is_some());
+            assert!(find(path, 5).is_none());
+        }
+        assert!(find("/public_api/v1/issue/search", 5).is_some());
+        assert!(find("/public_api/v1/issue/search", 3).is_none());
+        assert!(find("/public_api/v1/alerts/get_alerts//", 3).is_none());
+        assert!(
+            find("/public_api/v1/endpoints/get_endpoint", 3).is_some()
+                && find("/public_api/v1/endpoints/get_endpoint", 5).is_some()
+        );
+    }
+
+    #[test]
+    fn bodies() {
+        for (body, good) in [
+            (r#"{"request_data":{}}"#, true),
+            ("", false),
+            ("{}", false),
+            ("[]", false),
+            (r#"{"request_data":[]}"#, false),
+            ("{", false),
+        ] {
+            assert_eq!(Body::RequestData.read(body.as_bytes()).is_ok(), good, "{body}");
+        }
+        for (body, good) in
+            [("", true), ("{}", true), (" ", true), (r#"{"request_data":{}}"#, true), ("{", false)]
+        {
+            assert_eq!(Body::Free.read(body.as_bytes()).is_ok(), good, "{body}");
+        }
+    }
+}

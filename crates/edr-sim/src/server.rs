@@ -1,0 +1,67 @@
+//! Listeners: HTTP/1.1 on loopback, one task a connection.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use crate::gate::CloseConnection;
+
+/// A listener at work.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// Binds an address and serves `app` on it until `stop` changes.
+pub(crate) async fn listen(address: SocketAddr, app: Router, stop: watch::Receiver<bool>) -> io::Result<Listening> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let task = tokio::spawn(accept(listener, app, stop));
+    Ok(Listening { address, task })
+}
+
+async fn accept(listener: TcpListener, app: Router, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    tokio::spawn(connection(stream, app.clone(), stop.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, app: Router, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<Incoming>| respond(app.clone(), request));
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // A client that goes away, or a fault that closes: neither is news.
+        _ = served => {}
+        _ = stop.changed() => {}
+    }
+}
+
+/// Runs the router. An error makes hyper close the connection without an answer: the fault `reset`.
+async fn respond(app: Router, request: hyper::Request<Incoming>) -> Result<Response, io::Error> {
+    let answer: Result<Response, Infallible> = app.oneshot(request.map(Body::new)).await;
+    let Ok(response) = answer;
+    if response.extensions().get::<CloseConnection>().is_some() {
+        return Err(io::Error::other("fault reset"));
+    }
+    Ok(response)
+}

@@ -1,0 +1,270 @@
+//! What all parts of a running simulator share.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::estate::hash::{hex32, mix2, mix_str, text};
+use crate::estate::{EstateSpec, TenantEstate, Vendor};
+use crate::falcon::FalconState;
+use crate::faults::Faults;
+use crate::limits::Limits;
+use crate::log::{MutationLog, RequestLog};
+
+/// How a simulator behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The seed of everything.
+    pub seed: u64,
+    /// A delay before every answer.
+    pub latency: Duration,
+    /// Whether rate limits are enforced.
+    pub enforce_limits: bool,
+    /// How long a Falcon token lives.
+    pub token_ttl: Duration,
+    /// How long a sensor that is online takes to carry out an order.
+    pub sensor_delay: Duration,
+    /// Whether the combined endpoints of Falcon are missing, as on some clouds.
+    pub falcon_without_combined: bool,
+    /// Whether Cortex refuses a nonce that it has seen.
+    pub cortex_strict_nonce: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            latency: Duration::ZERO,
+            enforce_limits: true,
+            token_ttl: Duration::from_secs(1799),
+            sensor_delay: Duration::from_secs(5),
+            falcon_without_combined: false,
+            cortex_strict_nonce: false,
+        }
+    }
+}
+
+/// The API client of a Falcon tenant.
+#[derive(Debug, Clone)]
+pub struct FalconCredentials {
+    /// 32 hex digits.
+    pub client_id: String,
+    /// 40 word characters.
+    pub client_secret: String,
+    /// The customer id: 32 lower-case hex digits.
+    pub cid: String,
+    /// The scopes of the client, as `hosts:read` (ids of falcon-api section 9: `devices:read`, `alerts:write` …).
+    pub scopes: Vec<String>,
+}
+
+/// The API key of a Cortex tenant.
+#[derive(Debug, Clone)]
+pub struct CortexCredentials {
+    /// A decimal number.
+    pub api_key_id: String,
+    /// 128 characters.
+    pub api_key: String,
+    /// The kind of key.
+    pub key_type: KeyType,
+    /// 3 (alerts, incidents) or 5 (issues, cases).
+    pub generation: u8,
+}
+
+/// The two kinds of Cortex API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyType {
+    /// The key itself is sent.
+    Standard,
+    /// A hash over key, nonce and time is sent.
+    Advanced,
+}
+
+impl KeyType {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Advanced => "advanced",
+        }
+    }
+}
+
+/// How a client of a tenant proves who it is.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// Falcon: OAuth2.
+    Falcon(FalconCredentials),
+    /// Cortex: an API key.
+    Cortex(CortexCredentials),
+}
+
+/// One tenant.
+#[derive(Debug)]
+pub struct TenantState {
+    /// `falcon-1`, `cortex-1` …
+    pub name: String,
+    /// The vendor.
+    pub vendor: Vendor,
+    /// Its hosts and alerts.
+    pub estate: TenantEstate,
+    /// How a client proves who it is.
+    pub credentials: Credentials,
+}
+
+impl TenantState {
+    /// The Falcon client, for a Falcon tenant.
+    #[must_use]
+    pub fn falcon(&self) -> Option<&FalconCredentials> {
+        match &self.credentials {
+            Credentials::Falcon(credentials) => Some(credentials),
+            Credentials::Cortex(_) => None,
+        }
+    }
+
+    /// The Cortex key, for a Cortex tenant.
+    #[must_use]
+    pub fn cortex(&self) -> Option<&CortexCredentials> {
+        match &self.credentials {
+            Credentials::Cortex(credentials) => Some(credentials),
+            Credentials::Falcon(_) => None,
+        }
+    }
+}
+
+/// How many index lists are kept (one is four bytes a host).
+const KEPT_LISTS: usize = 24;
+
+/// Lists of indices that a filter and an order gave, kept for the pages that follow. Bounded.
+#[derive(Debug, Default)]
+pub struct IndexCache {
+    lists: Mutex<VecDeque<(String, Arc<Vec<u32>>)>>,
+}
+
+impl IndexCache {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(String, Arc<Vec<u32>>)>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The list under `key`, if it is still kept.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Arc<Vec<u32>>> {
+        self.lock().iter().find(|(k, _)| k == key).map(|(_, list)| Arc::clone(list))
+    }
+
+    /// Keeps a list; the oldest gives way.
+    pub fn put(&self, key: &str, list: Vec<u32>) -> Arc<Vec<u32>> {
+        let list = Arc::new(list);
+        let mut lists = self.lock();
+        lists.retain(|(k, _)| k != key);
+        if lists.len() == KEPT_LISTS {
+            lists.pop_front();
+        }
+        lists.push_back((key.to_owned(), Arc::clone(&list)));
+        list
+    }
+
+    /// The list under `key`, computed when it is not kept.
+    pub fn get_or_compute(&self, key: &str, compute: impl FnOnce() -> Vec<u32>) -> Arc<Vec<u32>> {
+        self.get(key).unwrap_or_else(|| self.put(key, compute()))
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+}
+
+/// Everything a running simulator shares.
+#[derive(Debug)]
+pub struct SimState {
+    /// How it behaves.
+    pub options: Options,
+    /// Virtual time.
+    pub clock: Arc<Clock>,
+    /// The faults in force.
+    pub faults: Faults,
+    /// Rate windows.
+    pub limits: Limits,
+    /// Accepted mutations.
+    pub log: MutationLog,
+    /// Requests.
+    pub requests: RequestLog,
+    /// Index lists of filters and orders.
+    pub lists: IndexCache,
+    /// The tenants: those of Falcon first.
+    pub tenants: Vec<TenantState>,
+    pub(crate) falcon: FalconState,
+}
+
+impl SimState {
+    /// A tenant by name.
+    #[must_use]
+    pub fn tenant(&self, name: &str) -> Option<&TenantState> {
+        self.tenants.iter().find(|t| t.name == name)
+    }
+
+    /// Takes every change, fault, count and move of the clock back. Tokens stay valid.
+    pub fn reset(&self) {
+        self.clock.reset();
+        self.faults.clear();
+        self.limits.reset();
+        self.log.clear();
+        self.requests.clear();
+        self.lists.clear();
+        self.tenants.iter().for_each(|t| t.estate.reset());
+    }
+}
+
+/// What a tenant is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct TenantSpec {
+    pub(crate) vendor: Vendor,
+    pub(crate) ordinal: u64,
+    pub(crate) hosts: u64,
+    pub(crate) shared: u64,
+    pub(crate) alerts: u64,
+    pub(crate) key_type: KeyType,
+    pub(crate) generation: u8,
+    pub(crate) without_scopes: Vec<String>,
+}
+
+const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+impl TenantSpec {
+    pub(crate) fn build(self, options: &Options, clock: &Arc<Clock>) -> TenantState {
+        let name = format!("{}-{}", self.vendor.as_str(), self.ordinal);
+        let spec = EstateSpec {
+            seed: options.seed,
+            vendor: self.vendor,
+            ordinal: self.ordinal,
+            hosts: self.hosts,
+            shared: self.shared,
+            alerts: if self.hosts == 0 { 0 } else { self.alerts },
+            sensor_delay_ms: i64::try_from(options.sensor_delay.as_millis()).unwrap_or(i64::MAX / 4),
+        };
+        let credentials = self.credentials(mix_str(options.seed ^ 0xC0DE, &name));
+        TenantState { vendor: self.vendor, estate: TenantEstate::new(spec, Arc::clone(clock)), credentials, name }
+    }
+
+    fn credentials(&self, h: u64) -> Credentials {
+        match self.vendor {
+            Vendor::Falcon => Credentials::Falcon(FalconCredentials {
+                client_id: hex32(mix2(h, 1)),
+                client_secret: text(mix2(h, 2), 40, WORD),
+                cid: hex32(mix2(h, 3)),
+                scopes: crate::falcon::ALL_SCOPES.iter().filter(|s| !self.without_scopes.iter().any(|w| w == *s)).map(|s| (*s).to_owned()).collect(),
+            }),
+            Vendor::Cortex => Credentials::Cortex(CortexCredentials {
+                api_key_id: (9 + self.ordinal).to_string(),
+                api_key: text(mix2(h, 4), 128, WORD),
+                key_type: self.key_type,
+                generation: self.generation,
+            }),
+        }
+    }
+}
