@@ -1,1 +1,9 @@
 //! Shared by the tests that cross crates.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "these are tests: what fails here fails the test")]
+
+pub mod graph;
+pub mod replay;
+pub mod sim;
+pub mod source;
+pub mod walls;

@@ -88,6 +88,8 @@ pub struct Capabilities {
     pub features: BTreeMap<Feature, Support>,
     /// The filters that the vendor evaluates.
     pub server_filters: Vec<FilterSupport>,
+    /// The fields that the vendor sorts by, by noun. Another order is refused before anything is sent.
+    pub sorts: BTreeMap<Noun, Vec<String>>,
     /// The largest page that the provider asks for, by noun.
     pub max_page: BTreeMap<Noun, u32>,
 }
@@ -126,6 +128,19 @@ impl Capabilities {
         let support = FilterSupport { noun, field: field.to_owned(), ops: ops.to_vec() };
         self.server_filters.push(support);
         self
+    }
+
+    /// Adds fields that the vendor sorts by.
+    #[must_use]
+    pub fn with_sorts(mut self, noun: Noun, fields: &[&str]) -> Self {
+        self.sorts.entry(noun).or_default().extend(fields.iter().map(|f| (*f).to_owned()));
+        self
+    }
+
+    /// True when the vendor sorts by this field.
+    #[must_use]
+    pub fn sorts_by(&self, noun: Noun, field: &str) -> bool {
+        self.sorts.get(&noun).is_some_and(|fields| fields.iter().any(|f| f == field))
     }
 
     /// Sets the largest page of a noun.

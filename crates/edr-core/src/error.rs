@@ -422,7 +422,7 @@ impl fmt::Display for Error {
         }
         f.write_str(e.kind.phrase())?;
         if !e.message.is_empty() {
-            write!(f, ": {}", e.message)?;
+            write!(f, ": {}", one_line(&e.message))?;
         }
         if let Some(detail) = &e.detail {
             write_detail(f, detail.as_ref())?;
@@ -431,17 +431,32 @@ impl fmt::Display for Error {
             write!(f, " (after {} attempts)", e.attempts)?;
         }
         match &e.hint {
-            Some(hint) => write!(f, "; next: {hint}"),
+            Some(hint) => write!(f, "; next: {}", one_line(hint)),
             None => Ok(()),
         }
     }
 }
 
+/// What a vendor says may hold line breaks and terminal codes; an error is one line of plain text.
+fn one_line(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 600;
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(odd) && text.len() <= LONGEST {
+        return Cow::Borrowed(text);
+    }
+    let cut = text.char_indices().nth(LONGEST).map_or(text, |(at, _)| &text[..at]);
+    let more = if cut.len() < text.len() { " …" } else { "" };
+    Cow::Owned(format!("{}{more}", cut.replace(odd, " ")))
+}
+
 fn write_detail(f: &mut fmt::Formatter<'_>, detail: &dyn VendorDetail) -> fmt::Result {
     let status = detail.status().map(|s| format!("HTTP {s}"));
     let code = detail.code().filter(|c| status.as_deref().is_none_or(|s| !s.ends_with(c.as_ref())));
-    let said = detail.message().filter(|m| !m.is_empty()).map(|m| format!("\"{m}\""));
-    let trace = detail.trace_id().filter(|t| !t.is_empty()).map(|t| format!("trace {t}"));
+    let said = detail.message().filter(|m| !m.is_empty()).map(|m| format!("\"{}\"", one_line(&m)));
+    let trace = detail.trace_id().filter(|t| !t.is_empty()).map(|t| format!("trace {}", one_line(&t)));
     let parts: Vec<String> =
         [status, code.map(|c| format!("code {c}")), said, trace].into_iter().flatten().collect();
     if parts.is_empty() { Ok(()) } else { write!(f, " [{}]", parts.join(", ")) }
@@ -496,6 +511,13 @@ mod tests {
             "acme (falcon): PostCombinedAlertsV1: permission denied: the API client lacks a scope \
              [HTTP 403, \"access denied, scope not permitted\", trace abc]; next: add the scope Alerts: read"
         );
+    }
+
+    #[test]
+    fn a_vendor_cannot_write_a_second_line() {
+        let said = PlainDetail { message: Some("no\n\u{1b}[31mroot".into()), ..PlainDetail::default() };
+        let text = Error::new(ErrorKind::Vendor, "a\tb").with_detail(said).to_string();
+        assert_eq!(text, "the vendor failed: a b [\"no  [31mroot\"]");
     }
 
     #[test]

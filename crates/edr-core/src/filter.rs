@@ -472,7 +472,8 @@ impl Filter {
     /// The severities that pass, least first.
     #[must_use]
     pub fn severities(&self) -> Vec<Severity> {
-        let passing = |s: &&Severity| self.passes_value(&Value::Text(Cow::Borrowed(s.as_str())));
+        let holds = |s: &&Severity| self.passes_value(&Value::Text(Cow::Borrowed(s.as_str())));
+        let passing = |s: &&Severity| holds(s) != (self.op == Op::Ne);
         Severity::KNOWN.iter().filter(passing).cloned().collect()
     }
 
@@ -565,8 +566,10 @@ fn split(text: &str) -> Option<(&str, Op, &str)> {
     let (name, rest) = text.split_at(at);
     let signs = [Op::Ge, Op::Le, Op::Ne, Op::Eq, Op::Like, Op::Gt, Op::Lt];
     let op = signs.into_iter().find(|op| rest.starts_with(op.sign()))?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| (name, op, rest[op.sign().len()..].trim()))
+    let (name, value) = (name.trim(), rest[op.sign().len()..].trim());
+    // `==` and `=~` are mistakes; a value that begins with a sign is put in quotes.
+    let doubled = value.starts_with(['=', '!', '~', '<', '>']);
+    (!name.is_empty() && !doubled).then_some((name, op, value))
 }
 
 fn unquote(value: &str) -> &str {
@@ -588,10 +591,13 @@ fn operand(field: &'static Field, value: &str, now: DateTime<Utc>) -> Result<Ope
     let bad = |expected: String| FilterError::Value { field: field.name, value: value.to_owned(), expected };
     match field.kind {
         FieldKind::Text => {
-            canonical(field.name, value).map(Operand::Text).ok_or_else(|| bad("an address".into()))
+            canonical(field.name, value).map(Operand::Text).ok_or_else(|| bad("a value".into()))
         }
         FieldKind::Bool => value.parse().map(Operand::Bool).map_err(|_| bad("true or false".into())),
-        FieldKind::Number => value.parse().map(Operand::Number).map_err(|_| bad("a number".into())),
+        FieldKind::Number => {
+            let number = value.parse().ok().filter(|n: &f64| n.is_finite());
+            number.map(Operand::Number).ok_or_else(|| bad("a number".into()))
+        }
         FieldKind::Time => {
             let expected = "a time (RFC 3339, a date, or an age such as 24h or 7d)";
             time(value, now).map(Operand::Time).ok_or_else(|| bad(expected.into()))
@@ -735,6 +741,9 @@ mod tests {
         for (text, says) in [
             ("hostname", "is not a filter"),
             ("= x", "is not a filter"),
+            ("hostname == web", "is not a filter"),
+            ("hostname =~ web", "is not a filter"),
+            ("hostname = ''", "'' is not a value for hostname"),
             ("platform = windows", "host has no field 'platform'"),
             ("version = 1", "did you mean agent.version or os.version?"),
             ("os.type = beos", "one of windows, linux"),
@@ -757,7 +766,7 @@ mod tests {
         assert!(parse("severity >= high").passes_alert(&alert));
         assert!(!parse("severity > high").passes_alert(&alert));
         assert_eq!(parse("severity >= high").severities(), [Severity::High, Severity::Critical]);
-        assert_eq!(parse("severity != high").op(), Op::Ne);
+        assert_eq!(parse("severity != high").severities().len(), 5);
         assert!(!parse("severity != high").passes_alert(&alert));
     }
 

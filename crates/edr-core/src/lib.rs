@@ -52,6 +52,6 @@ pub use model::{
     Process, Provenance, Raw, Registry, Risk, Severity, Signature, Tag, TenantId, User, UserKind, Vendor,
     Verdict,
 };
-pub use page::{Collected, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
+pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
 pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
 pub use query::{AlertQuery, HostQuery, Listing, Query, Sort};

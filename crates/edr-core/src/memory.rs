@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery,
+    Alert, AlertQuery, Capabilities, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery,
     Listing, Noun, Op, Page, PageEnd, Query, Raw, Rejected, Result, TenantCheck, TenantId, Vendor,
 };
 
@@ -130,7 +130,9 @@ fn capabilities(page_size: u32) -> Capabilities {
     let mut capabilities = Capabilities::new()
         .with([AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList])
         .with_max_page(Noun::Host, page_size)
-        .with_max_page(Noun::Alert, page_size);
+        .with_max_page(Noun::Alert, page_size)
+        .with_sorts(Noun::Host, &["first_seen", "hostname", "last_seen", "uid"])
+        .with_sorts(Noun::Alert, &["created_time", "severity"]);
     for noun in [Noun::Host, Noun::Alert] {
         for field in noun.fields() {
             let all = [Op::Eq, Op::Ne, Op::Like, Op::Gt, Op::Ge, Op::Lt, Op::Le];
@@ -144,6 +146,8 @@ fn capabilities(page_size: u32) -> Capabilities {
 struct Place {
     offset: u64,
     page: u64,
+    /// The id of the item before, by which a shift is noticed.
+    after: Option<String>,
 }
 
 impl InMemory {
@@ -184,10 +188,11 @@ impl InMemory {
         cursor: Option<&Cursor>,
         mut items: Vec<Q::Item>,
     ) -> Result<Page<Q::Item>> {
+        self.check_order(query)?;
         let print = query.fingerprint();
         let place = match cursor {
             Some(cursor) => cursor.open(&self.tenant, Q::Item::NOUN, print)?,
-            None => Place { offset: 0, page: 0 },
+            None => Place { offset: 0, page: 0, after: None },
         };
         items.retain(|item| query.matches(item));
         let total = items.len() as u64;
@@ -197,10 +202,13 @@ impl InMemory {
         let from = place.offset.saturating_add_signed(shift).min(total);
         let empty = matches!(script, Some(Script::EmptyPage(_)));
         let to = if empty { from } else { (from + size).min(total) };
+        let before =
+            |at: u64| at.checked_sub(1).and_then(|i| items.get(index(i))).map(|item| item.uid().to_owned());
+        let drift = if before(from) == place.after { Drift::None } else { Drift::Seen };
         let next = match script {
             Some(Script::RepeatCursor(_)) => place,
             // Numbered so that an empty page does not look like a repeated one.
-            _ => Place { offset: to, page: place.page + 1 },
+            _ => Place { offset: to, page: place.page + 1, after: before(to) },
         };
         let end = PageEnd {
             next: (to < total)
@@ -209,7 +217,16 @@ impl InMemory {
             total: Some(total),
         };
         let window = items.drain(index(from)..index(to)).collect();
-        Ok(self.spoil(script, Page { items: window, end, ..Page::default() }))
+        Ok(self.spoil(script, Page { items: window, drift, end, ..Page::default() }))
+    }
+
+    fn check_order<Q: Query>(&self, query: &Q) -> Result<()> {
+        match query.sort() {
+            Some(sort) if !self.capabilities.sorts_by(Q::Item::NOUN, sort.field.name) => {
+                Err(Error::unsupported(format!("no order by {}", sort.field.name)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn spoil<T: Listing>(&self, script: Option<Script>, mut page: Page<T>) -> Page<T> {

@@ -15,6 +15,8 @@ pub struct Page<T> {
     pub warnings: Vec<Warning>,
     /// Keys of items that arrived and did not match a filter that is evaluated here.
     pub filtered_out: Vec<u128>,
+    /// Whether the listing shifted since the page before.
+    pub drift: Drift,
     /// Where the listing goes on, and how large the vendor says that it is.
     pub end: PageEnd,
 }
@@ -26,6 +28,7 @@ impl<T> Default for Page<T> {
             rejected: Vec::new(),
             warnings: Vec::new(),
             filtered_out: Vec::new(),
+            drift: Drift::default(),
             end: PageEnd::default(),
         }
     }
@@ -48,7 +51,7 @@ impl<T> Page<T> {
         self.warnings.extend(part.warnings);
         self.filtered_out.extend(part.filtered_out);
         if let Some(end) = part.end {
-            self.end = end;
+            (self.drift, self.end) = (part.drift, end);
         }
     }
 }
@@ -61,6 +64,18 @@ pub struct PageEnd {
     /// How many items match on the vendor's side, where that number is exact. A capped or estimated
     /// number is left out.
     pub total: Option<u64>,
+}
+
+/// Whether items can have slipped between two pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drift {
+    /// They cannot: the pages are cut by key, or the place was found where it was left.
+    None,
+    /// They have: the item that this page should begin after is not where it was.
+    Seen,
+    /// The provider does not look. A total that falls is then taken as a sign.
+    #[default]
+    Unknown,
 }
 
 /// A piece of a page, as it arrives. The last one has an end.
@@ -76,6 +91,8 @@ pub struct Part<T> {
     pub filtered_out: Vec<u128>,
     /// The page was asked for again: earlier parts of it will come once more.
     pub restarted: bool,
+    /// Whether the listing shifted since the page before; read on the last part.
+    pub drift: Drift,
     /// Set on the last part.
     pub end: Option<PageEnd>,
 }
@@ -88,6 +105,7 @@ impl<T> Default for Part<T> {
             warnings: Vec::new(),
             filtered_out: Vec::new(),
             restarted: false,
+            drift: Drift::default(),
             end: None,
         }
     }
@@ -101,6 +119,7 @@ impl<T> From<Page<T>> for Part<T> {
             warnings: page.warnings,
             filtered_out: page.filtered_out,
             restarted: false,
+            drift: page.drift,
             end: Some(page.end),
         }
     }

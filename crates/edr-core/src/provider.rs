@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertQuery, Capabilities, Collected, Cursor, Error, Host, HostQuery, Listing, Page, Part, Result,
+    Alert, AlertQuery, Capabilities, Collected, Cursor, Host, HostQuery, Listing, Page, Part, Result,
     TenantId, Vendor, Walked, walk,
 };
 
@@ -130,12 +130,12 @@ pub trait EdrProviderExt: EdrProvider {
     /// All hosts as a plain stream. An item that could not be decoded, and a listing that ends
     /// incomplete, are errors in the stream.
     fn host_stream<'a>(&'a self, query: &'a HostQuery) -> BoxStream<'a, Result<Host>> {
-        flatten(self.walk_hosts(query))
+        flatten(self.tenant(), self.vendor(), self.walk_hosts(query))
     }
 
     /// All alerts as a plain stream; see [`Self::host_stream`].
     fn alert_stream<'a>(&'a self, query: &'a AlertQuery) -> BoxStream<'a, Result<Alert>> {
-        flatten(self.walk_alerts(query))
+        flatten(self.tenant(), self.vendor(), self.walk_alerts(query))
     }
 
     /// All hosts in memory.
@@ -159,28 +159,35 @@ pub trait EdrProviderExt: EdrProvider {
     /// # Errors
     /// When a listing ends incomplete: a host that is not found is then not proven absent.
     async fn find_hosts(&self, name: &str) -> Result<Vec<Host>> {
-        let exact = whole(self.collect_hosts(&HostQuery::new().hostname(name).with_connection()).await?)?;
+        let exact = self.whole_hosts(&HostQuery::new().hostname(name).with_connection()).await?;
         if !exact.is_empty() {
             return Ok(exact);
         }
         let near = HostQuery::new().with_connection().filter(crate::filter::name_like(name));
-        let found = whole(self.collect_hosts(&near).await?)?;
+        let found = self.whole_hosts(&near).await?;
         Ok(found.into_iter().filter(|h| h.hostname.eq_ignore_ascii_case(name)).collect())
+    }
+
+    /// All hosts in memory, or an error when the listing ends incomplete.
+    ///
+    /// # Errors
+    /// When anything is missing; the error says what.
+    async fn whole_hosts(&self, query: &HostQuery) -> Result<Vec<Host>> {
+        let collected = self.collect_hosts(query).await?;
+        let incomplete = walk::incomplete(&collected.outcome);
+        incomplete.map_or(Ok(collected.items), |e| Err(e.with_tenant(self.tenant(), self.vendor())))
     }
 }
 
 impl<P: EdrProvider + ?Sized> EdrProviderExt for P {}
 
-/// The items of a complete listing.
-fn whole<T>(collected: Collected<T>) -> Result<Vec<T>> {
-    if collected.outcome.is_complete() {
-        return Ok(collected.items);
-    }
-    Err(Error::new(crate::ErrorKind::Vendor, collected.outcome.summary()))
-}
-
-fn flatten<'a, T: Listing>(walk: WalkStream<'a, T>) -> BoxStream<'a, Result<T>> {
-    walk.flat_map(|event| stream::iter(walk::plain(event))).boxed()
+fn flatten<'a, T: Listing>(
+    tenant: &'a TenantId,
+    vendor: &'a Vendor,
+    walk: WalkStream<'a, T>,
+) -> BoxStream<'a, Result<T>> {
+    let named = move |item: Result<T>| item.map_err(|e| e.with_tenant(tenant, vendor));
+    walk.flat_map(move |event| stream::iter(walk::plain(event).into_iter().map(named))).boxed()
 }
 
 #[cfg(test)]

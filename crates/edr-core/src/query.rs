@@ -46,7 +46,7 @@ pub trait Query: Clone + Debug + Send + Sync + 'static {
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for filter in self.filters() {
-            filter.to_string().hash(&mut hasher);
+            (filter.field().name, filter.op().sign(), filter.texts()).hash(&mut hasher);
         }
         self.sort().map(|s| (s.field.name, s.descending)).hash(&mut hasher);
         self.fields().hash(&mut hasher);
@@ -80,7 +80,7 @@ pub trait Listing: Clone + Debug + Send + Sync + 'static {
     }
 }
 
-fn uid_key(uid: &str) -> u128 {
+pub(crate) fn uid_key(uid: &str) -> u128 {
     let hex = (uid.len() == 32).then(|| u128::from_str_radix(uid, 16).ok()).flatten();
     hex.unwrap_or_else(|| {
         let half = |seed: u8| {

@@ -2,18 +2,19 @@
 //!
 //! One pass follows the cursors to the end. Items are given out the first time they are seen. A pass
 //! that shows a sign of loss is followed by another, up to [`MAX_PASSES`]; what is still missing then
-//! is a gap in the outcome. The signs: fewer distinct items than the vendor's exact total, a total
-//! that fell while the pages were read (an offset listing has shifted), a page key that repeats or
-//! has expired, and pages that bring nothing new.
+//! is a gap in the outcome. The signs: fewer distinct items than the vendor counted when the pass
+//! began, a listing that shifted between two pages, a page key that repeats or has expired, and pages
+//! that bring nothing new. Items that are added while the walk is under way are owed to nobody.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use crate::page::{PageEnd, Part};
+use crate::page::{Drift, PageEnd, Part};
 use crate::provider::{PartStream, WalkStream};
+use crate::query::uid_key;
 use crate::{
     Collected, Cursor, Error, ErrorKind, Gap, Listing, Outcome, Rejected, Result, RetryStatus, TenantId,
     Vendor, Walked, Warning,
@@ -25,8 +26,10 @@ const MAX_PASSES: u32 = 3;
 const MAX_PAGE_RETRIES: u32 = 3;
 /// How many pages in a row may bring nothing before the listing counts as stuck.
 const MAX_IDLE_PAGES: u32 = 8;
+/// How many known items in a row, beyond two laps of everything known, mean that it goes in circles.
+const MAX_STALE_ITEMS: u64 = 1000;
 
-/// Keys are ids or hashes already.
+/// Keys are ids or hashes already; the multiplication spreads ids that differ in few digits.
 #[derive(Default)]
 struct KeyHasher(u64);
 
@@ -41,7 +44,8 @@ impl Hasher for KeyHasher {
     }
     #[expect(clippy::cast_possible_truncation, reason = "both halves are folded in")]
     fn write_u128(&mut self, key: u128) {
-        self.0 = ((key >> 64) as u64 ^ key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = ((key >> 64) as u64 ^ key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 32);
     }
 }
 
@@ -55,8 +59,8 @@ struct Walker<'a, T, F> {
     at: Option<Cursor>,
     resumed: bool,
     seen: Keys,
-    rejected: u64,
-    rejected_uids: HashSet<String>,
+    /// Items that could not be decoded, and have not arrived in better shape since.
+    rejected: Keys,
     duplicates: u64,
     items: u64,
     pass: Pass,
@@ -69,18 +73,51 @@ struct Walker<'a, T, F> {
 #[derive(Default)]
 struct Pass {
     visited: HashSet<String>,
-    total: Option<u64>,
-    suspicion: Option<String>,
-    page_retries: u32,
-    page_again: bool,
-    page_news: u64,
-    page_seen: u64,
+    first_total: Option<u64>,
+    last_total: Option<u64>,
+    doubt: Option<Doubt>,
+    /// It began only because items were missing, so it may end when they are there.
+    seeks_missing: bool,
+    /// Items in a row that were known already.
+    stale: u64,
     idle: u32,
+    page: PageState,
+}
+
+#[derive(Default)]
+struct PageState {
+    retries: u32,
+    again: bool,
+    news: u64,
+    seen: u64,
+    /// How often the same undecodable text without an id has come on this page.
+    nameless: HashMap<u128, u64>,
+}
+
+/// Why a pass is not believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    Circle,
+    Drift,
+    Idle,
+    RepeatedKey,
+}
+
+impl Doubt {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Circle => "the listing goes in circles",
+            Self::Drift => "the listing shifted while it was read",
+            Self::Idle => "page after page brought nothing new",
+            Self::RepeatedKey => "the vendor repeated a page key",
+        }
+    }
 }
 
 impl Pass {
-    fn next_page(&mut self) {
-        (self.page_news, self.page_seen, self.page_retries, self.page_again) = (0, 0, 0, false);
+    /// Items the vendor counted when the pass began, less those that it dropped since.
+    fn owed(&self) -> Option<u64> {
+        self.first_total.zip(self.last_total).map(|(first, last)| first.min(last))
     }
 }
 
@@ -104,8 +141,7 @@ where
         resumed: from.is_some(),
         at: from,
         seen: Keys::default(),
-        rejected: 0,
-        rejected_uids: HashSet::new(),
+        rejected: Keys::default(),
         duplicates: 0,
         items: 0,
         pass: Pass::default(),
@@ -136,13 +172,15 @@ where
             match self.page.next().await {
                 Some(Ok(part)) => self.take(part),
                 Some(Err(error)) => self.fail(error),
-                None => self.fail(self.cut_off()),
+                None => self.fail(cut_off()),
             }
         }
     }
 
     fn take(&mut self, part: Part<T>) {
-        self.pass.page_again |= part.restarted;
+        if part.restarted {
+            self.pass.page.begin_again();
+        }
         let mut fresh = Vec::with_capacity(part.items.len());
         for item in part.items {
             if self.is_news(item.key()) {
@@ -161,63 +199,80 @@ where
         }
         self.ready.extend(part.warnings.into_iter().map(Walked::Warning));
         if let Some(end) = part.end {
-            self.turn(end);
+            self.turn(end, part.drift);
         }
     }
 
     fn is_news(&mut self, key: u128) -> bool {
+        self.rejected.remove(&key);
         let news = self.seen.insert(key);
-        self.pass.page_seen += 1;
-        self.pass.page_news += u64::from(news);
-        self.duplicates += u64::from(!news && self.passes == 1 && !self.pass.page_again);
+        self.duplicates += u64::from(!news && self.passes == 1 && !self.pass.page.again);
+        self.count(news);
         news
     }
 
-    /// A rejected item with an id is reported once; one without is reported in the first pass.
+    /// An item is reported once, however often its page is read. One without an id is known by its
+    /// text and by how many of the same came before it on the page.
     fn reject(&mut self, rejected: Rejected) {
-        self.pass.page_seen += 1;
-        let news = match &rejected.uid {
-            Some(uid) => self.rejected_uids.insert(uid.clone()),
-            None => self.passes == 1 && !self.pass.page_again,
-        };
+        let key = rejected.uid.as_deref().map_or_else(|| self.pass.page.nameless_key(&rejected), uid_key);
+        let news = !self.seen.contains(&key) && self.rejected.insert(key);
+        self.count(news);
         if news {
-            self.rejected += 1;
-            self.pass.page_news += 1;
             self.ready.push_back(Walked::Rejected(rejected));
         }
     }
 
+    fn count(&mut self, news: bool) {
+        self.pass.page.seen += 1;
+        self.pass.page.news += u64::from(news);
+        self.pass.stale = if news { 0 } else { self.pass.stale + 1 };
+    }
+
     /// A page has ended: go on, or finish the pass.
-    fn turn(&mut self, end: PageEnd) {
-        self.watch_total(end.total);
-        // A second pass meets old items first, so there only an empty page is idle.
-        let idle = if self.passes == 1 { self.pass.page_news == 0 } else { self.pass.page_seen == 0 };
-        self.pass.idle = if idle { self.pass.idle + 1 } else { 0 };
-        self.pass.next_page();
+    fn turn(&mut self, end: PageEnd, drift: Drift) {
+        self.watch(&end, drift);
         let Some(next) = end.next else { return self.finish_pass() };
         if !self.pass.visited.insert(next.as_str().to_owned()) {
-            self.suspect("the vendor repeated a page key");
+            self.doubt(Doubt::RepeatedKey);
             return self.finish_pass();
         }
-        if self.pass.idle >= MAX_IDLE_PAGES {
-            self.suspect(&format!("{MAX_IDLE_PAGES} pages in a row brought nothing new"));
+        if self.is_stuck() || self.found_the_missing() {
             return self.finish_pass();
         }
         self.ready.push_back(Walked::Checkpoint(next.clone()));
         self.ask(Some(next));
     }
 
-    fn watch_total(&mut self, total: Option<u64>) {
-        if let (Some(before), Some(now)) = (self.pass.total, total)
-            && now < before
-        {
-            self.suspect("the listing shrank while it was read");
+    fn watch(&mut self, end: &PageEnd, drift: Drift) {
+        let fell = end.total.zip(self.pass.last_total).is_some_and(|(now, before)| now < before);
+        if drift == Drift::Seen || (drift == Drift::Unknown && fell) {
+            self.doubt(Doubt::Drift);
         }
-        self.pass.total = total.or(self.pass.total);
+        self.pass.first_total = self.pass.first_total.or(end.total);
+        self.pass.last_total = end.total.or(self.pass.last_total);
     }
 
-    fn suspect(&mut self, reason: &str) {
-        self.pass.suspicion.get_or_insert_with(|| reason.to_owned());
+    /// A second pass meets old items first, so there only an empty page is idle.
+    fn is_stuck(&mut self) -> bool {
+        let page = std::mem::take(&mut self.pass.page);
+        let idle = if self.passes == 1 { page.news == 0 } else { page.seen == 0 };
+        self.pass.idle = if idle { self.pass.idle + 1 } else { 0 };
+        if self.pass.idle >= MAX_IDLE_PAGES {
+            self.doubt(Doubt::Idle);
+        } else if self.pass.stale > 2 * self.have() + MAX_STALE_ITEMS {
+            self.doubt(Doubt::Circle);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn found_the_missing(&self) -> bool {
+        self.pass.seeks_missing && self.pass.doubt.is_none() && self.shortfall() == 0
+    }
+
+    fn doubt(&mut self, doubt: Doubt) {
+        self.pass.doubt.get_or_insert(doubt);
     }
 
     fn ask(&mut self, cursor: Option<Cursor>) {
@@ -225,78 +280,70 @@ where
         self.at = cursor;
     }
 
+    fn have(&self) -> u64 {
+        (self.seen.len() + self.rejected.len()) as u64
+    }
+
     /// Items the vendor counts and we do not have. A resumed walk has not seen what came before.
     fn shortfall(&self) -> u64 {
-        let have = self.seen.len() as u64 + self.rejected;
-        self.pass.total.filter(|_| !self.resumed).map_or(0, |total| total.saturating_sub(have))
+        self.pass.owed().filter(|_| !self.resumed).map_or(0, |owed| owed.saturating_sub(self.have()))
     }
 
     fn finish_pass(&mut self) {
         let short = self.shortfall();
-        let proven = self.pass.total.is_some() && !self.resumed && short == 0;
-        let shrank = self.pass.suspicion.as_deref().is_some_and(|s| s.contains("shrank"));
-        let doubt = short > 0 || (self.pass.suspicion.is_some() && (!proven || shrank));
-        if !doubt {
+        let proven = self.pass.owed().is_some() && !self.resumed && short == 0;
+        // A shifted listing can have the right number of items and not the right items.
+        let doubt = self.pass.doubt.filter(|doubt| !proven || *doubt == Doubt::Drift);
+        if short == 0 && doubt.is_none() {
             return self.end(Vec::new(), None);
         }
-        let reason = self
-            .pass
-            .suspicion
-            .clone()
-            .unwrap_or_else(|| format!("{short} of the items that the vendor counts did not arrive"));
+        let reason = doubt.map_or_else(|| missing(short), |doubt| doubt.reason().to_owned());
         if self.passes < MAX_PASSES {
-            return self.again(&reason);
+            return self.again(&reason, doubt.is_none());
         }
-        let missing = (short > 0).then_some(short);
-        let counted = missing.map_or(String::new(), |n| format!(", {n} items missing"));
-        self.end(
-            vec![Gap { reason: format!("{reason}{counted}, after {} passes", self.passes), missing }],
-            None,
-        );
+        let counted =
+            if short > 0 && doubt.is_some() { format!(", {}", missing(short)) } else { String::new() };
+        let reason = format!("{reason}{counted}, after {} passes", self.passes);
+        self.end(vec![Gap { reason, missing: (short > 0).then_some(short) }], None);
     }
 
-    fn again(&mut self, reason: &str) {
+    fn again(&mut self, reason: &str, seeks_missing: bool) {
         self.passes += 1;
-        self.pass = Pass::default();
+        self.pass = Pass { seeks_missing, ..Pass::default() };
         self.resumed = false;
         let message = format!("{reason}; reading the listing again (pass {})", self.passes);
         self.ready.push_back(Walked::Warning(Warning { tenant: self.tenant.clone(), message }));
         self.ask(None);
     }
 
-    fn cut_off(&self) -> Error {
-        Error::new(ErrorKind::Decode, "the page ended without an end").with_retry(RetryStatus::Temporary)
-    }
-
     fn fail(&mut self, error: Error) {
         let error = error.with_tenant(self.tenant, self.vendor);
         if error.is_cursor_expired() && self.passes < MAX_PASSES {
-            return self.again("the page key expired");
+            return self.again("the page key expired", false);
         }
-        if error.retry_status() == RetryStatus::Temporary && self.pass.page_retries < MAX_PAGE_RETRIES {
-            self.pass.page_retries += 1;
-            self.pass.page_again = true;
+        if error.retry_status() == RetryStatus::Temporary && self.pass.page.retries < MAX_PAGE_RETRIES {
+            self.pass.page.retries += 1;
+            self.pass.page.begin_again();
             let message = format!("a page broke off and is asked for again: {error}");
             self.ready.push_back(Walked::Warning(Warning { tenant: self.tenant.clone(), message }));
             return self.ask(self.at.clone());
         }
         let short = self.shortfall();
-        let missing = (short > 0).then_some(short);
-        let counted = missing.map_or_else(
-            || "an unknown number of items is missing".to_owned(),
-            |n| format!("{n} items are missing"),
-        );
-        self.end(vec![Gap { reason: format!("{counted}: {error}"), missing }], Some(error));
+        let counted =
+            if short > 0 { missing(short) } else { "an unknown number of items is missing".to_owned() };
+        let gap = Gap { reason: format!("{counted}: {error}"), missing: (short > 0).then_some(short) };
+        self.end(vec![gap], Some(error));
     }
 
     fn end(&mut self, mut gaps: Vec<Gap>, error: Option<Error>) {
         self.done = true;
-        if self.rejected > 0 {
-            let reason = format!("{} items could not be decoded", self.rejected);
-            gaps.push(Gap { reason, missing: Some(self.rejected) });
+        let rejected = self.rejected.len() as u64;
+        if rejected > 0 {
+            let reason = format!("{rejected} {} could not be decoded", plural(rejected));
+            gaps.push(Gap { reason, missing: Some(rejected) });
         }
         let outcome = match error {
-            Some(error) if self.items == 0 && self.rejected == 0 => Outcome::Failed { error },
+            Some(error) if self.items == 0 && rejected == 0 => Outcome::Failed { error },
             error if gaps.is_empty() && error.is_none() => Outcome::Complete,
             error => Outcome::Partial { gaps, error },
         };
@@ -304,12 +351,38 @@ where
     }
 }
 
+impl PageState {
+    fn begin_again(&mut self) {
+        self.again = true;
+        self.nameless.clear();
+    }
+
+    fn nameless_key(&mut self, rejected: &Rejected) -> u128 {
+        let text = format!("{}\u{0}{}", rejected.reason, rejected.raw.as_str().unwrap_or_default());
+        let nth = self.nameless.entry(uid_key(&text)).or_default();
+        *nth += 1;
+        uid_key(&format!("{nth}\u{0}{text}"))
+    }
+}
+
+fn cut_off() -> Error {
+    Error::new(ErrorKind::Decode, "the page ended without an end").with_retry(RetryStatus::Temporary)
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "item" } else { "items" }
+}
+
+fn missing(count: u64) -> String {
+    if count == 1 { "1 item is missing".to_owned() } else { format!("{count} items are missing") }
+}
+
 /// One event as items of a plain stream.
 pub(crate) fn plain<T: Listing>(event: Walked<T>) -> Vec<Result<T>> {
     match event {
         Walked::Items(items) => items.into_iter().map(Ok).collect(),
         Walked::Rejected(r) => vec![Err(undecodable(&r))],
-        Walked::End { outcome, .. } => incomplete(outcome).map(Err).into_iter().collect(),
+        Walked::End { outcome, .. } => incomplete(&outcome).map(Err).into_iter().collect(),
         Walked::Checkpoint(_) | Walked::Warning(_) => Vec::new(),
     }
 }
@@ -320,12 +393,15 @@ fn undecodable(rejected: &Rejected) -> Error {
         .with_tenant(&rejected.tenant, &rejected.vendor)
 }
 
-/// The error for a listing that ended short; rejected items were errors of their own.
-fn incomplete(outcome: Outcome) -> Option<Error> {
+/// The error for a listing that ended short.
+pub(crate) fn incomplete(outcome: &Outcome) -> Option<Error> {
     match outcome {
         Outcome::Complete => None,
-        Outcome::Failed { error } | Outcome::Partial { error: Some(error), .. } => Some(error),
-        Outcome::Partial { .. } => Some(Error::new(ErrorKind::Vendor, outcome.summary())),
+        Outcome::Failed { error } | Outcome::Partial { error: Some(error), .. } => Some(error.clone()),
+        Outcome::Partial { .. } => {
+            let hint = "what is listed is good; ask again for the rest";
+            Some(Error::new(ErrorKind::Vendor, outcome.summary()).with_operation("listing").with_hint(hint))
+        }
     }
 }
 
@@ -393,7 +469,7 @@ mod tests {
         provider.script(Script::BadItem(2));
         let all = collect(&provider);
         assert_eq!((all.items.len(), all.rejected.len()), (34, 1));
-        assert_eq!(all.outcome.summary(), "partial: 1 items could not be decoded");
+        assert_eq!(all.outcome.summary(), "partial: 1 item could not be decoded");
     }
 
     #[test]
@@ -405,10 +481,120 @@ mod tests {
         let all = collect(&provider);
         assert_eq!(all.items.len(), 32);
         assert!(
-            all.outcome.summary().contains("3 items missing, after 3 passes"),
+            all.outcome.summary().contains("3 items are missing, after 3 passes"),
             "{}",
             all.outcome.summary()
         );
+    }
+
+    /// Walks a provider that changes after its second page.
+    fn walk_while(provider: &InMemory, edit: impl Fn(&mut Vec<Host>)) -> (Vec<String>, crate::Outcome, u64) {
+        use futures_util::StreamExt as _;
+        let query = HostQuery::new();
+        let mut walk = provider.walk_hosts(&query);
+        let (mut uids, mut pages) = (Vec::new(), 0);
+        loop {
+            match walk.next().now_or_never().unwrap().unwrap() {
+                crate::Walked::Items(hosts) => uids.extend(hosts.into_iter().map(|h| h.uid)),
+                crate::Walked::Checkpoint(_) => {
+                    pages += 1;
+                    if pages == 2 {
+                        provider.edit_hosts(&edit);
+                    }
+                }
+                crate::Walked::End { outcome, .. } => return (uids, outcome, pages),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn one_item_less_and_one_more_between_two_pages_loses_nothing() {
+        let provider = provider(35);
+        let (uids, outcome, _) = walk_while(&provider, |hosts| {
+            hosts.remove(3);
+            hosts.push(Host::new("v", "t", &"f".repeat(32), "{}"));
+        });
+        assert!(outcome.is_complete());
+        assert!((0..35).all(|i| uids.contains(&format!("{i:032x}"))), "{uids:?}");
+    }
+
+    #[test]
+    fn growth_at_the_end_costs_no_second_pass() {
+        let provider = provider(35);
+        let (uids, outcome, pages) = walk_while(&provider, |hosts| {
+            hosts.push(Host::new("v", "t", &"f".repeat(32), "{}"));
+        });
+        assert_eq!((uids.len(), outcome.is_complete(), pages), (36, true, 3));
+    }
+
+    /// Pages made by a closure, for listings that no sane provider would give.
+    fn odd(pages: impl Fn(u64) -> crate::Part<Host> + Send + Sync + 'static) -> Vec<crate::Walked<Host>> {
+        use futures_util::{StreamExt as _, stream};
+        let (tenant, vendor) = (crate::TenantId::new("t"), crate::Vendor::from_static("v"));
+        let count = std::sync::atomic::AtomicU64::new(0);
+        let open = move |_| {
+            stream::iter([Ok(pages(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst)))]).boxed()
+        };
+        let walk = super::walk(&tenant, &vendor, None, open);
+        walk.take(100_000).collect().now_or_never().unwrap()
+    }
+
+    fn next(n: u64) -> Option<crate::PageEnd> {
+        let cursor = crate::Cursor::seal(&"t".into(), crate::Noun::Host, 0, &n).unwrap();
+        Some(crate::PageEnd { next: Some(cursor), total: None })
+    }
+
+    fn nameless() -> crate::Rejected {
+        let raw = crate::Raw::new("17");
+        let (tenant, vendor) = ("t".into(), "v".into());
+        crate::Rejected {
+            tenant,
+            vendor,
+            noun: crate::Noun::Host,
+            uid: None,
+            reason: "no object".into(),
+            raw,
+        }
+    }
+
+    #[test]
+    fn a_listing_that_goes_in_circles_ends() {
+        let part = |n: u64| crate::Part {
+            items: vec![Host::new("v", "t", &format!("{:032x}", n % 5), "{}")],
+            rejected: vec![nameless()],
+            end: next(n),
+            ..crate::Part::default()
+        };
+        let events = odd(part);
+        assert!(matches!(events.last(), Some(crate::Walked::End { items: 5, .. })), "{:?}", events.last());
+    }
+
+    #[test]
+    fn an_item_without_an_id_is_rejected_once_however_often_its_page_is_read() {
+        let part = |n: u64| crate::Part {
+            rejected: vec![nameless(), nameless()],
+            end: (n == 1).then(crate::PageEnd::default),
+            ..crate::Part::default()
+        };
+        let events = odd(part);
+        assert_eq!(events.iter().filter(|e| matches!(e, crate::Walked::Rejected(_))).count(), 2);
+    }
+
+    #[test]
+    fn an_item_that_arrives_after_all_is_not_missing() {
+        let uid = format!("{:032x}", 7);
+        let bad = crate::Rejected { uid: Some(uid.clone()), ..nameless() };
+        let part = move |n: u64| match n {
+            0 => crate::Part { rejected: vec![bad.clone()], ..crate::Part::default() },
+            _ => crate::Part {
+                items: vec![Host::new("v", "t", &uid, "{}")],
+                end: Some(crate::PageEnd { next: None, total: Some(1) }),
+                ..crate::Part::default()
+            },
+        };
+        let events = odd(part);
+        assert!(matches!(events.last(), Some(crate::Walked::End { outcome: crate::Outcome::Complete, .. })));
     }
 
     #[test]

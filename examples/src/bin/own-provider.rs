@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery, Listing, Noun,
-    Page, PageEnd, Platform, Query, Result, Severity, TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery, Listing, Page, PageEnd, Platform, Query, Result, Severity, TenantCheck, TenantId, Vendor,
 };
 use edr_testkit::{Still, run_all};
 
-const VENDOR: Vendor = Vendor::from_static("inventory");
+static VENDOR: Vendor = Vendor::from_static("inventory");
 
 #[derive(Debug)]
 struct Inventory {

@@ -1,5 +1,6 @@
 //! The vendor's own JSON, kept.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -64,16 +65,35 @@ impl fmt::Debug for Raw {
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let text = self.as_str().ok_or_else(|| S::Error::custom("raw payload is not UTF-8"))?;
-        match serde_json::from_str::<&RawValue>(text) {
+        let flat = one_line(text);
+        match serde_json::from_str::<&RawValue>(&flat) {
             Ok(value) => value.serialize(s),
             Err(_) => s.serialize_str(text),
         }
     }
 }
 
+/// A vendor may print its JSON over several lines; a record of ours is one line. A line break inside a
+/// JSON string is always escaped, so every one that is found stands between tokens.
+fn one_line(text: &str) -> Cow<'_, str> {
+    let broken = text.contains(['\n', '\r']);
+    if broken { Cow::Owned(text.replace(['\n', '\r'], " ")) } else { Cow::Borrowed(text) }
+}
+
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let value = Box::<RawValue>::deserialize(d).map_err(D::Error::custom)?;
         Ok(Self(Bytes::from(String::from(Box::<str>::from(value)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_of_many_lines_is_one_record() {
+        let raw = Raw::new("{\n  \"a\": \"x\\ny\"\r\n}");
+        assert_eq!(serde_json::to_string(&raw).unwrap(), "{   \"a\": \"x\\ny\"  }");
     }
 }

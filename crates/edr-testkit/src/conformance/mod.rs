@@ -1,0 +1,11 @@
+//! The promises, a function each. Those that hosts and alerts share take the noun as a parameter:
+//! `paging::sizes::<Host>(&world)`.
+
+pub mod alerts;
+pub mod disturbed;
+pub mod errors;
+pub mod filters;
+pub mod hosts;
+pub mod listing;
+pub mod paging;
+pub mod times;

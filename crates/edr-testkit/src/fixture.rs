@@ -1,0 +1,337 @@
+//! Hosts and alerts that are hard to get right, and a world in memory that holds them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use edr_core::clock::{Clock as _, ManualClock};
+use edr_core::{
+    Action, AgentHealth, Alert, AlertQuery, AlertStatus, Attack, AttackRef, Capabilities, Cloud,
+    ConnectionState, ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence, Group,
+    Host, HostQuery, HostType, InMemory, NetworkInterface, Noun, Page, Platform, Process, Result, Script,
+    Severity, Tag, TenantCheck, TenantId, User, Vendor, Verdict, model,
+};
+
+use crate::{Disturbance, World};
+
+/// Names with every sign that a query language gives a meaning to.
+pub const NAMES: [&str; 24] = [
+    "WIN-BUILD-01",
+    "win-build-01",
+    "WIN-BUILD-010",
+    "DC-01",
+    "o'brien-laptop",
+    "say \"hi\"",
+    "back\\slash",
+    "back\\\\slashes",
+    "two words",
+    " leading",
+    "trailing ",
+    "star*name",
+    "what?",
+    "[a-z]",
+    "50%_off",
+    "a,b:c",
+    "m\u{fc}ller-pc",
+    "\u{65e5}\u{672c}-01",
+    "\u{df}tra\u{df}e",
+    "plus+minus-",
+    "(paren)",
+    "{brace}",
+    "null",
+    "x",
+];
+
+/// The present time of the fixture.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_787_200, 0).unwrap_or_default()
+}
+
+/// The n-th value of a list that goes round.
+fn pick<T: Clone>(values: &[T], n: usize) -> T {
+    values[n % values.len()].clone()
+}
+
+fn ago(minutes: usize) -> Option<DateTime<Utc>> {
+    i64::try_from(minutes).ok().and_then(TimeDelta::try_minutes).map(|age| now() - age)
+}
+
+fn user(name: &str) -> User {
+    User { name: Some(name.to_owned()), ..User::default() }
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// 24 hosts: every field that can be filtered on has a value in some of them and none in others.
+///
+/// ```
+/// assert_eq!(edr_testkit::fixture::hosts().len(), 24);
+/// ```
+#[must_use]
+pub fn hosts() -> Vec<Host> {
+    NAMES.iter().enumerate().map(|(n, name)| host(n, name)).collect()
+}
+
+fn host(n: usize, name: &str) -> Host {
+    let uid = format!("{:032x}", 0x00c0_ffee_u128 * (n as u128 + 1));
+    let mut host = Host::new("memory", "fixture", &uid, &format!("{{\"id\":\"{uid}\",\"n\":{n}}}"));
+    host.hostname = name.to_owned();
+    host.kind = pick(&[HostType::Laptop, HostType::Server, HostType::Desktop, HostType::Unknown], n);
+    host.os.platform = pick(&[Platform::Windows, Platform::Linux, Platform::Macos], n);
+    host.connection_state =
+        pick(&[ConnectionState::Online, ConnectionState::Offline, ConnectionState::Lost], n);
+    host.containment_state =
+        pick(&[ContainmentState::Normal, ContainmentState::Normal, ContainmentState::Contained], n / 2);
+    host.agent.health = pick(&[AgentHealth::Ok, AgentHealth::Degraded], n / 3);
+    host.first_seen = ago(60 * 24 * 90 + n);
+    host.last_seen = ago(n * n * 7);
+    host.tags = vec![Tag { source: None, value: pick(&["gold", "dmz", "a'b", "Gold"], n).to_owned() }];
+    if n % 3 != 2 {
+        details(&mut host, n);
+    }
+    host
+}
+
+/// What not every host has.
+fn details(host: &mut Host, n: usize) {
+    host.name = Some(format!("alias {n}"));
+    host.domain = some(pick(&["corp.example", "CORP.example", "lab.example"], n));
+    host.ou = vec!["Servers".to_owned(), pick(&["EU", "US"], n).to_owned()];
+    host.roles = vec![pick(&["Domain Controller", "Member Server"], n).to_owned()];
+    host.site = some(pick(&["Berlin", "Austin"], n));
+    host.os.name = some(pick(&["Windows 11", "Ubuntu 24.04"], n));
+    host.os.version = some(pick(&["10.0.26100", "24.04"], n));
+    host.agent.version = some(pick(&["7.21.19205.0", "7.22.0"], n));
+    host.serial_number = Some(format!("SN-{n:04}"));
+    host.manufacturer = some(pick(&["Dell Inc.", "Apple"], n));
+    host.model = some("Latitude 7450");
+    host.ip = Some(std::net::IpAddr::from([10, 0, 1, u8::try_from(n).unwrap_or_default()]));
+    host.external_ip = pick(&["203.0.113.7", "2001:db8::7"], n).parse().ok();
+    host.network_interfaces = vec![NetworkInterface {
+        name: some("eth0"),
+        ip: Some(std::net::IpAddr::from([192, 168, 7, u8::try_from(n).unwrap_or_default()])),
+        mac: model::read::mac(&format!("02-00-00-00-00-{n:02x}")),
+    }];
+    host.boot_time = ago(60 * 24 + n * 90);
+    host.installed = ago(60 * 24 * 80 + n);
+    host.modified = ago(n * 3);
+    host.last_user = Some(user(pick(&["ann", "o'brien"], n)));
+    host.users = vec![user("ann"), user("svc_backup")];
+    host.groups = vec![Group { uid: Some(format!("g{}", n % 4)), name: some("All Servers") }];
+    host.cloud = Some(Cloud {
+        provider: some(pick(&["aws", "azure"], n)),
+        account: some("123456789012"),
+        region: some("eu-central-1"),
+        zone: None,
+        instance_uid: Some(format!("i-{n:08x}")),
+    });
+    host.criticality = some(pick(&["high", "low"], n));
+    host.is_hidden = Some(n.is_multiple_of(4));
+    host.is_vdi = Some(n.is_multiple_of(2));
+}
+
+/// 24 alerts, in no order: every field that can be filtered on has a value in some of them and none in others.
+///
+/// ```
+/// assert_eq!(edr_testkit::fixture::alerts().len(), 24);
+/// ```
+#[must_use]
+pub fn alerts() -> Vec<Alert> {
+    NAMES.iter().enumerate().map(|(n, name)| alert(n, name)).collect()
+}
+
+fn alert(n: usize, name: &str) -> Alert {
+    let uid = format!("fixture:ind:{:08x}:{n}", 0x1234_5678_u64 + n as u64);
+    let mut alert = Alert::new("memory", "fixture", &uid, &format!("{{\"id\":\"{uid}\"}}"));
+    alert.title = name.to_owned();
+    alert.severity = pick(Severity::KNOWN, n);
+    alert.status = pick(&[AlertStatus::New, AlertStatus::InProgress, AlertStatus::Resolved], n / 2);
+    alert.verdict = pick(&[Verdict::Unknown, Verdict::FalsePositive, Verdict::TruePositive], n);
+    alert.action = pick(&[Action::Observed, Action::Denied], n);
+    alert.disposition = pick(&[Disposition::Detected, Disposition::Blocked, Disposition::Quarantined], n);
+    // Two alerts share each instant, and the order is not that of the ids.
+    alert.created_time = ago((n * 7 % 24) / 2 * 500);
+    alert.time = ago((n * 7 % 24) / 2 * 500 + 3);
+    if n % 3 != 2 {
+        circumstances(&mut alert, n);
+    }
+    alert
+}
+
+/// What not every alert has.
+fn circumstances(alert: &mut Alert, n: usize) {
+    let mut device = host(n, pick(&NAMES, n));
+    device.ip = Some(std::net::IpAddr::from([10, 0, 1, u8::try_from(n).unwrap_or_default()]));
+    alert.device = Some(Box::new(device));
+    alert.modified_time = ago(n);
+    alert.desc = Some(format!("Process {n} did \"something\""));
+    alert.confidence_score = u8::try_from(n * 4).ok();
+    alert.is_suppressed = Some(n.is_multiple_of(4));
+    alert.prevented = Some(n.is_multiple_of(2));
+    alert.assignee = Some(user(pick(&["ann", "bob"], n)));
+    alert.users = vec![user("ann")];
+    alert.product_feature = some(pick(&["epp", "idp"], n));
+    alert.types = vec![pick(&["Malware", "Credential Theft"], n).to_owned()];
+    alert.labels = vec![pick(&["triage", "a'b"], n).to_owned()];
+    alert.case_uids = vec![format!("case-{}", n % 5)];
+    alert.attacks = vec![Attack {
+        tactic: Some(AttackRef { uid: some("TA0002"), name: some("Execution") }),
+        technique: Some(AttackRef { uid: some(pick(&["T1059", "T1003"], n)), name: None }),
+        sub_technique: None,
+    }];
+    let mut process = Process { name: some("powershell.exe"), ..Process::default() };
+    process.hashes.insert(&format!("{:064x}", n + 1));
+    alert.evidences = vec![Evidence { process: Some(process), ..Evidence::default() }];
+}
+
+/// A world in memory with [`hosts`] and [`alerts`]: the example for a [`World`] of one's own, and the
+/// proof that the reference passes the suite.
+///
+/// ```
+/// use edr_testkit::{MemoryWorld, World};
+/// assert_eq!(MemoryWorld::new().host_uids().len(), 24);
+/// ```
+#[derive(Debug)]
+pub struct MemoryWorld {
+    memory: InMemory,
+    gate: Arc<Gate>,
+    provider: Arc<dyn EdrProvider>,
+    clock: ManualClock,
+}
+
+impl Default for MemoryWorld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryWorld {
+    /// The world.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::wrapping(|inner| inner)
+    }
+
+    /// The world, seen through a provider of the caller's around the one in memory.
+    #[must_use]
+    pub fn wrapping(wrap: impl FnOnce(Arc<dyn EdrProvider>) -> Arc<dyn EdrProvider>) -> Self {
+        let builder = InMemory::builder("fixture");
+        let builder = hosts().into_iter().fold(builder, edr_core::InMemoryBuilder::host);
+        let memory = alerts().into_iter().fold(builder, edr_core::InMemoryBuilder::alert).build();
+        let gate =
+            Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false), asked: AtomicU64::new(0) });
+        let provider = wrap(gate.clone());
+        Self { memory, gate, provider, clock: ManualClock::at(now()) }
+    }
+}
+
+#[async_trait]
+impl World for MemoryWorld {
+    fn provider(&self) -> &dyn EdrProvider {
+        self.provider.as_ref()
+    }
+
+    fn host_uids(&self) -> Vec<String> {
+        let mut uids = Vec::new();
+        self.memory.edit_hosts(|hosts| uids = hosts.iter().map(|h| h.uid.clone()).collect());
+        uids
+    }
+
+    fn alert_uids(&self) -> Vec<String> {
+        let mut uids = Vec::new();
+        self.memory.edit_alerts(|alerts| uids = alerts.iter().map(|a| a.uid.clone()).collect());
+        uids
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    fn requests(&self) -> Option<u64> {
+        Some(self.gate.asked.load(Ordering::SeqCst))
+    }
+
+    async fn disturb(&self, _noun: Noun, disturbance: Disturbance) -> bool {
+        match disturbance {
+            Disturbance::BadItem => self.memory.script(Script::BadItem(0)),
+            Disturbance::Denied => self.gate.shut.store(true, Ordering::SeqCst),
+            Disturbance::EmptyPage => self.memory.script(Script::EmptyPage(1)),
+            Disturbance::RepeatCursor => self.memory.script(Script::RepeatCursor(1)),
+            Disturbance::ShiftWhileReading => self.memory.script(Script::Shift(1, 3)),
+        }
+        true
+    }
+
+    async fn calm(&self) {
+        self.gate.shut.store(false, Ordering::SeqCst);
+    }
+
+    async fn advance(&self, by: TimeDelta) -> bool {
+        self.clock.advance(by);
+        true
+    }
+}
+
+/// Stands before the memory: counts requests, and refuses them while it is shut.
+struct Gate {
+    inner: InMemory,
+    shut: AtomicBool,
+    asked: AtomicU64,
+}
+
+impl Gate {
+    fn pass(&self, operation: &'static str) -> Result<&InMemory> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if !self.shut.load(Ordering::SeqCst) {
+            return Ok(&self.inner);
+        }
+        let error = Error::new(ErrorKind::Permission, "a right is missing").with_operation(operation);
+        Err(error.with_tenant(self.inner.tenant(), self.inner.vendor()))
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl EdrProvider for Gate {
+    fn tenant(&self) -> &TenantId {
+        self.inner.tenant()
+    }
+
+    fn vendor(&self) -> &Vendor {
+        self.inner.vendor()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn check(&self) -> Result<TenantCheck> {
+        self.pass("check")?.check().await
+    }
+
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
+        self.pass("host_list")?.hosts(query, cursor).await
+    }
+
+    async fn host(&self, uid: &str) -> Result<Host> {
+        self.pass("host_get")?.host(uid).await
+    }
+
+    async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
+        self.pass("alert_list")?.alerts(query, cursor).await
+    }
+
+    async fn alert(&self, uid: &str) -> Result<Alert> {
+        self.pass("alert_get")?.alert(uid).await
+    }
+}

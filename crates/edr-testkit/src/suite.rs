@@ -1,0 +1,159 @@
+//! The cases by name, and how to run them.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+
+use edr_core::{Alert, Host};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::conformance::{alerts, disturbed, errors, filters, hosts, listing, paging, times};
+use crate::{CaseReport, CaseResult, Failure, Report, Verdict, World};
+
+type Run = for<'a> fn(&'a dyn World) -> BoxFuture<'a, CaseResult>;
+
+/// One promise, with the function that tries it.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// The name, such as `hosts.whole`.
+    pub name: &'static str,
+    /// The promise in one sentence.
+    pub promise: &'static str,
+    run: Run,
+}
+
+impl Case {
+    /// Tries the promise. A panic of the provider is a failure.
+    pub async fn run(&self, world: &dyn World) -> Verdict {
+        match AssertUnwindSafe((self.run)(world)).catch_unwind().await {
+            Ok(result) => result.into(),
+            Err(panic) => Verdict::Failed(Failure::new(format!("panicked: {}", words(panic.as_ref())))),
+        }
+    }
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+macro_rules! suite {
+    (
+        both { $($name:literal: $promise:literal, $module:ident :: $function:ident;)+ }
+        single { $($one:literal: $says:literal, $path:path;)+ }
+    ) => {
+        static CASES: &[Case] = &[
+            $(
+                Case {
+                    name: concat!("hosts.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Host>(world)),
+                },
+                Case {
+                    name: concat!("alerts.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Alert>(world)),
+                },
+            )+
+            $(Case { name: $one, promise: $says, run: |world| Box::pin($path(world)) },)+
+        ];
+    };
+}
+
+suite! {
+    both {
+        "whole": "The listing is what the back end holds, each item once.", listing::whole;
+        "identity": "Every item names tenant, vendor and id, and keeps the vendor's JSON.", listing::identity;
+        "total": "A total that is told is the number of items that arrive.", listing::total;
+        "get": "An item that is read by id is the one that was listed.", listing::get;
+        "fields": "A selection of fields loses no identity and none of the fields.", listing::fields;
+        "parts": "A page that is given out in parts is the same page.", listing::parts;
+        "concurrent": "Listings that run at the same time do not touch each other.", listing::concurrent;
+        "times": "Times are plausible.", listing::plausible_times;
+        "paging.sizes": "Every page size gives the same items.", paging::sizes;
+        "paging.text": "A cursor can be kept as text and resumed.", paging::resumes_from_text;
+        "paging.checkpoint": "A walk can be taken up at each checkpoint.", paging::resumes_at_checkpoints;
+        "paging.foreign": "A cursor from elsewhere is refused.", paging::refuses_foreign_cursors;
+        "filters.text": "Text fields are filtered as the reference does it.", filters::text;
+        "filters.words": "Fields with words of the model are filtered as the reference does it.", filters::words;
+        "filters.bools": "Yes-or-no fields are filtered as the reference does it.", filters::bools;
+        "filters.times": "Times are compared as the reference does it, to the instant.", filters::times;
+        "filters.hostile": "Signs that mean something to a vendor are text in a filter.", filters::hostile;
+        "filters.several": "All filters of a query hold at once.", filters::several;
+        "filters.alternatives": "One of a filter's values is enough.", filters::alternatives;
+        "filters.nothing": "A filter that matches nothing gives a proven empty listing.", filters::nothing;
+        "errors.unknown": "An id that is not there is not found, and the error says where.", errors::unknown_id;
+        "errors.hostile": "A malformed id is an error that says where.", errors::hostile_id;
+        "disturbed.bad_item": "An item that cannot be decoded is told, and the rest arrives.", disturbed::bad_item;
+        "disturbed.stream": "The plain stream turns what is missing into an error.", disturbed::stream;
+        "disturbed.empty_page": "An empty page in the middle loses nothing.", disturbed::empty_page;
+        "disturbed.repeated_cursor": "A repeated cursor ends, and is mended or told.", disturbed::repeated_cursor;
+        "disturbed.shift": "Pages that slip are mended or told.", disturbed::shift;
+        "disturbed.denied": "A listing that is refused is an error, never an empty listing.", disturbed::denied;
+        "times.later": "Hours later the provider still works.", times::later;
+        "times.late_resume": "A cursor that has waited is resumed or expired, and nothing is lost.", times::late_resume;
+    }
+    single {
+        "alerts.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Alert>;
+        "alerts.newest_first": "Alerts come newest first.", alerts::newest_first;
+        "hosts.states": "The states that the capabilities promise are told.", hosts::states;
+        "hosts.find": "A host is found by its name, in any case.", hosts::find;
+        "check": "The tenant's check works, and tells no more than the error of a refused one.", errors::check;
+        "capabilities": "The capabilities are consistent.", errors::capabilities;
+        "unsupported": "What is not offered is refused before anything is sent.", errors::unsupported;
+    }
+}
+
+/// All cases, in the order in which [`run_all`] runs them.
+#[must_use]
+pub fn cases() -> &'static [Case] {
+    CASES
+}
+
+/// The case of this name.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let case = edr_testkit::case("alerts.filters.ordered").unwrap();
+/// let verdict = case.run(&edr_testkit::MemoryWorld::new()).await;
+/// assert_eq!(verdict, edr_testkit::Verdict::Passed);
+/// # }
+/// ```
+#[must_use]
+pub fn case(name: &str) -> Option<&'static Case> {
+    CASES.iter().find(|c| c.name == name)
+}
+
+/// Runs every case, one after the other.
+pub async fn run_all(world: &dyn World) -> Report {
+    run_some(world, |_| true).await
+}
+
+/// Runs the cases whose names are wanted, one after the other.
+pub async fn run_some(world: &dyn World, wanted: impl Fn(&str) -> bool) -> Report {
+    let mut report = Report::default();
+    for case in CASES.iter().filter(|c| wanted(c.name)) {
+        let verdict = case.run(world).await;
+        world.calm().await;
+        report.cases.push(CaseReport { name: case.name, promise: case.promise, verdict });
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = super::cases().iter().map(|c| c.name).collect();
+        assert_eq!(names.len(), super::cases().len());
+    }
+}

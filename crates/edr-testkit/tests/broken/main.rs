@@ -1,0 +1,174 @@
+//! The suite can fail: every case, under a provider that is broken in the one way that the case is about.
+
+mod provider;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use edr_core::{EdrProvider, Feature, Noun};
+use edr_testkit::{Disturbance, MemoryWorld, Verdict, World, case, cases, run_all, run_some};
+use provider::{Broken, Fault};
+
+/// The world in memory, whose provider knows that time was moved.
+struct Aging {
+    inner: MemoryWorld,
+    old: Arc<AtomicBool>,
+}
+
+impl Aging {
+    fn with(fault: Fault) -> Self {
+        let old = Arc::new(AtomicBool::new(false));
+        let seen = old.clone();
+        let inner = MemoryWorld::wrapping(move |inner| Arc::new(Broken::new(inner, fault, seen)));
+        Self { inner, old }
+    }
+}
+
+#[async_trait]
+impl World for Aging {
+    fn provider(&self) -> &dyn EdrProvider {
+        self.inner.provider()
+    }
+
+    fn host_uids(&self) -> Vec<String> {
+        self.inner.host_uids()
+    }
+
+    fn alert_uids(&self) -> Vec<String> {
+        self.inner.alert_uids()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.now()
+    }
+
+    fn requests(&self) -> Option<u64> {
+        self.inner.requests()
+    }
+
+    async fn disturb(&self, noun: Noun, disturbance: Disturbance) -> bool {
+        self.inner.disturb(noun, disturbance).await
+    }
+
+    async fn calm(&self) {
+        self.old.store(false, Ordering::SeqCst);
+        self.inner.calm().await;
+    }
+
+    async fn advance(&self, by: TimeDelta) -> bool {
+        self.old.store(true, Ordering::SeqCst);
+        self.inner.advance(by).await
+    }
+}
+
+/// Both nouns.
+fn both(names: &[&str]) -> Vec<String> {
+    names.iter().flat_map(|n| [format!("hosts.{n}"), format!("alerts.{n}")]).collect()
+}
+
+/// What each fault must be caught by.
+fn expected() -> Vec<(Fault, Vec<String>)> {
+    let one = |name: &str| vec![name.to_owned()];
+    vec![
+        (Fault::Absurd, both(&["times"])),
+        (Fault::AnyCursor, both(&["paging.foreign"])),
+        (Fault::Busy, both(&["concurrent"])),
+        (Fault::CaseBlind, [both(&["filters.text"]), one("hosts.find")].concat()),
+        (Fault::CheckFails, one("check")),
+        (Fault::CheckIsBlind, one("check")),
+        (Fault::DeniedIsEmpty, both(&["disturbed.denied"])),
+        (Fault::DropsLast, both(&["whole", "paging.sizes"])),
+        (Fault::EmptyIsEnd, both(&["disturbed.empty_page"])),
+        (Fault::ExpiredToken, both(&["times.later"])),
+        (Fault::FirstFilterOnly, both(&["filters.several"])),
+        (Fault::FirstValueOnly, both(&["filters.alternatives"])),
+        (Fault::ForgetsTenant, both(&["identity"])),
+        (Fault::ForgetsUid, both(&["identity"])),
+        (Fault::GetsAnother, both(&["get"])),
+        (Fault::HidesTotal, both(&["disturbed.shift"])),
+        (Fault::IgnoresBools, both(&["filters.bools"])),
+        (Fault::IgnoresOrders, vec!["alerts.filters.ordered".to_owned()]),
+        (Fault::IgnoresPageSize, both(&["paging.sizes"])),
+        (Fault::IgnoresText, both(&["filters.text", "filters.nothing", "filters.hostile"])),
+        (Fault::IgnoresTimes, both(&["filters.times"])),
+        (Fault::IgnoresWords, both(&["filters.words"])),
+        (Fault::LastIsLost, both(&["parts"])),
+        (Fault::LosesFields, both(&["fields"])),
+        (Fault::LosesRaw, both(&["identity"])),
+        (Fault::NamesNoTenant, both(&["errors.unknown", "errors.hostile", "paging.foreign"])),
+        (Fault::NothingIsAnError, both(&["filters.nothing"])),
+        (Fault::OddCapabilities, one("capabilities")),
+        (Fault::OffByOne, [both(&["filters.times"]), one("alerts.filters.ordered")].concat()),
+        (Fault::OldestFirst, one("alerts.newest_first")),
+        (Fault::RawIsNoJson, both(&["identity"])),
+        (Fault::RepeatIsEnd, both(&["disturbed.repeated_cursor"])),
+        (Fault::ResumesLate, both(&["paging.text", "paging.checkpoint"])),
+        (Fault::ResumesNothingLater, both(&["times.late_resume"])),
+        (Fault::SendsUnsupported, one("unsupported")),
+        (Fault::StatesUnknown, one("hosts.states")),
+        (Fault::StripsQuotes, both(&["filters.hostile"])),
+        (Fault::SwallowsRejected, both(&["disturbed.bad_item", "disturbed.stream"])),
+        (Fault::TellsWrongTotal, both(&["total"])),
+        (Fault::Twice, both(&["whole"])),
+        (Fault::UnknownIsFound, both(&["errors.unknown", "errors.hostile"])),
+        (Fault::UnknownIsVendor, both(&["errors.unknown"])),
+        (Fault::UnsupportedIsNotFound, one("unsupported")),
+        (Fault::WildcardEquals, both(&["filters.hostile"])),
+    ]
+}
+
+#[tokio::test]
+async fn every_fault_is_caught_by_the_right_case_and_every_case_catches_one() {
+    let mut caught = BTreeSet::new();
+    for (fault, names) in expected() {
+        let report = run_some(&Aging::with(fault), |case| names.iter().any(|n| n == case)).await;
+        let failed: BTreeSet<String> = report.failed().map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            assert!(failed.contains(&name), "{fault:?} is not caught by {name}\n{report}");
+            caught.insert(name);
+        }
+    }
+    let never = |name: &&str| !caught.contains(*name);
+    let blunt: Vec<&str> = cases().iter().map(|c| c.name).filter(never).collect();
+    assert!(blunt.is_empty(), "no fault is made out to {blunt:?}");
+}
+
+#[tokio::test]
+async fn the_reference_passes_everything_that_it_can_be_asked() {
+    let report = run_all(&MemoryWorld::new()).await;
+    let skipped: Vec<_> = report.skipped().map(|(name, _)| name).collect();
+    assert_eq!(skipped, ["unsupported"], "{report}");
+    report.into_result().unwrap();
+}
+
+#[tokio::test]
+async fn a_wrapper_without_a_fault_passes_too() {
+    run_all(&Aging::with(Fault::None)).await.into_result().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_missing_and_refused_is_no_failure() {
+    let world = Aging::with(Fault::RefusesAlerts);
+    assert!(!world.provider().capabilities().has(Feature::AlertList));
+    let report = run_all(&world).await;
+    assert!(report.passed().any(|n| n == "unsupported"), "{report}");
+    assert!(report.skipped().any(|(n, why)| n == "alerts.whole" && why == "no alerts here"), "{report}");
+    report.into_result().unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failure() {
+    let verdict = case("hosts.whole").unwrap().run(&Aging::with(Fault::Panics)).await;
+    let Verdict::Failed(failure) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(failure.message(), "panicked: broken on purpose");
+}
+
+#[tokio::test]
+async fn a_listing_without_an_end_is_a_failure() {
+    let verdict = case("hosts.whole").unwrap().run(&Aging::with(Fault::Endless)).await;
+    let Verdict::Failed(failure) = verdict else { panic!("{verdict:?}") };
+    assert!(failure.message().contains("does not end"), "{failure}");
+}

@@ -1,0 +1,462 @@
+//! A provider that is broken in one way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use edr_core::{
+    Alert, AlertQuery, Capabilities, ConnectionState, ContainmentState, Cursor, EdrProvider, Error,
+    ErrorKind, Feature, FieldKind, Filter, Host, HostQuery, Listing, Noun, Op, Page, Part, PartStream, Query,
+    Raw, Result, Sort, TenantCheck, TenantId, Vendor,
+};
+use futures_util::{StreamExt as _, future, stream};
+
+/// The one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Absurd,
+    AnyCursor,
+    Busy,
+    CaseBlind,
+    CheckFails,
+    CheckIsBlind,
+    DeniedIsEmpty,
+    DropsLast,
+    EmptyIsEnd,
+    Endless,
+    ExpiredToken,
+    FirstFilterOnly,
+    FirstValueOnly,
+    ForgetsTenant,
+    ForgetsUid,
+    GetsAnother,
+    HidesTotal,
+    IgnoresBools,
+    IgnoresOrders,
+    IgnoresPageSize,
+    IgnoresText,
+    IgnoresTimes,
+    IgnoresWords,
+    LastIsLost,
+    LosesFields,
+    LosesRaw,
+    NamesNoTenant,
+    None,
+    NothingIsAnError,
+    OddCapabilities,
+    OffByOne,
+    OldestFirst,
+    Panics,
+    RawIsNoJson,
+    RefusesAlerts,
+    RepeatIsEnd,
+    ResumesLate,
+    ResumesNothingLater,
+    SendsUnsupported,
+    StatesUnknown,
+    StripsQuotes,
+    SwallowsRejected,
+    TellsWrongTotal,
+    Twice,
+    UnknownIsFound,
+    UnknownIsVendor,
+    UnsupportedIsNotFound,
+    WildcardEquals,
+}
+
+#[derive(Debug)]
+pub(crate) struct Broken {
+    inner: Arc<dyn EdrProvider>,
+    fault: Fault,
+    old: Arc<AtomicBool>,
+    capabilities: Capabilities,
+    busy: AtomicBool,
+    pages: AtomicU64,
+}
+
+/// What the faults change in an item.
+trait Bend: Listing {
+    fn tenant_mut(&mut self) -> &mut TenantId;
+    fn uid_mut(&mut self) -> &mut String;
+    fn name_mut(&mut self) -> &mut String;
+    fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>>;
+    fn forget_states(&mut self) {}
+}
+
+impl Bend for Host {
+    fn tenant_mut(&mut self) -> &mut TenantId {
+        &mut self.tenant
+    }
+    fn uid_mut(&mut self) -> &mut String {
+        &mut self.uid
+    }
+    fn name_mut(&mut self) -> &mut String {
+        &mut self.hostname
+    }
+    fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>> {
+        &mut self.last_seen
+    }
+    fn forget_states(&mut self) {
+        self.connection_state = ConnectionState::Unknown;
+        self.containment_state = ContainmentState::Unknown;
+    }
+}
+
+impl Bend for Alert {
+    fn tenant_mut(&mut self) -> &mut TenantId {
+        &mut self.tenant
+    }
+    fn uid_mut(&mut self) -> &mut String {
+        &mut self.uid
+    }
+    fn name_mut(&mut self) -> &mut String {
+        &mut self.title
+    }
+    fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>> {
+        &mut self.created_time
+    }
+}
+
+/// What the faults change in a query.
+trait Skew: Query {
+    fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>);
+}
+
+impl Skew for HostQuery {
+    fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>) {
+        (&mut self.filters, &mut self.page_size, &mut self.sort)
+    }
+}
+
+impl Skew for AlertQuery {
+    fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>) {
+        (&mut self.filters, &mut self.page_size, &mut self.sort)
+    }
+}
+
+fn remade(filter: &Filter, op: Op, values: &[String]) -> Filter {
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let made = Filter::new(filter.noun(), filter.field().name, op, &values, DateTime::UNIX_EPOCH);
+    made.unwrap_or_else(|_| filter.clone())
+}
+
+async fn once_later() {
+    let mut waited = false;
+    future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Broken {
+    pub(crate) fn new(inner: Arc<dyn EdrProvider>, fault: Fault, old: Arc<AtomicBool>) -> Self {
+        let mut capabilities = inner.capabilities().clone();
+        if fault == Fault::OddCapabilities {
+            capabilities = capabilities.with_filter(Noun::Host, "no.such.field", &[Op::Eq]);
+        }
+        if matches!(fault, Fault::RefusesAlerts | Fault::SendsUnsupported | Fault::UnsupportedIsNotFound) {
+            capabilities = capabilities
+                .without(Feature::AlertList, "no alerts here")
+                .without(Feature::AlertGet, "no alerts here");
+        }
+        let (busy, pages) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { inner, fault, old, capabilities, busy, pages }
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn skew<Q: Skew>(&self, query: &Q) -> Q {
+        let mut query = query.clone();
+        let (filters, size, sort) = query.parts();
+        filters.retain(|f| !self.ignores(f.field().kind));
+        for filter in filters.iter_mut() {
+            *filter = self.misread(filter);
+        }
+        match self.fault {
+            Fault::FirstFilterOnly => filters.truncate(1),
+            Fault::IgnoresPageSize => *size = None,
+            Fault::OldestFirst => {
+                *sort = Noun::Alert.field("created_time").map(|field| Sort { field, descending: false });
+            }
+            _ => {}
+        }
+        query
+    }
+
+    fn ignores(&self, kind: FieldKind) -> bool {
+        match self.fault {
+            Fault::IgnoresBools => kind == FieldKind::Bool,
+            Fault::IgnoresOrders => matches!(kind, FieldKind::Severity | FieldKind::Number),
+            Fault::IgnoresText => kind == FieldKind::Text,
+            Fault::IgnoresTimes => kind == FieldKind::Time,
+            Fault::IgnoresWords => matches!(kind, FieldKind::Enum(_)),
+            _ => false,
+        }
+    }
+
+    fn misread(&self, filter: &Filter) -> Filter {
+        let (op, values) = (filter.op(), filter.texts());
+        let text = filter.field().kind == FieldKind::Text;
+        let starred = values.iter().any(|v| v.contains('*'));
+        match self.fault {
+            Fault::CaseBlind if text && op == Op::Eq => remade(filter, Op::Like, &values),
+            Fault::WildcardEquals if text && op == Op::Eq && starred => remade(filter, Op::Like, &values),
+            Fault::FirstValueOnly => remade(filter, op, &values[..1]),
+            Fault::OffByOne if op == Op::Gt => remade(filter, Op::Ge, &values),
+            Fault::StripsQuotes if text => {
+                let plain: Vec<String> = values.iter().map(|v| v.replace(['\'', '"', '\\'], "")).collect();
+                remade(filter, op, &plain)
+            }
+            _ => filter.clone(),
+        }
+    }
+
+    /// Changes a page before it is given out.
+    fn bend<T: Bend>(&self, page: &mut Page<T>, cursor: Option<&Cursor>) {
+        let last = page.end.next.is_none();
+        if matches!(self.fault, Fault::EmptyIsEnd | Fault::HidesTotal | Fault::RepeatIsEnd) {
+            page.end.total = None;
+        }
+        match self.fault {
+            Fault::DropsLast if last => {
+                page.items.pop();
+                page.end.total = page.end.total.map(|t| t.saturating_sub(1));
+            }
+            Fault::EmptyIsEnd if page.items.is_empty() => page.end.next = None,
+            Fault::RepeatIsEnd if page.end.next.as_ref() == cursor && cursor.is_some() => {
+                page.end.next = None;
+            }
+            Fault::ResumesLate if cursor.is_some() => {
+                page.items.pop();
+                page.end.total = None;
+            }
+            Fault::SwallowsRejected => {
+                let swallowed = page.rejected.drain(..).count() as u64;
+                page.end.total = page.end.total.filter(|_| swallowed == 0);
+            }
+            Fault::TellsWrongTotal => page.end.total = page.end.total.map(|t| t.saturating_sub(1)),
+            Fault::Twice => page.items.extend(page.items.first().cloned()),
+            _ => {}
+        }
+        page.items.iter_mut().for_each(|item| self.bend_item(item));
+    }
+
+    fn bend_item<T: Bend>(&self, item: &mut T) {
+        match self.fault {
+            Fault::Absurd => *item.stamp_mut() = Some(DateTime::UNIX_EPOCH),
+            Fault::ForgetsTenant => *item.tenant_mut() = TenantId::default(),
+            Fault::ForgetsUid => item.uid_mut().clear(),
+            Fault::LosesRaw => *item.raw_mut() = Raw::default(),
+            Fault::RawIsNoJson => *item.raw_mut() = Raw::new("{broken"),
+            Fault::StatesUnknown => item.forget_states(),
+            _ => {}
+        }
+    }
+
+    fn blame(&self, error: Error) -> Error {
+        let message = error.message().to_owned();
+        match self.fault {
+            Fault::NamesNoTenant => Error::new(error.kind(), message),
+            Fault::UnknownIsVendor if error.is_not_found() => Error::new(ErrorKind::Vendor, message)
+                .with_operation("get")
+                .with_tenant(self.tenant(), self.vendor()),
+            _ => error,
+        }
+    }
+
+    fn before(&self, cursor: Option<&Cursor>) -> Result<()> {
+        let old = self.old.load(Ordering::SeqCst);
+        assert!(!self.is(Fault::Panics), "broken on purpose");
+        let expired = (self.is(Fault::ExpiredToken) && old)
+            || (self.is(Fault::ResumesNothingLater) && old && cursor.is_some());
+        if expired {
+            let error = Error::new(ErrorKind::Authentication, "the token has expired");
+            return Err(error.with_tenant(self.tenant(), self.vendor()));
+        }
+        Ok(())
+    }
+
+    fn after<T: Bend, Q: Query<Item = T>>(
+        &self,
+        query: &Q,
+        cursor: Option<&Cursor>,
+        answer: Result<Page<T>>,
+    ) -> Result<Page<T>> {
+        let mut page = match answer {
+            Err(e) if self.is(Fault::DeniedIsEmpty) && e.is_permission() => return Ok(Page::default()),
+            other => other.map_err(|e| self.blame(e))?,
+        };
+        if self.is(Fault::LosesFields) && !query.fields().is_empty() {
+            page.items.iter_mut().for_each(|i| i.name_mut().clear());
+        }
+        let empty = page.items.is_empty() && cursor.is_none();
+        if self.is(Fault::NothingIsAnError) && empty {
+            return Err(Error::new(ErrorKind::NotFound, "nothing").with_tenant(self.tenant(), self.vendor()));
+        }
+        if self.is(Fault::Endless) {
+            let number = self.pages.fetch_add(1, Ordering::SeqCst);
+            let print = query.fingerprint();
+            page.end.next = Some(Cursor::seal(self.tenant(), T::NOUN, print, &number)?);
+        }
+        self.bend(&mut page, cursor);
+        Ok(page)
+    }
+
+    fn found<T: Bend>(&self, answer: Result<T>) -> Result<T> {
+        let mut item = answer.map_err(|e| self.blame(e))?;
+        if self.is(Fault::GetsAnother) {
+            item.name_mut().push_str(" of another");
+        }
+        self.bend_item(&mut item);
+        Ok(item)
+    }
+
+    /// Fails one of two calls that overlap, without saying so.
+    async fn alone(&self) -> bool {
+        if !self.is(Fault::Busy) {
+            return true;
+        }
+        if self.busy.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        once_later().await;
+        self.busy.store(false, Ordering::SeqCst);
+        true
+    }
+
+    fn refuse(&self, operation: &'static str) -> Result<()> {
+        let kind = match self.fault {
+            Fault::RefusesAlerts => ErrorKind::Unsupported,
+            Fault::UnsupportedIsNotFound => ErrorKind::NotFound,
+            _ => return Ok(()),
+        };
+        let error = Error::new(kind, "no alerts here").with_operation(operation);
+        Err(error.with_tenant(self.tenant(), self.vendor()))
+    }
+
+    fn last_is_lost<'a, T: Send + 'a>(&self, page: Result<Page<T>>) -> PartStream<'a, T> {
+        let lose = self.is(Fault::LastIsLost);
+        let page = page.map(|mut page| {
+            if lose {
+                page.items.pop();
+            }
+            Part::from(page)
+        });
+        stream::iter([page]).boxed()
+    }
+}
+
+#[async_trait]
+impl EdrProvider for Broken {
+    fn tenant(&self) -> &TenantId {
+        self.inner.tenant()
+    }
+
+    fn vendor(&self) -> &Vendor {
+        self.inner.vendor()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn check(&self) -> Result<TenantCheck> {
+        match self.fault {
+            Fault::CheckFails => Err(Error::new(ErrorKind::Vendor, "no")),
+            Fault::CheckIsBlind => Ok(TenantCheck::default()),
+            _ => self.inner.check().await,
+        }
+    }
+
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
+        self.before(cursor)?;
+        if !self.alone().await {
+            return Ok(Page::default());
+        }
+        let (asked, cursor) = (self.skew(query), cursor.filter(|_| !self.is(Fault::Endless)));
+        // The inner one knows the query that was made of this one, so its cursors are made out anew.
+        let theirs = cursor.map(|c| readdress(self.tenant(), c, query, &asked)).transpose();
+        let mut answer = match theirs {
+            Ok(cursor) => self.inner.hosts(&asked, cursor.as_ref()).await,
+            Err(e) => Err(e.with_tenant(self.tenant(), self.vendor())),
+        };
+        if self.is(Fault::AnyCursor) && answer.is_err() {
+            answer = self.inner.hosts(&asked, None).await;
+        }
+        let answer = answer.and_then(|p| readdressed(self.tenant(), p, &asked, query));
+        self.after(query, cursor, answer)
+    }
+
+    async fn host(&self, uid: &str) -> Result<Host> {
+        let found = self.inner.host(uid).await;
+        if self.is(Fault::UnknownIsFound) && found.is_err() {
+            return Ok(Host::new("memory", "fixture", uid, "{}"));
+        }
+        self.found(found)
+    }
+
+    async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
+        self.refuse("alert_list")?;
+        self.before(cursor)?;
+        if !self.alone().await {
+            return Ok(Page::default());
+        }
+        let (asked, cursor) = (self.skew(query), cursor.filter(|_| !self.is(Fault::Endless)));
+        let theirs = cursor.map(|c| readdress(self.tenant(), c, query, &asked)).transpose();
+        let mut answer = match theirs {
+            Ok(cursor) => self.inner.alerts(&asked, cursor.as_ref()).await,
+            Err(e) => Err(e.with_tenant(self.tenant(), self.vendor())),
+        };
+        if self.is(Fault::AnyCursor) && answer.is_err() {
+            answer = self.inner.alerts(&asked, None).await;
+        }
+        let answer = answer.and_then(|p| readdressed(self.tenant(), p, &asked, query));
+        self.after(query, cursor, answer)
+    }
+
+    async fn alert(&self, uid: &str) -> Result<Alert> {
+        self.refuse("alert_get")?;
+        let found = self.inner.alert(uid).await;
+        if self.is(Fault::UnknownIsFound) && found.is_err() {
+            return Ok(Alert::new("memory", "fixture", uid, "{}"));
+        }
+        self.found(found)
+    }
+
+    fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
+        let page = async move { self.last_is_lost(self.hosts(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
+        let page = async move { self.last_is_lost(self.alerts(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+}
+
+/// A cursor of `from`'s, made out to `to`.
+fn readdress<Q: Query>(tenant: &TenantId, cursor: &Cursor, from: &Q, to: &Q) -> Result<Cursor> {
+    let state: Raw = cursor.open(tenant, Q::Item::NOUN, from.fingerprint())?;
+    Cursor::seal(tenant, Q::Item::NOUN, to.fingerprint(), &state)
+}
+
+/// A page of `from`'s, with its cursor made out to `to`.
+fn readdressed<Q: Query>(
+    tenant: &TenantId,
+    mut page: Page<Q::Item>,
+    from: &Q,
+    to: &Q,
+) -> Result<Page<Q::Item>> {
+    if let Some(next) = &page.end.next {
+        page.end.next = Some(readdress(tenant, next, from, to)?);
+    }
+    Ok(page)
+}

@@ -1,0 +1,176 @@
+//! The simulator as a world of the conformance suite.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use edr::{Config, Estate, Options, Selection};
+use edr_core::clock::{Clock as _, SystemClock};
+use edr_core::{EdrProvider, Noun};
+use edr_sim::estate::Vendor;
+use edr_sim::{Fault, FaultKind, FaultRule, Nth, Sim, SimBuilder};
+use edr_testkit::{Disturbance, World};
+use serde_json::Value;
+
+/// Large enough for several pages of either vendor, small enough for some hundreds of listings. Its
+/// time stands still, so that two listings can be compared.
+#[must_use]
+pub fn small() -> SimBuilder {
+    let now = SystemClock.now();
+    Sim::builder().falcon_hosts(60).cortex_hosts(60).alerts(40).enforce_limits(false).epoch(now)
+}
+
+/// The operations behind a listing, those that stand in for others included.
+fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
+    match (vendor, noun) {
+        (Vendor::Falcon, Noun::Host) => &["CombinedDevicesByFilter", "QueryDevicesByFilterScroll"],
+        (Vendor::Falcon, _) => &["PostCombinedAlertsV1", "QueryV2"],
+        (Vendor::Cortex, Noun::Host) => &["v1/endpoints/get_endpoint"],
+        (Vendor::Cortex, _) => {
+            &["v2/alerts/get_alerts_multi_events", "v1/alerts/get_alerts_multi_events", "v1/issue/search"]
+        }
+    }
+}
+
+/// One tenant of a simulator, with the provider that reads it.
+pub struct SimWorld {
+    sim: Sim,
+    tenant: String,
+    vendor: Vendor,
+    provider: Arc<dyn EdrProvider>,
+    falcon_alerts: OnceLock<Vec<String>>,
+}
+
+impl SimWorld {
+    /// Starts a simulator and connects one of its tenants as a user does: through the configuration
+    /// and the facade.
+    pub async fn start(builder: SimBuilder, tenant: &str) -> Self {
+        let sim = builder.start().await.expect("the simulator starts");
+        let config = Config::from_toml(&sim.config_toml()).expect("the simulator's configuration is good");
+        let estate = Estate::connect(&config, &Selection::names([tenant]), &Options::default());
+        let member = estate.expect("the tenant is there").members()[0].clone();
+        Self::new(sim, tenant, member.provider.expect("the tenant can be connected"))
+    }
+
+    /// The tenant of this name, read by `provider`.
+    #[must_use]
+    pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
+        let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
+        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts: OnceLock::new() }
+    }
+
+    /// The simulator.
+    #[must_use]
+    pub fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    /// How often each operation was asked for.
+    #[must_use]
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        self.sim.requests().counters.remove(&self.tenant).unwrap_or_default()
+    }
+
+    /// Arms one fault for the listings of a noun.
+    fn arm(&self, noun: Noun, nth: u64, fault: &Fault) {
+        let rule = |operation: &&str| FaultRule {
+            tenant: Some(self.tenant.clone()),
+            nth: Some(Nth::One(nth)),
+            always: None,
+            ..FaultRule::always(operation, fault.clone())
+        };
+        let rules = operations(self.vendor, noun).iter().map(rule).collect();
+        self.sim.inject(rules).expect("the rules make sense");
+    }
+
+    /// The ids of Falcon's alerts, asked for without the client that is under test.
+    fn falcon_alert_ids(&self) -> Vec<String> {
+        let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
+        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
+        let base = &self.sim.tenants().iter().find(|t| t.name == self.tenant).expect("a tenant").base_url;
+        let token = ask(base, "POST /oauth2/token", "Content-Type: application/x-www-form-urlencoded", &form);
+        let bearer = format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"));
+        let page = ask(base, "GET /alerts/queries/alerts/v2?limit=10000", &bearer, "");
+        let ids = page["resources"].as_array().expect("a list of ids");
+        ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
+    }
+}
+
+/// One request by hand, answered with JSON.
+fn ask(base: &str, line: &str, header: &str, body: &str) -> Value {
+    let host = base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("the simulator listens");
+    let length = body.len();
+    let head =
+        format!("{line} HTTP/1.0\r\nHost: {host}\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(head.as_bytes()).expect("the request is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the answer is read");
+    let json = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    serde_json::from_str(json).unwrap_or_else(|e| panic!("{line}: {e}: {answer}"))
+}
+
+#[async_trait]
+impl World for SimWorld {
+    fn provider(&self) -> &dyn EdrProvider {
+        self.provider.as_ref()
+    }
+
+    fn host_uids(&self) -> Vec<String> {
+        let estate = self.sim.estate(&self.tenant).expect("the tenant");
+        (0..estate.host_count()).map(|n| estate.host_id(n)).collect()
+    }
+
+    fn alert_uids(&self) -> Vec<String> {
+        let estate = self.sim.estate(&self.tenant).expect("the tenant");
+        match self.vendor {
+            Vendor::Falcon => self.falcon_alerts.get_or_init(|| self.falcon_alert_ids()).clone(),
+            Vendor::Cortex => (0..estate.alert_count()).map(|n| estate.alert_number(n).to_string()).collect(),
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.sim.now()
+    }
+
+    fn requests(&self) -> Option<u64> {
+        Some(self.sim.requests().total)
+    }
+
+    async fn disturb(&self, noun: Noun, disturbance: Disturbance) -> bool {
+        match disturbance {
+            Disturbance::BadItem => self.arm(noun, 1, &FaultKind::BadItem.into()),
+            Disturbance::EmptyPage => self.arm(noun, 2, &FaultKind::EmptyPage.into()),
+            Disturbance::RepeatCursor => self.arm(noun, 2, &FaultKind::RepeatCursor.into()),
+            Disturbance::ShiftWhileReading => {
+                self.arm(noun, 2, &Fault { shift: -3, ..FaultKind::Drift.into() });
+            }
+            Disturbance::Denied => {
+                let rule = FaultRule::always("*", FaultKind::Scope);
+                let rule = FaultRule { tenant: Some(self.tenant.clone()), ..rule };
+                self.sim.inject(vec![rule]).expect("the rule makes sense");
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    async fn calm(&self) {
+        self.sim.clear_faults();
+    }
+
+    async fn advance(&self, by: TimeDelta) -> bool {
+        self.sim.advance(by.to_std().expect("time goes forward"));
+        true
+    }
+}
+
+impl fmt::Debug for SimWorld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimWorld").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}

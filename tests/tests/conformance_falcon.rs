@@ -1,0 +1,28 @@
+//! Falcon keeps every promise of the suite, with the combined endpoints and without them.
+
+use edr_testkit::run_all;
+use edr_tests::sim::{SimWorld, small};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn falcon_conforms() {
+    let world = SimWorld::start(small(), "falcon-1").await;
+    run_all(&world).await.into_result().unwrap();
+    let asked = world.counters();
+    assert!(asked.contains_key("CombinedDevicesByFilter"), "{asked:?}");
+    assert!(asked.contains_key("PostCombinedAlertsV1"), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cloud_without_the_combined_endpoints_conforms() {
+    let world = SimWorld::start(small().falcon_without_combined(true), "falcon-1").await;
+    run_all(&world).await.into_result().unwrap();
+    let asked = world.counters();
+    assert!(asked.contains_key("QueryDevicesByFilterScroll"), "{asked:?}");
+    assert!(asked.contains_key("QueryV2"), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_estate_of_another_seed_conforms() {
+    let world = SimWorld::start(small().seed(7), "falcon-1").await;
+    run_all(&world).await.into_result().unwrap();
+}
