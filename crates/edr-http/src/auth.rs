@@ -11,6 +11,16 @@ use crate::{Failure, RequestPlan};
 /// Puts credentials into the headers of one attempt.
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
+    /// Gets whatever takes a request of its own, such as a token. Called before the request waits for its
+    /// turn, so that a slow answer does not let turns pile up.
+    ///
+    /// # Errors
+    /// When no credentials can be had.
+    async fn prepare(&self, plan: &RequestPlan) -> Result<()> {
+        let _ = plan;
+        Ok(())
+    }
+
     /// Adds the headers, each marked sensitive, and returns the generation of the credentials used.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use crate::{
     RetryBudget, RetryPolicy, is_loopback, safe_url,
 };
 
-/// An answer that is not plainly a success, for the vendor's dialect to judge.
-#[derive(Debug)]
+/// An answer that is not plainly a success, for the vendor's dialect to judge. `Debug` shows the size of
+/// the body alone.
 pub struct Failure<'a> {
     /// The operation.
     pub operation: &'static Operation,
@@ -75,8 +75,8 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A whole answer.
-#[derive(Clone, Debug)]
+/// A whole answer. `Debug` shows the size of the body alone: it may be a token.
+#[derive(Clone)]
 pub struct FullReply {
     /// The status, 2xx.
     pub status: StatusCode,
@@ -86,7 +86,34 @@ pub struct FullReply {
     pub body: Bytes,
 }
 
+impl fmt::Debug for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(f, "Failure", self.status, self.headers, self.body.len())
+    }
+}
+
+impl fmt::Debug for FullReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(f, "FullReply", self.status, &self.headers, self.body.len())
+    }
+}
+
+fn show(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    bytes: usize,
+) -> fmt::Result {
+    f.debug_struct(name)
+        .field("status", &status.as_u16())
+        .field("headers", &RedactedHeaders(headers))
+        .field("body", &format_args!("{bytes} bytes"))
+        .finish()
+}
+
 struct Reply {
+    generation: u64,
     status: StatusCode,
     headers: HeaderMap,
     body: BodyStream,
@@ -290,13 +317,13 @@ impl HttpClient {
         let mut attempts = self.attempts();
         loop {
             let reply = self.open(plan, &mut attempts).await?;
-            let (status, headers) = (reply.status, reply.headers);
-            let verdict = match self.read(plan, reply.body).await {
+            let (generation, status, headers) = (reply.generation, reply.status, reply.headers);
+            let verdict = match self.read(plan, reply.body, &attempts).await {
                 Ok(body) => {
                     let seen = self.failure(plan, status, &headers, &body);
                     match self.0.dialect.judge_success(&seen) {
                         None => return Ok(FullReply { status, headers, body }),
-                        Some(verdict) => verdict,
+                        Some(verdict) => self.settle(verdict, generation, &seen, &attempts).await,
                     }
                 }
                 Err(verdict) => verdict,
@@ -316,7 +343,10 @@ impl HttpClient {
             plan,
             paths,
             reply: None,
-            emitted: 0,
+            restarted: false,
+            emitted: false,
+            waited: Duration::ZERO,
+            begun: false,
             done: false,
         }
     }
@@ -352,16 +382,13 @@ impl HttpClient {
     }
 
     async fn attempt(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply, Verdict> {
-        let remaining = attempts.deadline.saturating_duration_since(Instant::now());
-        let Ok(()) = timeout(remaining, self.0.pacer.turn()).await else {
-            return Err(Verdict::Fail(self.out_of_time("while waiting for the rate budget")));
-        };
+        // Credentials that take long to get are got before the turn, so that turns are used at once.
+        self.within(attempts, "while waiting for credentials", self.0.authenticator.prepare(plan)).await??;
+        self.within(attempts, "while waiting for the rate budget", self.0.pacer.turn()).await?;
         let mut request = plan.build(&self.base(), &self.0.user_agent).map_err(Verdict::Fail)?;
+        check_destination(&request).map_err(Verdict::Fail)?;
         let authorised = self.0.authenticator.authorize(plan, request.headers_mut());
-        let generation = match timeout(attempts.remaining(), authorised).await {
-            Ok(done) => done.map_err(Verdict::Fail)?,
-            Err(_) => return Err(Verdict::Fail(self.out_of_time("while waiting for credentials"))),
-        };
+        let generation = self.within(attempts, "while waiting for credentials", authorised).await??;
         attempts.made += 1;
         let (method, url) = (request.method().clone(), safe_url(&request.uri().to_string()));
         trace!(target: "edr_http::wire", %method, url, attempt = attempts.made, headers = ?RedactedHeaders(request.headers()), "request");
@@ -376,9 +403,24 @@ impl HttpClient {
         self.observe(&head.headers);
         if head.status.is_success() {
             self.0.budget.deposit();
-            return Ok(Reply { status: head.status, headers: head.headers, body: gunzipped(body) });
+            return Ok(Reply {
+                generation,
+                status: head.status,
+                headers: head.headers,
+                body: gunzipped(body),
+            });
         }
         Err(self.refused(plan, generation, &head, body, attempts).await)
+    }
+
+    /// Does something within the time that the operation has left.
+    async fn within<T>(
+        &self,
+        attempts: &Attempts,
+        when: &'static str,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Verdict> {
+        timeout(attempts.remaining(), work).await.map_err(|_| Verdict::Fail(self.out_of_time(when)))
     }
 
     /// Judges an answer that is no success; a 401 is settled with the authenticator here, because only
@@ -392,12 +434,24 @@ impl HttpClient {
         attempts: &mut Attempts,
     ) -> Verdict {
         const ENOUGH: usize = 256 << 10;
-        let body = self.read_up_to(gunzipped(body), ENOUGH).await;
+        let body = self.read_up_to(gunzipped(body), ENOUGH, attempts).await;
         let failure = self.failure(plan, head.status, &head.headers, &body);
-        match self.0.dialect.judge(&failure) {
+        let verdict = self.0.dialect.judge(&failure);
+        self.settle(verdict, generation, &failure, attempts).await
+    }
+
+    /// Asks the authenticator whether a refusal is worth another attempt.
+    async fn settle(
+        &self,
+        verdict: Verdict,
+        generation: u64,
+        failure: &Failure<'_>,
+        attempts: &Attempts,
+    ) -> Verdict {
+        match verdict {
             Verdict::Reauthenticate(error) => {
                 let again =
-                    !attempts.reauthenticated && self.0.authenticator.rejected(generation, &failure).await;
+                    !attempts.reauthenticated && self.0.authenticator.rejected(generation, failure).await;
                 if again { Verdict::Reauthenticate(error) } else { Verdict::Fail(error) }
             }
             verdict => verdict,
@@ -430,13 +484,18 @@ impl HttpClient {
         unprocessed: bool,
     ) -> Next {
         let policy = &self.0.policy;
+        let backoff = policy.backoff(attempts.made.max(1), (self.0.jitter)());
+        // A server's own time is kept with some jitter on top, so that clients do not return as one.
+        let pause = delay.map_or(backoff, |d| d + backoff.min(Duration::from_secs(2)));
+        let throttled = delay.is_some() || error.is_rate_limited();
+        if throttled {
+            // Everyone who shares the pace waits, whether this call goes on or not.
+            self.0.pacer.cool_down(pause.min(policy.max_server_delay));
+        }
         if !unprocessed && !plan.operation.idempotent {
             let hint = "look whether it was done before you repeat it: the answer does not say";
             return Next::Fail(error.with_hint(hint));
         }
-        let backoff = policy.backoff(attempts.made.max(1), (self.0.jitter)());
-        // A server's own time is kept with some jitter on top, so that clients do not return as one.
-        let pause = delay.map_or(backoff, |d| d + backoff.min(Duration::from_secs(2)));
         let persistent = error.with_retry(RetryStatus::Persistent);
         if delay.is_some_and(|d| d > policy.max_server_delay) || pause > attempts.remaining() {
             return Next::Fail(persistent.with_retry_after(pause));
@@ -445,10 +504,7 @@ impl HttpClient {
             return Next::Fail(persistent);
         }
         debug!(attempt = attempts.made, wait_ms = pause.as_millis() as u64, reason = %persistent.kind().as_str(), "trying again");
-        if delay.is_some() || persistent.is_rate_limited() {
-            // Throttled: everyone who shares the pace waits.
-            self.0.pacer.cool_down(pause);
-        } else {
+        if !throttled {
             tokio::time::sleep(pause).await;
         }
         Next::Again
@@ -491,9 +547,14 @@ impl HttpClient {
         Verdict::Retry { error: wrapped, delay: None, unprocessed }
     }
 
-    async fn read(&self, plan: &RequestPlan, mut body: BodyStream) -> Result<Bytes, Verdict> {
+    async fn read(
+        &self,
+        plan: &RequestPlan,
+        mut body: BodyStream,
+        attempts: &Attempts,
+    ) -> Result<Bytes, Verdict> {
         let mut whole = BytesMut::new();
-        while let Some(piece) = self.piece(&mut body).await {
+        while let Some(piece) = self.piece(&mut body, attempts.remaining()).await {
             whole.extend_from_slice(&piece.map_err(|e| retry(broken(plan, e)))?);
             if whole.len() > self.0.max_body {
                 let message = format!("the answer is larger than {} bytes", self.0.max_body);
@@ -504,17 +565,17 @@ impl HttpClient {
     }
 
     /// The next piece of a body, or a timeout when nothing comes.
-    async fn piece(&self, body: &mut BodyStream) -> Option<Result<Bytes, TransportError>> {
-        match timeout(self.0.policy.read_timeout, body.next()).await {
+    async fn piece(&self, body: &mut BodyStream, limit: Duration) -> Option<Result<Bytes, TransportError>> {
+        match timeout(self.0.policy.read_timeout.min(limit), body.next()).await {
             Ok(piece) => piece,
             Err(_) => Some(Err(TransportError::new(TransportErrorKind::Timeout))),
         }
     }
 
     /// As much of an error's body as arrives; an error about an error would hide the first.
-    async fn read_up_to(&self, mut body: BodyStream, limit: usize) -> Bytes {
+    async fn read_up_to(&self, mut body: BodyStream, limit: usize, attempts: &Attempts) -> Bytes {
         let mut whole = BytesMut::new();
-        while let Some(Ok(piece)) = self.piece(&mut body).await {
+        while let Some(Ok(piece)) = self.piece(&mut body, attempts.remaining()).await {
             whole.extend_from_slice(&piece[..piece.len().min(limit - whole.len())]);
             if whole.len() >= limit {
                 break;
@@ -555,10 +616,24 @@ impl HttpClient {
     }
 }
 
+impl From<Error> for Verdict {
+    fn from(error: Error) -> Self {
+        Self::Fail(error)
+    }
+}
+
 impl Attempts {
     fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
+}
+
+/// Whatever made the URL: credentials leave over https, or to this machine.
+fn check_destination(request: &http::Request<Bytes>) -> Result<()> {
+    let url = Url::parse(&request.uri().to_string()).map_err(|e| {
+        Error::new(ErrorKind::InvalidRequest, "the request has no absolute address").with_source(e)
+    })?;
+    check_base(&url)
 }
 
 fn check_base(base: &Url) -> Result<()> {
@@ -603,11 +678,17 @@ pub struct ItemReader {
     paths: &'static [&'static [&'static str]],
     attempts: Attempts,
     reply: Option<Cut>,
-    emitted: u64,
+    /// Items were given out of a body that is gone: say so before the next ones.
+    restarted: bool,
+    emitted: bool,
+    /// How long the body has been waited for; the time that the caller takes does not count.
+    waited: Duration,
+    begun: bool,
     done: bool,
 }
 
 struct Cut {
+    generation: u64,
     headers: HeaderMap,
     status: StatusCode,
     body: BodyStream,
@@ -631,65 +712,74 @@ impl ItemReader {
         Some(event)
     }
 
+    /// One event. Nothing is taken out of `self` across a wait, so a call that is dropped loses nothing.
     async fn step(&mut self) -> Result<ItemEvent> {
         loop {
-            let mut cut = match self.reply.take() {
-                Some(cut) => cut,
-                None => self.begin().await?,
+            if std::mem::take(&mut self.restarted) {
+                return Ok(ItemEvent::Restarted);
+            }
+            if self.reply.is_none() {
+                self.reply = Some(self.begin().await?);
+                self.waited = Duration::ZERO;
+            }
+            let verdict = match self.advance().await {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => continue,
+                Err(verdict) => verdict,
             };
-            let verdict = match self.client.piece(&mut cut.body).await {
-                Some(Ok(piece)) => match cut.cutter.feed(&piece) {
-                    Ok(items) if items.is_empty() => {
-                        self.reply = Some(cut);
-                        continue;
-                    }
-                    Ok(items) => {
-                        self.emitted += items.len() as u64;
-                        self.reply = Some(cut);
-                        return Ok(ItemEvent::Items(items));
-                    }
-                    Err(error) => self.uncut(&error),
-                },
-                Some(Err(error)) => retry(broken(&self.plan, error)),
-                None => match self.end(cut) {
-                    Ok(end) => return Ok(end),
-                    Err(verdict) => verdict,
-                },
-            };
+            self.reply = None;
+            self.restarted = std::mem::take(&mut self.emitted);
+            // The body had its own time; a new attempt has that of a new operation.
+            self.attempts.deadline = Instant::now() + self.client.0.policy.deadline;
             if let Next::Fail(error) = self.client.next(&self.plan, &mut self.attempts, verdict).await {
                 return Err(self.client.dress(&self.plan, &self.attempts, error));
-            }
-            if std::mem::take(&mut self.emitted) > 0 {
-                return Ok(ItemEvent::Restarted);
             }
         }
     }
 
     async fn begin(&mut self) -> Result<Cut> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.attempts.deadline = Instant::now() + self.client.0.policy.deadline;
+        }
         let reply = self.client.open(&self.plan, &mut self.attempts).await?;
-        Ok(Cut {
-            status: reply.status,
-            headers: reply.headers,
-            body: reply.body,
-            cutter: Cutter::new(self.paths),
-        })
+        let (generation, status, headers) = (reply.generation, reply.status, reply.headers);
+        Ok(Cut { generation, status, headers, body: reply.body, cutter: Cutter::new(self.paths) })
     }
 
-    fn end(&self, cut: Cut) -> Result<ItemEvent, Verdict> {
-        let skeleton = cut.cutter.finish().map_err(|e| self.uncut(&e))?;
-        let seen = self.client.failure(&self.plan, cut.status, &cut.headers, &skeleton);
-        match self.client.0.dialect.judge_success(&seen) {
-            Some(verdict) => Err(verdict),
-            None => Ok(ItemEvent::End { skeleton, headers: cut.headers }),
+    /// Reads one piece of the body.
+    async fn advance(&mut self) -> Result<Option<ItemEvent>, Verdict> {
+        let Some(cut) = self.reply.as_mut() else { return Ok(None) };
+        let left = self.client.0.policy.deadline.saturating_sub(self.waited);
+        let asked = Instant::now();
+        let piece = self.client.piece(&mut cut.body, left).await;
+        self.waited += asked.elapsed();
+        match piece {
+            Some(Ok(piece)) => {
+                let items = cut.cutter.feed(&piece).map_err(|e| uncut(&e))?;
+                self.emitted |= !items.is_empty();
+                Ok((!items.is_empty()).then_some(ItemEvent::Items(items)))
+            }
+            Some(Err(error)) => Err(retry(broken(&self.plan, error))),
+            None => self.end().await,
         }
     }
 
-    fn uncut(&self, error: &CutError) -> Verdict {
-        let error = Error::new(ErrorKind::Decode, error.to_string())
-            .with_operation(self.plan.operation.name)
-            .with_hint("if it stays, a proxy or gateway may be answering in the vendor's place");
-        retry(error)
+    async fn end(&mut self) -> Result<Option<ItemEvent>, Verdict> {
+        let Some(cut) = self.reply.take() else { return Ok(None) };
+        let skeleton = cut.cutter.finish().map_err(|e| uncut(&e))?;
+        let seen = self.client.failure(&self.plan, cut.status, &cut.headers, &skeleton);
+        match self.client.0.dialect.judge_success(&seen) {
+            None => Ok(Some(ItemEvent::End { skeleton, headers: cut.headers })),
+            Some(verdict) => Err(self.client.settle(verdict, cut.generation, &seen, &self.attempts).await),
+        }
     }
+}
+
+/// A body that ended early may come whole next time; one that is too large will not be smaller.
+fn uncut(error: &CutError) -> Verdict {
+    let hint = "if it stays, a proxy or gateway may be answering in the vendor's place";
+    let wrapped = Error::new(ErrorKind::Decode, error.to_string()).with_hint(hint);
+    if matches!(error, CutError::TooLarge(..)) { Verdict::Fail(wrapped) } else { retry(wrapped) }
 }
 
 fn retry(error: Error) -> Verdict {

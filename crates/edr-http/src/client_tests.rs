@@ -268,3 +268,72 @@ async fn regions_that_point_at_each_other_end_in_the_error() {
     assert_eq!(client.fetch(&read()).await.unwrap_err().kind(), ErrorKind::Configuration);
     assert_eq!(count.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_429_holds_the_others_even_when_its_own_call_gives_up() {
+    let (client, count) = client_with(|_| {
+        let mut answer = MemoryTransport::json(429, "")?;
+        answer.headers_mut().insert("retry-after", HeaderValue::from_static("120"));
+        Ok(answer)
+    });
+    assert!(client.fetch(&read()).await.is_err());
+    let start = Instant::now();
+    assert!(client.fetch(&read()).await.is_err());
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+    assert!(start.elapsed() >= Duration::from_secs(89));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_drip_ends_at_the_deadline() {
+    for status in [200, 500] {
+        let (client, _) = client_with(move |_| {
+            let drip = futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                Some((Ok(Bytes::from_static(b" ")), ()))
+            });
+            let mut answer = http::Response::new(drip.boxed());
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok(answer)
+        });
+        let start = Instant::now();
+        assert!(client.fetch(&read()).await.is_err());
+        assert!(start.elapsed() <= Duration::from_secs(200), "{status}: {:?}", start.elapsed());
+        assert!(drain(&client).await.is_err());
+        assert!(start.elapsed() <= Duration::from_secs(2000), "{status}: {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_whose_call_is_dropped_goes_on_where_it_was() {
+    let (client, count) = client_with(|_| {
+        let slow = futures_util::stream::unfold(0, |n| async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let pieces: [&'static [u8]; 3] = [b"{\"resources\":[1,", b"2,3", b"]}"];
+            pieces.get(n).map(|p| (Ok(Bytes::from_static(p)), n + 1))
+        });
+        Ok(http::Response::new(slow.boxed()))
+    });
+    let mut reader = client.items(read(), PATHS);
+    let mut items = 0;
+    loop {
+        match timeout(Duration::from_secs(1), reader.next()).await {
+            Err(_) => {}
+            Ok(Some(event)) => {
+                if let ItemEvent::Items(more) = event.unwrap() {
+                    items += more.len();
+                }
+            }
+            Ok(None) => break,
+        }
+    }
+    assert_eq!((items, count.load(Ordering::SeqCst)), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_absolute_target_gets_no_credentials_over_plain_http() {
+    let (client, count) = client(vec![(200, "{}")]);
+    let mut plan = read();
+    plan.target = crate::Target::Absolute(Url::parse("http://evil.example/x").unwrap());
+    assert!(client.fetch(&plan).await.is_err());
+    assert_eq!(count.load(Ordering::SeqCst), 0);
+}

@@ -54,6 +54,9 @@ pub struct Cutter {
     max_skeleton: usize,
 }
 
+/// As deep as serde_json goes.
+const MAX_DEPTH: usize = 128;
+
 #[derive(Debug)]
 enum Frame {
     Array,
@@ -129,13 +132,17 @@ impl Cutter {
     fn envelope(&mut self, piece: &Bytes, mut at: usize) -> Result<usize, CutError> {
         while at < piece.len() {
             let byte = piece[at];
-            self.keep(byte)?;
             at += 1;
+            if !self.started && matches!(byte, 0xEF | 0xBB | 0xBF) {
+                // A byte order mark, which JSON parsers refuse.
+                continue;
+            }
+            self.keep(byte)?;
             if self.string.is_some() {
                 self.envelope_string(byte);
                 continue;
             }
-            if !self.started && !byte.is_ascii_whitespace() && byte != 0xEF && byte != 0xBB && byte != 0xBF {
+            if !self.started && !byte.is_ascii_whitespace() {
                 self.started = true;
                 begins(byte)?;
             }
@@ -153,6 +160,9 @@ impl Cutter {
                 self.string = Some(false);
                 let is_key = matches!(self.stack.last(), Some(Frame::Object { expects_key: true, .. }));
                 self.key = is_key.then(Vec::new);
+            }
+            b'{' | b'[' if self.stack.len() >= MAX_DEPTH => {
+                return Err(CutError::Damaged(self.seen + at as u64));
             }
             b'{' => self.stack.push(Frame::Object { key: Vec::new(), expects_key: true }),
             b'[' if self.at_path() => {
@@ -189,7 +199,7 @@ impl Cutter {
                 if let (Some(read), Some(Frame::Object { key, expects_key })) =
                     (self.key.take(), self.stack.last_mut())
                 {
-                    *key = read;
+                    *key = unescaped(read);
                     *expects_key = false;
                 }
                 return;
@@ -310,6 +320,15 @@ impl Cutter {
     }
 }
 
+/// A key may be written with escapes and still be the one that is looked for.
+fn unescaped(key: Vec<u8>) -> Vec<u8> {
+    if !key.contains(&b'\\') {
+        return key;
+    }
+    let quoted = [b"\"", key.as_slice(), b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).map_or(key, String::into_bytes)
+}
+
 fn begins(byte: u8) -> Result<(), CutError> {
     match byte {
         b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Ok(()),
@@ -370,6 +389,13 @@ mod tests {
         assert!(matches!(cut("<html>", 6), Err(CutError::NotJson(_))));
         assert!(matches!(cut(r#"{"a":1]"#, 6), Err(CutError::Damaged(_))));
         assert!(matches!(cut("\u{1f}\u{8b}", 6), Err(CutError::NotJson(_))));
+    }
+
+    #[test]
+    fn marks_and_escapes_hide_nothing() {
+        let (items, skeleton) = cut("\u{feff}{\"re\\u0073ources\":[1]}", 3).unwrap();
+        assert_eq!((items, skeleton.as_str()), (vec!["1".to_owned()], "{\"re\\u0073ources\":[]}"));
+        assert!(matches!(cut(&"[".repeat(200), 50), Err(CutError::Damaged(_))));
     }
 
     #[test]

@@ -20,8 +20,13 @@ pub(crate) fn gunzipped(body: BodyStream) -> BodyStream {
     layer(layer(body))
 }
 
+/// Gzip can grow a thousandfold, so a piece is unpacked in steps of this size: what comes out of one
+/// is a few MiB at most, and the reader's own limits are looked at in between.
+const STEP: usize = 4 << 10;
+
 enum State {
-    Gzip(Box<GzDecoder<Vec<u8>>>),
+    /// The decoder, and what it has not been given yet.
+    Gzip(Box<GzDecoder<Vec<u8>>>, Bytes),
     Plain,
     /// Too few bytes to tell.
     Unknown(BytesMut),
@@ -32,12 +37,17 @@ fn layer(body: BodyStream) -> BodyStream {
     stream::unfold(start, |state| async move {
         let (mut body, mut state) = state?;
         loop {
+            if let Some(out) = state.step() {
+                let state = out.is_ok().then_some((body, state));
+                return Some((out, state));
+            }
             match body.next().await {
-                Some(Ok(piece)) => match state.take(piece) {
-                    Ok(out) if out.is_empty() => {}
-                    Ok(out) => return Some((Ok(out), Some((body, state)))),
-                    Err(error) => return Some((Err(error), None)),
-                },
+                Some(Ok(piece)) => {
+                    let out = state.take(piece);
+                    if !out.is_empty() {
+                        return Some((Ok(out), Some((body, state))));
+                    }
+                }
                 Some(Err(error)) => return Some((Err(error), None)),
                 None => return state.finish().map(|last| (last, None)),
             }
@@ -47,32 +57,48 @@ fn layer(body: BodyStream) -> BodyStream {
 }
 
 impl State {
-    fn take(&mut self, piece: Bytes) -> Result<Bytes, TransportError> {
-        let ready = match self {
-            Self::Plain => return Ok(piece),
-            Self::Gzip(_) => piece,
+    /// Takes a piece in; returns what needs no unpacking.
+    fn take(&mut self, piece: Bytes) -> Bytes {
+        match self {
+            Self::Plain => piece,
+            Self::Gzip(_, waiting) => {
+                *waiting = piece;
+                Bytes::new()
+            }
             Self::Unknown(seen) => {
                 seen.extend_from_slice(&piece);
                 if seen.len() < MARK.len() {
-                    return Ok(Bytes::new());
+                    return Bytes::new();
                 }
                 let seen = std::mem::take(seen).freeze();
-                let packed = seen.starts_with(&MARK);
-                *self = if packed { Self::Gzip(Box::new(GzDecoder::new(Vec::new()))) } else { Self::Plain };
-                seen
+                if !seen.starts_with(&MARK) {
+                    *self = Self::Plain;
+                    return seen;
+                }
+                *self = Self::Gzip(Box::new(GzDecoder::new(Vec::new())), seen);
+                Bytes::new()
             }
-        };
-        match self {
-            Self::Gzip(decoder) => unpack(decoder, &ready),
-            _ => Ok(ready),
         }
+    }
+
+    /// The next unpacked bytes of what was taken in; `None` when all of it is used up.
+    fn step(&mut self) -> Option<Result<Bytes, TransportError>> {
+        let Self::Gzip(decoder, waiting) = self else { return None };
+        while !waiting.is_empty() {
+            let piece = waiting.split_to(waiting.len().min(STEP));
+            match unpack(decoder, &piece) {
+                Ok(out) if out.is_empty() => {}
+                other => return Some(other),
+            }
+        }
+        None
     }
 
     fn finish(self) -> Option<Result<Bytes, TransportError>> {
         match self {
             Self::Plain => None,
             Self::Unknown(seen) => (!seen.is_empty()).then(|| Ok(seen.freeze())),
-            Self::Gzip(decoder) => match decoder.finish() {
+            Self::Gzip(decoder, _) => match decoder.finish() {
                 Ok(rest) => (!rest.is_empty()).then(|| Ok(Bytes::from(rest))),
                 Err(_) => Some(Err(TransportError::new(TransportErrorKind::Body))),
             },
@@ -115,6 +141,14 @@ mod tests {
         }
         assert_eq!(read(b"{", 1).unwrap(), b"{");
         assert_eq!(read(b"", 1).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_bomb_comes_out_in_small_pieces() {
+        let bomb = packed(&packed(&vec![b'0'; 64 << 20]));
+        let mut body = gunzipped(stream::iter([Ok(Bytes::from(bomb))]).boxed());
+        let first = body.next().now_or_never().unwrap().unwrap().unwrap();
+        assert!(first.len() <= 8 << 20, "{} bytes at once", first.len());
     }
 
     #[test]

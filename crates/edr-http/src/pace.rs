@@ -22,6 +22,7 @@ impl Budget {
         if rate <= 0.0 || !rate.is_finite() {
             return None;
         }
+        let rate = rate.max(0.001);
         // A rate that is no whole number is kept by a longer window.
         #[expect(
             clippy::cast_possible_truncation,
@@ -48,6 +49,8 @@ impl Budget {
 #[derive(Debug)]
 pub struct Pacer {
     budget: Option<Budget>,
+    /// First come, first served; a waiter that is dropped leaves it.
+    queue: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -65,18 +68,21 @@ impl Pacer {
     /// A pacer with this budget, or with the cooldown alone.
     #[must_use]
     pub fn new(budget: Option<Budget>) -> Self {
-        Self { budget, state: Mutex::default() }
+        Self { budget, queue: tokio::sync::Mutex::default(), state: Mutex::default() }
     }
 
-    /// Waits for a turn. Turns are given in the order of asking.
+    /// Waits for a turn. Turns are given in the order of asking; one that is no longer waited for costs
+    /// nothing.
     pub async fn turn(&self) {
-        let at = self.reserve(Instant::now());
-        if at > Instant::now() {
+        let _place = self.queue.lock().await;
+        loop {
+            let now = Instant::now();
+            let at = self.earliest(now);
+            if at <= now {
+                return self.record(now);
+            }
+            // A cooldown that begins during the wait moves the turn, so it is looked at again.
             sleep_until(at).await;
-        }
-        // A cooldown that began during the wait holds this turn, too.
-        while let Some(until) = self.cooldown() {
-            sleep_until(until).await;
         }
     }
 
@@ -99,22 +105,22 @@ impl Pacer {
         self.state().cooldown.filter(|until| *until > Instant::now())
     }
 
-    fn reserve(&self, now: Instant) -> Instant {
-        let mut state = self.state();
+    fn earliest(&self, now: Instant) -> Instant {
+        let state = self.state();
         let mut at = state.cooldown.map_or(now, |c| c.max(now));
         if let (Some(gap), Some(last)) = (state.gap, state.sent.back()) {
             at = at.max(*last + gap);
         }
-        if let Some(budget) = self.budget {
-            at = at.max(state.by_budget(budget, now));
-            while state.sent.len() >= budget.requests as usize {
-                state.sent.pop_front();
-            }
-        } else {
-            state.sent.clear();
+        self.budget.map_or(at, |budget| at.max(state.by_budget(budget, now)))
+    }
+
+    fn record(&self, now: Instant) {
+        let mut state = self.state();
+        let keep = self.budget.map_or(1, |b| b.requests as usize);
+        while state.sent.len() >= keep {
+            state.sent.pop_front();
         }
-        state.sent.push_back(at);
-        at
+        state.sent.push_back(now);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -188,6 +194,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_waiter_that_gives_up_takes_no_turn() {
+        let pacer = std::sync::Arc::new(Pacer::new(Budget::per_second(1.0)));
+        pacer.turn().await;
+        for _ in 0..100 {
+            let gone = tokio::time::timeout(Duration::from_millis(1), pacer.turn()).await;
+            assert!(gone.is_err());
+        }
+        let start = Instant::now();
+        pacer.turn().await;
+        assert!(start.elapsed() <= Duration::from_millis(1100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_waited_out_a_cooldown_do_not_leave_as_one() {
+        let pacer = std::sync::Arc::new(Pacer::new(Budget::per_second(10.0)));
+        pacer.cool_down(Duration::from_secs(30));
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                let pacer = pacer.clone();
+                tokio::spawn(async move {
+                    pacer.turn().await;
+                    Instant::now()
+                })
+            })
+            .collect();
+        let mut early = 0;
+        for task in tasks {
+            early += u32::from(task.await.unwrap() < start + Duration::from_secs(31));
+        }
+        assert!(early <= 10, "{early} requests in the first second");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn zero_means_unpaced() {
         let pacer = Pacer::new(Budget::per_second(0.0));
         assert_eq!(times(&pacer, 1000).await[999], Duration::ZERO);
@@ -204,6 +244,11 @@ mod tests {
         pacer.observe(5000, 0);
         pacer.turn().await;
         assert_eq!(start.elapsed(), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn tiny_rates_do_not_overflow() {
+        assert!(Budget::per_second(1e-300).is_some());
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A request as data: built anew for every attempt.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use edr_core::{Error, ErrorKind};
 use http::{HeaderMap, HeaderValue, Method, header};
 use url::{Host, Url};
+
+use crate::RedactedHeaders;
 
 /// One operation of a vendor's API.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,8 +46,8 @@ pub enum Target {
     Path(String),
 }
 
-/// What is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is sent. `Debug` shows its size alone: it may hold a secret.
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Body {
     /// Bytes with their content type.
@@ -54,8 +57,8 @@ pub enum Body {
     Empty,
 }
 
-/// A request before it is authorised. Query values and the body are logged only in redacted form.
-#[derive(Clone, Debug)]
+/// A request before it is authorised. `Debug` and logs show neither query values nor the body.
+#[derive(Clone)]
 pub struct RequestPlan {
     /// The operation.
     pub operation: &'static Operation,
@@ -69,6 +72,26 @@ pub struct RequestPlan {
     pub headers: HeaderMap,
     /// What is sent.
     pub body: Body,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(kind, bytes) => write!(f, "{} bytes of {kind}", bytes.len()),
+            Self::Empty => f.write_str("nothing"),
+        }
+    }
+}
+
+impl fmt::Debug for RequestPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestPlan")
+            .field("operation", &self.operation.name)
+            .field("method", &self.method)
+            .field("headers", &RedactedHeaders(&self.headers))
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RequestPlan {
@@ -212,6 +235,13 @@ mod tests {
             uri("https://api.example.com", &plan),
             "https://api.example.com/devices?filter=hostname%3A%27a%2Bb+c%27%2Bstatus%3A%27x%27"
         );
+    }
+
+    #[test]
+    fn a_plan_hides_its_body_and_query() {
+        let plan = RequestPlan::post_form(&OP, "/oauth2/token", &[("client_secret", "canary")])
+            .query("token", "canary");
+        assert!(!format!("{plan:?}").contains("canary"));
     }
 
     #[test]

@@ -45,6 +45,9 @@ const SAFE_QUERY: &[&str] = &["action_name", "fields", "filter", "include_hidden
 #[must_use]
 pub fn safe_url(url: &str) -> String {
     let Ok(url) = Url::parse(url) else { return "[not a URL]".to_owned() };
+    if url.cannot_be_a_base() {
+        return "[not an http address]".to_owned();
+    }
     let mut safe = url.clone();
     // Neither can fail for a URL with a host; without one there is nothing to hide.
     let _ = safe.set_username("");
@@ -80,5 +83,6 @@ mod tests {
     fn urls_lose_their_secrets() {
         let text = safe_url("https://user:canary@host.example/p?filter=a&token=canary&appId=x#canary");
         assert!(!text.contains("canary") && text.contains("filter=a") && text.contains("/p?"), "{text}");
+        assert!(!safe_url("client:canary@api.example").contains("canary"));
     }
 }

@@ -115,9 +115,17 @@ pub enum ServerDelay {
 #[must_use]
 pub fn server_delay(headers: &HeaderMap, forms: &[ServerDelay], now: DateTime<Utc>) -> Option<Duration> {
     forms.iter().find_map(|form| match form {
-        ServerDelay::Epoch(name) => epoch_delay(headers.get(*name)?.to_str().ok()?.trim(), now),
+        // The server's own clock says how far off its epoch is; ours may be minutes wrong.
+        ServerDelay::Epoch(name) => {
+            epoch_delay(headers.get(*name)?.to_str().ok()?.trim(), server_now(headers, now))
+        }
         ServerDelay::Standard(name) => standard_delay(headers.get(*name)?.to_str().ok()?.trim(), now),
     })
+}
+
+fn server_now(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
+    let date = headers.get(http::header::DATE).and_then(|d| d.to_str().ok());
+    date.and_then(|d| httpdate::parse_http_date(d).ok()).map_or(now, DateTime::<Utc>::from)
 }
 
 fn epoch_delay(text: &str, now: DateTime<Utc>) -> Option<Duration> {
@@ -168,6 +176,15 @@ mod tests {
         ] {
             assert_eq!(delay(name, value), millis.map(Duration::from_millis), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn an_epoch_is_read_by_the_servers_clock() {
+        let mut headers = HeaderMap::new();
+        headers.insert("date", "Tue, 14 Nov 2023 22:23:20 GMT".parse().unwrap());
+        headers.insert("x-ratelimit-retryafter", "1700000630".parse().unwrap());
+        let delay = server_delay(&headers, &[ServerDelay::Epoch("x-ratelimit-retryafter")], now());
+        assert_eq!(delay, Some(Duration::from_secs(30)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use edr_core::{Error, Result};
+use edr_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
@@ -39,7 +39,23 @@ struct Slot {
     next_renewal: Option<Instant>,
 }
 
-/// How long a failed renewal rests before the next one.
+/// Sets the rest after a renewal that was dropped before it ended.
+struct RestOnDrop<'a>(&'a TokenCache);
+
+impl Drop for RestOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.rest();
+    }
+}
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Timeout, "the renewal of the token took too long")
+}
+
+/// No vendor's token lives longer; it keeps arithmetic on times in range.
+const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
+
+/// How long a failed renewal rests before the next one, and how long one may take.
 const RENEWAL_REST: Duration = Duration::from_secs(10);
 
 impl TokenCache {
@@ -78,7 +94,14 @@ impl TokenCache {
         if let Some(error) = self.failure_since(asked) {
             return self.living().ok_or(error);
         }
-        let minted = mint().await;
+        // While the old token lives, a renewal that hangs must not hold the caller for long, and one
+        // that is dropped half-way counts as failed.
+        let rest = RestOnDrop(self);
+        let minted = match &living {
+            None => mint().await,
+            Some(_) => tokio::time::timeout(RENEWAL_REST, mint()).await.unwrap_or_else(|_| Err(too_slow())),
+        };
+        std::mem::forget(rest);
         let result = self.store(minted, margin);
         drop(turn);
         result
@@ -98,6 +121,10 @@ impl TokenCache {
         self.mints.load(Ordering::SeqCst)
     }
 
+    fn rest(&self) {
+        self.slot().next_renewal = Some(Instant::now() + RENEWAL_REST);
+    }
+
     fn store(
         &self,
         minted: Result<(SecretString, Duration)>,
@@ -108,6 +135,7 @@ impl TokenCache {
         let mut slot = self.slot();
         match minted {
             Ok((secret, lifetime)) => {
+                let lifetime = lifetime.min(LONGEST_LIFE);
                 let renew = now + lifetime.saturating_sub(margin(lifetime).min(lifetime));
                 let token = Arc::new(Token { secret, generation, expires: now + lifetime, renew });
                 *slot = Slot { token: Some(token.clone()), failure: None, next_renewal: None };
@@ -145,7 +173,6 @@ impl TokenCache {
 
 #[cfg(test)]
 mod tests {
-    use edr_core::ErrorKind;
     use secrecy::ExposeSecret as _;
 
     use super::*;
@@ -237,6 +264,27 @@ mod tests {
         good(&cache, "a").await.unwrap();
         tokio::time::advance(Duration::from_secs(1800)).await;
         assert!(bad(&cache).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_hangs_or_is_dropped_costs_nobody_a_call() {
+        let cache = TokenCache::new();
+        good(&cache, "a").await.unwrap();
+        tokio::time::advance(Duration::from_secs(1510)).await;
+        let start = Instant::now();
+        let hanging = || async { std::future::pending().await };
+        assert_eq!(cache.get(margin, hanging).await.unwrap().secret.expose_secret(), "a");
+        assert!(start.elapsed() <= Duration::from_secs(10));
+        tokio::time::advance(Duration::from_secs(11)).await;
+        let dropped = tokio::time::timeout(Duration::from_secs(1), cache.get(margin, hanging)).await;
+        assert!(dropped.is_err());
+        assert_eq!(cache.get(margin, hanging).await.unwrap().secret.expose_secret(), "a", "it rests");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absurd_lifetime_is_no_overflow() {
+        let mint = || async { Ok((SecretString::from("t"), Duration::MAX)) };
+        assert!(TokenCache::new().get(margin, mint).await.is_ok());
     }
 
     #[test]

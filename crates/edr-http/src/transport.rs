@@ -120,6 +120,9 @@ impl ReqwestTransport {
             let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
                 Error::new(ErrorKind::Configuration, "a CA file cannot be read as PEM").with_source(e)
             })?;
+            if bundle.is_empty() {
+                return Err(Error::new(ErrorKind::Configuration, "a CA file holds no PEM certificate"));
+            }
             certificates.extend(bundle);
         }
         Ok(Self { options: options.clone(), certificates, local: Arc::default(), remote: Arc::default() })
@@ -133,7 +136,7 @@ impl ReqwestTransport {
         }
         let client = self
             .set_up(loopback)
-            .map_err(|e| TransportError { kind: TransportErrorKind::Connect, source: Some(e.into()) })?;
+            .map_err(|e| TransportError { kind: TransportErrorKind::Tls, source: Some(e.into()) })?;
         Ok(slot.get_or_init(|| client))
     }
 
@@ -144,6 +147,7 @@ impl ReqwestTransport {
             .connect_timeout(self.options.connect_timeout)
             .pool_idle_timeout(Duration::from_secs(60))
             .tcp_nodelay(true)
+            .retry(reqwest::retry::never())
             .tls_certs_merge(self.certificates.clone());
         if loopback { builder.no_proxy().build() } else { builder.build() }
     }
