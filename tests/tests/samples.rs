@@ -103,6 +103,12 @@ const CORTEX_HOST: &[Row<Host>] = &[
     field!("groups", "group_name", Same),
 ];
 
+fn techniques(alert: &Alert) -> Vec<String> {
+    let parts = alert.attacks.iter().flat_map(|a| [&a.tactic, &a.technique, &a.sub_technique]);
+    let uids = parts.flatten().filter_map(|part| part.uid.clone());
+    uids.chain(alert.types.iter().cloned()).collect()
+}
+
 const FALCON_ALERT: &[Row<Alert>] = &[
     field!("uid", "composite_id", Same),
     other!("uid_alt", "id", Same, |a| a.uid_alt.iter()),
@@ -127,8 +133,9 @@ const FALCON_ALERT: &[Row<Alert>] = &[
     other!("analytic.uid", "pattern_id", There, |a| a.analytic.iter().filter_map(|x| x.uid.as_ref())),
     field!("types", "objective", Same),
     field!("types", "scenario", Same),
-    field!("attacks", "tactic_id", Same),
-    field!("attacks", "technique_id", Same),
+    // Ids of the vendor's own framework (CSTA, CST) are no ATT&CK: they are kept among the types.
+    other!("attacks or types", "tactic_id", Same, |a| techniques(a)),
+    other!("attacks or types", "technique_id", Same, |a| techniques(a)),
     field!("device.uid", "agent_id", Same),
     field!("device.hostname", "device", There),
     field!("users", "user_name", Same),
@@ -155,7 +162,8 @@ const CORTEX_ALERT: &[Row<Alert>] = &[
     field!("time", "detection_timestamp", There),
     field!("created_time", "local_insert_ts", There),
     field!("title", "name", Same),
-    field!("desc", "description", Same),
+    // A description can be a list of objects, of which the readable names are joined.
+    field!("desc", "description", There),
     field!("severity", "severity", Same),
     field!("is_suppressed", "is_whitelisted", There),
     field!("action", "action", There),

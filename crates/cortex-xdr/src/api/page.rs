@@ -1,0 +1,216 @@
+//! Windows: `search_from`, and `search_to`, which is an exclusive end and not a page size.
+
+use bytes::Bytes;
+use edr_core::{Error, ErrorKind, Result};
+use serde_json::{Map, Value, json};
+
+use crate::filter::Filters;
+use crate::wire;
+
+/// The widest window that the vendor takes.
+pub(crate) const MAX_WINDOW: u32 = 100;
+
+/// An order: the field in the request's own name for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The field.
+    pub field: String,
+    /// Largest first.
+    pub descending: bool,
+}
+
+impl Order {
+    /// Smallest first.
+    #[must_use]
+    pub fn ascending(field: &str) -> Self {
+        Self { field: field.to_owned(), descending: false }
+    }
+
+    /// Largest first.
+    #[must_use]
+    pub fn descending(field: &str) -> Self {
+        Self { field: field.to_owned(), descending: true }
+    }
+
+    /// `{"field", "keyword"}`. Endpoints want the keyword in capitals, everything else in small letters.
+    fn json(&self, capitals: bool) -> Value {
+        let keyword = match (self.descending, capitals) {
+            (true, true) => "DESC",
+            (true, false) => "desc",
+            (false, true) => "ASC",
+            (false, false) => "asc",
+        };
+        json!({"field": self.field, "keyword": keyword})
+    }
+}
+
+/// Which part of which listing is asked for.
+///
+/// ```
+/// use cortex_xdr::{Order, PageRequest};
+/// let page = PageRequest::window(100, 50).order(Order::ascending("first_seen"));
+/// let plan = cortex_xdr::api::endpoints(&page);
+/// assert_eq!(plan.operation.name, "endpoints/get_endpoint");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PageRequest {
+    from: u64,
+    size: u32,
+    filters: Filters,
+    order: Option<Order>,
+}
+
+impl PageRequest {
+    /// The window that begins at `from` and is `size` wide, at most 100.
+    #[must_use]
+    pub fn window(from: u64, size: u32) -> Self {
+        Self { from, size: size.clamp(1, MAX_WINDOW), ..Self::default() }
+    }
+
+    /// Only what meets these conditions.
+    #[must_use]
+    pub fn filters(mut self, filters: Filters) -> Self {
+        self.filters = filters;
+        self
+    }
+
+    /// In this order.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = Some(order);
+        self
+    }
+
+    /// `{"request_data": …}`.
+    pub(crate) fn body(&self, capitals: bool) -> Bytes {
+        let size = u64::from(self.size.clamp(1, MAX_WINDOW));
+        let mut data = Map::new();
+        if !self.filters.is_empty() {
+            data.insert("filters".to_owned(), json!(self.filters));
+        }
+        data.insert("search_from".to_owned(), json!(self.from));
+        data.insert("search_to".to_owned(), json!(self.from.saturating_add(size)));
+        if let Some(order) = &self.order {
+            data.insert("sort".to_owned(), order.json(capitals));
+        }
+        request_data(&Value::Object(data))
+    }
+}
+
+/// The envelope of requests, in UTF-8 without escapes: the vendor is known to misread `\u`.
+pub(crate) fn request_data(data: &Value) -> Bytes {
+    Bytes::from(json!({"request_data": data}).to_string())
+}
+
+/// The envelope of a page, without its items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Skeleton {
+    /// The vendor's count of everything that matches; capped for alerts.
+    pub(crate) total: Option<u64>,
+}
+
+impl Skeleton {
+    /// Reads the envelope. `lists` are the names that the list may have.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] when there is no list and nothing says that it is empty: an answer of
+    /// another form must not pass for an empty page.
+    pub(crate) fn read(bytes: &[u8], lists: &[&str], count: &[&str]) -> Result<Self> {
+        let strange = |what: &str| {
+            Error::new(ErrorKind::Decode, format!("the answer has {what}"))
+                .with_hint("a proxy or gateway may be answering in the vendor's place")
+        };
+        let value: Value = serde_json::from_slice(bytes).map_err(|_| strange("no JSON envelope"))?;
+        let reply = value.get("reply").map(|reply| match reply {
+            // A faulty form that was seen in the field: the reply in a list of its own.
+            Value::Array(one) if one.len() == 1 => &one[0],
+            other => other,
+        });
+        let reply = reply.and_then(Value::as_object).ok_or_else(|| strange("no reply in it"))?;
+        let total = count.iter().find_map(|key| reply.get(*key).and_then(wire::whole));
+        let list = lists.iter().find_map(|key| reply.get(*key));
+        match list {
+            Some(Value::Null) => Ok(Self { total }),
+            Some(Value::Array(items)) if items.is_empty() => Ok(Self { total }),
+            None if total == Some(0) => Ok(Self { total }),
+            _ => Err(strange("no list of items where it should be")),
+        }
+    }
+
+    /// Reads the envelope of a whole answer, items included.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_whole(body: &[u8], list: &str, count: &[&str]) -> Result<Self> {
+        let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(Value::Array(items)) = value.get_mut("reply").and_then(|reply| reply.get_mut(list)) {
+            items.clear();
+        }
+        Self::read(value.to_string().as_bytes(), &[list], count)
+    }
+
+    /// Reads an envelope that is the list itself: `{"reply": []}`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] when the reply is anything else.
+    pub(crate) fn read_bare(bytes: &[u8]) -> Result<Self> {
+        let value: Option<Value> = serde_json::from_slice(bytes).ok();
+        match value.as_ref().and_then(|value| value.get("reply")) {
+            Some(Value::Null) => Ok(Self { total: None }),
+            Some(Value::Array(items)) if items.is_empty() => Ok(Self { total: None }),
+            _ => Err(Error::new(ErrorKind::Decode, "the answer has no list of items where it should be")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: &[&str] = &["endpoints"];
+
+    fn read(json: &str) -> Result<Option<u64>> {
+        Skeleton::read(json.as_bytes(), NAMES, &["FILTER_COUNT", "total_count"]).map(|s| s.total)
+    }
+
+    #[test]
+    fn envelopes_are_read_in_every_form() {
+        for (json, total) in [
+            (r#"{"reply":{"total_count":7,"result_count":0,"endpoints":[]}}"#, Some(7)),
+            (r#"{"reply":{"total_count":"7","endpoints":null}}"#, Some(7)),
+            (r#"{"reply":{"endpoints":[]}}"#, None),
+            (r#"{"reply":{"total_count":null,"endpoints":null}}"#, None),
+            (r#"{"reply":[{"total_count":null,"endpoints":null}]}"#, None),
+            (r#"{"reply":{"TOTAL_COUNT":9,"FILTER_COUNT":3,"endpoints":[]}}"#, Some(3)),
+            (r#"{"reply":{"total_count":0}}"#, Some(0)),
+        ] {
+            assert_eq!(read(json).unwrap(), total, "{json}");
+        }
+    }
+
+    #[test]
+    fn another_form_is_no_empty_page() {
+        for json in [
+            "{}",
+            "true",
+            r#"{"reply":true}"#,
+            r#"{"reply":{}}"#,
+            r#"{"reply":{"total_count":5}}"#,
+            r#"{"reply":{"endpoints":{"a":1}}}"#,
+            r#"{"reply":[{"endpoints":[{"endpoint_id":"1"}]}]}"#,
+        ] {
+            assert_eq!(read(json).unwrap_err().kind(), ErrorKind::Decode, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_at_most_a_hundred_wide() {
+        let body = PageRequest::window(300, 5_000).order(Order::descending("x")).body(true);
+        assert_eq!(
+            String::from_utf8(body.to_vec()).unwrap(),
+            r#"{"request_data":{"search_from":300,"search_to":400,"sort":{"field":"x","keyword":"DESC"}}}"#
+        );
+        let far = PageRequest::window(u64::MAX, 0).body(false);
+        assert!(String::from_utf8(far.to_vec()).unwrap().contains(&u64::MAX.to_string()));
+    }
+}

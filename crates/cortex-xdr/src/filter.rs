@@ -1,0 +1,135 @@
+//! The vendor's filters: triples of field, operator and value, all of which must hold.
+
+use edr_core::{Error, ErrorKind, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Conditions of a request. There is no "all": a request without conditions is made by giving none.
+///
+/// ```
+/// use cortex_xdr::Filters;
+/// let filters = Filters::new().one_of("platform", ["windows", "linux"])?.at_least("last_seen", 1_700_000_000_000);
+/// assert_eq!(
+///     serde_json::to_string(&filters).unwrap(),
+///     r#"[{"field":"platform","operator":"in","value":["windows","linux"]},{"field":"last_seen","operator":"gte","value":1700000000000}]"#
+/// );
+/// assert!(Filters::new().one_of("endpoint_id_list", Vec::<String>::new()).is_err());
+/// # Ok::<(), edr_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Filters(Vec<Triple>);
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Triple {
+    /// The field, in the request's own name for it.
+    pub field: String,
+    /// The operator: `in`, `eq`, `gte`, `lte`, `contains`, …
+    pub operator: &'static str,
+    /// An array for `in`, a scalar for the others.
+    pub value: Value,
+}
+
+impl Filters {
+    /// No conditions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The field is one of these values. An array is sent even for one value, as the vendor wants it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for no values: the vendor may take that for everything.
+    pub fn one_of<V: Into<Value>>(
+        mut self,
+        field: &str,
+        values: impl IntoIterator<Item = V>,
+    ) -> Result<Self> {
+        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        if values.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidRequest, format!("no value is given for {field}"))
+                .with_hint("an empty selection is never sent: it could be taken for everything"));
+        }
+        self.push(field, "in", Value::Array(values));
+        Ok(self)
+    }
+
+    /// The field equals the value.
+    #[must_use]
+    pub fn equal(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.push(field, "eq", value.into());
+        self
+    }
+
+    /// The field is at least this number. Of several such conditions the tightest is sent.
+    #[must_use]
+    pub fn at_least(self, field: &str, value: i64) -> Self {
+        self.bound(field, "gte", value, i64::max)
+    }
+
+    /// The field is at most this number. Of several such conditions the tightest is sent.
+    #[must_use]
+    pub fn at_most(self, field: &str, value: i64) -> Self {
+        self.bound(field, "lte", value, i64::min)
+    }
+
+    /// The conditions.
+    #[must_use]
+    pub fn triples(&self) -> &[Triple] {
+        &self.0
+    }
+
+    /// True without conditions.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// True when there is a condition of this sort on the field already.
+    pub(crate) fn has(&self, field: &str, operator: &str) -> bool {
+        self.0.iter().any(|t| t.field == field && t.operator == operator)
+    }
+
+    fn bound(
+        mut self,
+        field: &str,
+        operator: &'static str,
+        value: i64,
+        tighter: fn(i64, i64) -> i64,
+    ) -> Self {
+        match self.0.iter_mut().find(|t| t.field == field && t.operator == operator) {
+            Some(triple) => {
+                triple.value = json!(triple.value.as_i64().map_or(value, |old| tighter(old, value)));
+            }
+            None => self.push(field, operator, json!(value)),
+        }
+        self
+    }
+
+    fn push(&mut self, field: &str, operator: &'static str, value: Value) {
+        self.0.push(Triple { field: field.to_owned(), operator, value });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_on_one_field_are_joined() {
+        let filters = Filters::new().at_least("t", 5).at_most("t", 9).at_least("t", 7).at_most("t", 20);
+        let values: Vec<(&str, i64)> =
+            filters.triples().iter().map(|t| (t.operator, t.value.as_i64().unwrap())).collect();
+        assert_eq!(values, [("gte", 7), ("lte", 9)]);
+    }
+
+    #[test]
+    fn an_empty_selection_is_refused() {
+        let error = Filters::new().one_of("id", Vec::<i64>::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(Filters::new().is_empty());
+    }
+}

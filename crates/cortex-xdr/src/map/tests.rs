@@ -1,0 +1,295 @@
+use edr_core::{
+    Action, AgentHealth, Alert, AlertStatus, Disposition, Host, Platform, Raw, Severity, Verdict,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::fixtures::{Detection, Shape, detections};
+use super::*;
+
+fn context() -> Context {
+    Context {
+        tenant: "acme".into(),
+        vendor: crate::VENDOR,
+        tenant_uid: Some("acme.xdr.eu.paloaltonetworks.com".to_owned()),
+        now: DateTime::from_timestamp(1_767_300_000, 0).unwrap(),
+    }
+}
+
+fn read(json: String) -> Alert {
+    alert(&context(), Raw::new(json)).unwrap_or_else(|r| panic!("{r:?}"))
+}
+
+/// Without what names the vendor's own words, which are those of the shape.
+fn plain(alert: &Alert) -> Alert {
+    let mut plain = alert.clone();
+    plain.raw = Raw::default();
+    plain.origins.clear();
+    plain
+}
+
+#[test]
+fn the_five_shapes_of_one_detection_are_one_alert() {
+    for detection in detections() {
+        let expected = plain(&read(detection.render(Shape::V1Events)));
+        for shape in Shape::ALL {
+            let mut got = plain(&read(detection.render(shape)));
+            if shape.is_flat() && detection.events.len() > 1 {
+                // A flat shape carries one event.
+                assert_eq!(got.evidences[..], expected.evidences[..1], "{}", detection.kind);
+                got.evidences = expected.evidences.clone();
+                (got.first_seen, got.last_seen) = (expected.first_seen, expected.last_seen);
+            }
+            assert_eq!(got, expected, "{}: {shape:?}", detection.kind);
+        }
+    }
+}
+
+#[test]
+fn an_issue_is_the_same_alert_on_every_field_that_it_carries() {
+    for detection in detections() {
+        let (alert, issue) = (read(detection.render(Shape::V1Events)), read(detection.issue()));
+        let same = |a: &Alert| {
+            let device = a.device.as_ref();
+            (
+                (a.uid.clone(), a.uid_alt.clone(), a.title.clone(), a.desc.clone(), a.types.clone()),
+                (a.time, a.created_time, a.modified_time),
+                (a.severity.clone(), a.status.clone(), a.verdict.clone(), a.is_suppressed),
+                (a.action.clone(), a.disposition.clone(), a.prevented),
+                (a.product_feature.clone(), a.source_vendors.clone(), a.analytic.clone()),
+                (a.case_uids.clone(), a.labels.clone(), a.comments.clone()),
+                device.map(|d| (d.uid.clone(), d.hostname.clone(), d.ip, d.network_interfaces.clone())),
+                device.map(|d| (d.os.clone(), d.agent.clone(), d.groups.clone(), d.tags.clone())),
+                a.evidences.first().map(|e| {
+                    (e.network.as_ref().map(|n| (n.local.clone(), n.remote.clone())), e.registry.clone())
+                }),
+                a.evidences
+                    .first()
+                    .and_then(|e| e.process.as_ref())
+                    .map(|p| (p.pid, p.name.clone(), p.cmd_line.clone(), p.hashes.clone())),
+                a.evidences.first().and_then(|e| e.user.clone()),
+            )
+        };
+        assert_eq!(same(&issue), same(&alert), "{}", detection.kind);
+    }
+}
+
+fn by_kind(kind: &str) -> Alert {
+    let all = detections();
+    let found: &Detection = all.iter().find(|d| d.kind == kind).unwrap();
+    read(found.render(Shape::V2Events))
+}
+
+#[test]
+fn a_process_tree_has_its_generations() {
+    let alert = by_kind("rule, a process was started");
+    let process = alert.evidences[0].process.as_ref().unwrap();
+    assert_eq!(process.name.as_deref(), Some("powershell.exe"));
+    let parent = process.parent.as_ref().unwrap();
+    assert_eq!((parent.name.as_deref(), parent.pid), (Some("svchost.exe"), Some(12)));
+    assert_eq!(parent.user.as_ref().unwrap().name.as_deref(), Some("SYSTEM"));
+    let ancestry: Vec<_> = process.ancestry.iter().filter_map(|p| p.name.as_deref()).collect();
+    assert_eq!(ancestry, ["cmd.exe", "explorer.exe"], "the root is the last, never the parent");
+    let simple = by_kind("agent, blocked");
+    let process = simple.evidences[0].process.as_ref().unwrap();
+    assert!(process.parent.is_none(), "generations between are not known");
+    assert_eq!(process.ancestry[0].name.as_deref(), Some("explorer.exe"));
+    assert!(process.ancestry[0].created_time.is_some());
+    assert_eq!(process.cmd_line.as_deref(), Some("cmd.exe /c \"run\" "), "to the letter");
+    let same = by_kind("root that is the actor");
+    let process = same.evidences[0].process.as_ref().unwrap();
+    assert!(process.ancestry.is_empty() && process.created_time.is_some());
+}
+
+#[test]
+fn a_firewall_has_no_agent() {
+    let device = *by_kind("firewall, no host").device.unwrap();
+    assert_eq!((device.uid.as_str(), device.hostname.as_str()), ("", ""));
+    assert_eq!(device.ip.unwrap().to_string(), "192.168.2.2");
+    assert_eq!(device.os.platform, Platform::Unknown);
+    assert!(by_kind("correlation of a third party").device.is_none());
+}
+
+#[test]
+fn states_and_verdicts() {
+    let blocked = by_kind("agent, blocked");
+    assert_eq!((blocked.severity, blocked.status), (Severity::Critical, AlertStatus::New));
+    assert_eq!(
+        (blocked.action, blocked.disposition, blocked.prevented),
+        (Action::Denied, Disposition::Blocked, Some(true))
+    );
+    let resolved = by_kind("registry");
+    assert_eq!((resolved.status, resolved.verdict), (AlertStatus::Resolved, Verdict::TruePositive));
+    assert_eq!(resolved.comments[0].text, "cleaned");
+    let hidden = by_kind("identity");
+    assert_eq!((hidden.status, hidden.is_suppressed), (AlertStatus::Suppressed, Some(true)));
+    let third = by_kind("correlation of a third party");
+    assert_eq!((third.source_vendors, third.attacks.len()), (vec!["Someone".to_owned()], 0));
+    let urls = by_kind("indicator with addresses of the web");
+    assert_eq!((urls.iocs.len(), urls.iocs[0].kind.as_str()), (2, "url"));
+    assert_eq!(urls.group_keys, ["tok-1", "tok-2", "Q0dP"]);
+    assert_eq!(urls.case_uids, ["41"]);
+}
+
+#[test]
+fn what_cannot_be_put_together_is_told() {
+    let alert = read(
+        json!({"alert_id": "1", "action_remote_ip": ["203.0.113.1", "203.0.113.2", "203.0.113.3"], "action_remote_port": [80, 443],
+            "detection_timestamp": 19_999_999_999_999_i64, "actor_process_image_name": ["a.exe"], "actor_process_image_sha256": ["<sha>"]})
+        .to_string(),
+    );
+    assert_eq!(alert.evidences.len(), 3);
+    let remote = |e: &edr_core::Evidence| e.network.as_ref().unwrap().remote.as_ref().unwrap().port;
+    assert!(alert.evidences.iter().all(|e| remote(e).is_none()), "no port is guessed");
+    let told: Vec<&str> = alert.anomalies.iter().map(|a| a.field.as_ref()).collect();
+    assert_eq!(told, ["detection_timestamp", "actor_process_image_sha256", "action_remote_port"]);
+    assert_eq!(alert.time, None);
+}
+
+#[test]
+fn an_alert_without_a_readable_id_is_rejected() {
+    for (json, uid) in [
+        (r#"{"alert_id":{"broken":1}}"#, None),
+        (r#"{"name":"x"}"#, None),
+        (r#"{"alert_id":"17","#, Some("17")),
+        ("[]", None),
+    ] {
+        let rejected = alert(&context(), Raw::new(json)).unwrap_err();
+        assert_eq!((rejected.uid.as_deref(), rejected.tenant.as_str()), (uid, "acme"), "{json}");
+        assert_eq!(rejected.raw.as_str(), Some(json));
+    }
+}
+
+fn host_of(value: Value) -> Host {
+    host(&context(), Raw::new(value.to_string())).unwrap_or_else(|r| panic!("{r:?}"))
+}
+
+fn endpoint(changes: &Value) -> Value {
+    let mut endpoint = json!({
+        "endpoint_id": "0f3a0f3a0f3a0f3a0f3a0f3a0f3a0f3a", "endpoint_name": "WIN-01", "endpoint_type": "AGENT_TYPE_WORKSTATION",
+        "endpoint_status": "CONNECTED", "os_type": "AGENT_OS_WINDOWS", "os_version": "10.0.22631",
+        "operating_system": "Windows 11 Pro 64-bit", "ip": ["10.0.0.5"], "ipv6": null, "public_ip": "198.51.100.9",
+        "users": ["CORP\\ann"], "domain": "corp.example", "alias": "", "first_seen": 1_760_000_000_000_i64,
+        "last_seen": 1_767_225_600_000_i64, "install_date": 1_760_000_000_000_i64, "content_version": "1980-1",
+        "endpoint_version": "8.5.0.1", "is_isolated": "AGENT_UNISOLATED", "isolated_date": null, "group_name": ["Finance"],
+        "operational_status": "PROTECTED", "operational_status_description": "[{\"name\": \"generalStatus\"}]",
+        "mac_address": ["00:11:22:33:44:55"], "assigned_prevention_policy": "Strict", "assigned_extensions_policy": "Default",
+        "active_directory": "OU=Finance", "tags": {"server_tags": ["gold"], "endpoint_tags": ["a", "b"]},
+    });
+    endpoint.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    endpoint
+}
+
+#[test]
+fn hosts_of_all_platforms() {
+    let hosts = [
+        endpoint(&json!({})),
+        endpoint(
+            &json!({"endpoint_id": "b1", "endpoint_name": "mac-1", "os_type": "AGENT_OS_MAC", "os_version": "14.5", "operating_system": null,
+            "endpoint_type": "AGENT_TYPE_LAPTOP", "ip": "10.0.0.6,10.9.0.6", "ipv6": ["2001:db8::6"], "users": "ann,bob", "domain": "WORKGROUP",
+            "alias": "Ann's Mac", "is_isolated": "AGENT_ISOLATED", "isolated_date": "1767225600000", "active_directory": ["OU=A", "OU=B"],
+            "tags": "production,critical"}),
+        ),
+        endpoint(
+            &json!({"endpoint_id": "b2", "endpoint_name": "node-1", "os_type": "AGENT_OS_LINUX", "endpoint_type": "AGENT_TYPE_SERVER",
+            "operating_system": "Ubuntu 22.04", "os_version": "5.15.0", "cloud_provider": "AWS", "cloud_region": "eu-west-3",
+            "cloud_provider_account_id": "123456789012", "cloud_instance_id": "i-0abc", "operational_status": "PARTIALLY_PROTECTED",
+            "endpoint_status": "LOST", "is_isolated": "AGENT_PENDING_ISOLATION_CANCELLATION", "users": null, "group_name": null, "tags": null,
+            "mac_address": ["00:00:00:00:00:00", "junk"], "active_directory": null, "last_seen": 99_999_999_999_999_i64}),
+        ),
+        endpoint(
+            &json!({"endpoint_id": "b3", "os_type": "AGENT_OS_ANDROID", "endpoint_type": "AGENT_TYPE_MOBILE", "operating_system": "",
+            "operational_status": "UNPROTECTED", "endpoint_status": "UNINSTALLED", "ip": null, "mac_address": null}),
+        ),
+        endpoint(
+            &json!({"endpoint_id": "b4", "os_type": "AGENT_OS_SERVERLESS", "endpoint_type": "AGENT_TYPE_KUBERNETES_NODE",
+            "endpoint_status": "VDI_PENDING_LOG_ON", "is_isolated": "odd", "operational_status": "odd"}),
+        ),
+        json!({"agent_id": "b5", "agent_status": "Disconnected", "host_name": "EX-1", "agent_type": "Server", "ip": ["10.0.0.9"]}),
+    ];
+    let mut mapped: Vec<Value> =
+        hosts.into_iter().map(|h| serde_json::to_value(host_of(h)).unwrap()).collect();
+    mapped.iter_mut().for_each(|h| drop(h.as_object_mut().unwrap().remove("raw")));
+    insta::assert_json_snapshot!("hosts", mapped);
+}
+
+#[test]
+fn an_alert_in_full() {
+    let mut alert = serde_json::to_value(by_kind("connections, several events")).unwrap();
+    drop(alert.as_object_mut().unwrap().remove("raw"));
+    insta::assert_json_snapshot!("alert", alert);
+}
+
+#[test]
+fn a_host_keeps_what_it_came_from() {
+    let host = host_of(endpoint(&json!({"operational_status": "UNPROTECTED"})));
+    assert_eq!(host.agent.health, AgentHealth::Unprotected);
+    assert_eq!(host.tenant_uid.as_deref(), Some("acme.xdr.eu.paloaltonetworks.com"));
+    assert_eq!(host.console_url, None, "no form of a console link is known");
+    assert!(host.raw.as_str().unwrap().contains("generalStatus"));
+    let origin = host.origins.iter().find(|o| o.field == "agent.health").unwrap();
+    assert_eq!(origin.vendor_value.as_deref(), Some("UNPROTECTED"));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        "\\PC{0,12}".prop_map(Into::into),
+        "(TA?[0-9]{4}(\\.[0-9]{3})? - )?[A-Z_:, -]{0,12}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::hash_map("[a-z_]{0,8}", inner, 0..4)
+                .prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+/// A detection or endpoint with some of its values replaced by anything.
+fn distorted(base: Value) -> impl Strategy<Value = Value> {
+    let keys: Vec<String> = base.as_object().unwrap().keys().cloned().collect();
+    prop::collection::vec((prop::sample::select(keys), any_json()), 0..12).prop_map(move |changes| {
+        let mut value = base.clone();
+        value.as_object_mut().unwrap().extend(changes);
+        value
+    })
+}
+
+fn record_of(at: usize, shape: Shape) -> Value {
+    serde_json::from_str(&detections()[at].render(shape)).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_mapped_or_rejected(value in any_json()) {
+        let _ = alert(&context(), Raw::new(value.to_string()));
+        let _ = host(&context(), Raw::new(value.to_string()));
+    }
+
+    #[test]
+    fn any_distorted_alert_is_mapped_or_rejected(value in distorted(record_of(2, Shape::V2Events))) {
+        let raw = Raw::new(value.to_string());
+        match alert(&context(), raw.clone()) {
+            Ok(mapped) => prop_assert_eq!(mapped.raw, raw),
+            Err(rejected) => prop_assert!(!rejected.reason.is_empty()),
+        }
+    }
+
+    #[test]
+    fn any_distorted_host_is_mapped_or_rejected(value in distorted(endpoint(&json!({})))) {
+        match host(&context(), Raw::new(value.to_string())) {
+            Ok(mapped) => prop_assert!(!mapped.uid.is_empty()),
+            Err(rejected) => prop_assert!(!rejected.reason.is_empty()),
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_rejected_without_panic(bytes: Vec<u8>) {
+        let _ = alert(&context(), Raw::new(bytes.clone()));
+        let _ = host(&context(), Raw::new(bytes));
+    }
+}

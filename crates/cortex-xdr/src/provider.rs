@@ -1,0 +1,279 @@
+//! Cortex XDR as one EDR among others.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use edr_core::{
+    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Host, HostQuery, Noun, Page,
+    PageEnd, PartStream, Query as _, Raw, Rejected, Result, TenantCheck, TenantId, Vendor,
+};
+use edr_http::ItemEvent;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{self, Order, PageRequest, Skeleton};
+use crate::client::CortexClient;
+use crate::config::CortexXdrBuilder;
+use crate::listing::{Reading, Tally};
+use crate::{Filters, Generation, alert_pages, auth, map, push};
+
+/// One tenant of Cortex XDR. Cheap to clone; clones share connections, pace and what was learned.
+#[derive(Clone)]
+pub struct CortexXdr(Arc<Inner>);
+
+struct Inner {
+    client: CortexClient,
+    /// What holds for either generation, until it is known which one it is.
+    unknown: Capabilities,
+    known: OnceLock<Capabilities>,
+}
+
+impl fmt::Debug for CortexXdr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CortexXdr").field(&self.0.client).finish()
+    }
+}
+
+/// A place in a listing of hosts.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    from: u64,
+}
+
+impl CortexXdr {
+    /// Begins a tenant: its name here, the key's id, and the key.
+    pub fn builder(tenant: &str, api_key_id: &str, api_key: SecretString) -> CortexXdrBuilder {
+        CortexXdrBuilder::new(tenant, api_key_id, api_key)
+    }
+
+    /// A tenant from the environment; the variables are those of [`CortexXdrBuilder::from_lookup`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`], naming the variable that is missing or wrong.
+    pub fn from_env(tenant: &str) -> Result<Self> {
+        CortexXdrBuilder::from_env(tenant)?.build()
+    }
+
+    pub(crate) fn from_client(client: CortexClient) -> Self {
+        Self(Arc::new(Inner { client, unknown: push::capabilities(None), known: OnceLock::new() }))
+    }
+
+    /// The native client.
+    #[must_use]
+    pub fn client(&self) -> &CortexClient {
+        &self.0.client
+    }
+
+    /// The host in an item of either listing of endpoints.
+    ///
+    /// # Errors
+    /// The item as a [`Rejected`] when it cannot be decoded.
+    pub fn read_host(&self, raw: Raw) -> Result<Host, Box<Rejected>> {
+        map::host(&self.client().context(), raw)
+    }
+
+    /// The alert in an item of any call that has alerts or issues: the three listings, the alerts of an
+    /// incident, `get_alerts_by_filter_data`, `issue/search`.
+    ///
+    /// # Errors
+    /// The item as a [`Rejected`] when it cannot be decoded.
+    pub fn read_alert(&self, raw: Raw) -> Result<Alert, Box<Rejected>> {
+        map::alert(&self.client().context(), raw)
+    }
+
+    /// Names tenant and operation in an error that was made here.
+    fn dress(&self, error: Error, operation: &'static str) -> Error {
+        error.with_operation(operation).with_tenant(self.tenant(), self.vendor())
+    }
+
+    fn open_hosts<'a>(
+        &'a self,
+        query: &'a HostQuery,
+        cursor: Option<Cursor>,
+    ) -> Result<PartStream<'a, Host>> {
+        let order = host_order(query)?;
+        let from = match cursor {
+            Some(cursor) => cursor.open::<Place>(self.tenant(), Noun::Host, query.fingerprint())?.from,
+            None => 0,
+        };
+        let size = query.page_size().unwrap_or(api::MAX_WINDOW).clamp(1, api::MAX_WINDOW);
+        let filters = push::hosts(query.filters(), self.client().known_generation());
+        let plan = api::endpoints(&PageRequest::window(from, size).filters(filters).order(order));
+        let context = self.client().context();
+        let reading = Reading {
+            client: self.client(),
+            reader: self.client().http().items(plan, api::endpoints::ENDPOINTS),
+            first: None,
+            query,
+            decode: Box::new(move |raw| map::host(&context, raw)),
+            key: |_| None,
+            descending: false,
+            end: Box::new(move |body, tally| self.host_end(query, from, size, body, tally)),
+            operation: api::endpoints::GET_ENDPOINT.name,
+        };
+        Ok(reading.into_parts())
+    }
+
+    /// A full window always leads on, and so does a short one that ends before the vendor's count: a
+    /// window in the middle may be empty. The count alone never ends a listing.
+    fn host_end(
+        &self,
+        query: &HostQuery,
+        from: u64,
+        size: u32,
+        body: &[u8],
+        tally: &Tally,
+    ) -> Result<PageEnd> {
+        let envelope = Skeleton::read(body, api::endpoints::LIST, api::endpoints::COUNT)?;
+        let to = from.saturating_add(u64::from(size));
+        let more = tally.arrived >= u64::from(size) || envelope.total.is_some_and(|total| to < total);
+        let seal = || Cursor::seal(self.tenant(), Noun::Host, query.fingerprint(), &Place { from: to });
+        Ok(PageEnd { next: more.then(seal).transpose()?, total: envelope.total })
+    }
+
+    async fn one_host(&self, uid: &str) -> Result<Host> {
+        let absent = || Error::new(ErrorKind::NotFound, "there is no such endpoint");
+        if uid.trim().is_empty() {
+            return Err(absent().with_hint("give the endpoint's id: 32 hex digits"));
+        }
+        let filters = Filters::new().one_of("endpoint_id_list", [uid])?;
+        let plan = api::endpoints(&PageRequest::window(0, api::MAX_WINDOW).filters(filters));
+        let mut reader = self.client().http().items(plan, api::endpoints::ENDPOINTS);
+        let context = self.client().context();
+        let mut found = None;
+        while let Some(event) = reader.next().await.transpose()? {
+            match event {
+                ItemEvent::Items(items) => {
+                    for raw in items.into_iter().map(Raw::new) {
+                        match map::host(&context, raw) {
+                            Ok(host) if host.uid == uid => found = Some(host),
+                            Err(bad) if bad.uid.as_deref() == Some(uid) => {
+                                return Err(alert_pages::undecodable(&bad.reason));
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                ItemEvent::Restarted => found = None,
+                ItemEvent::End { skeleton, .. } => {
+                    Skeleton::read(&skeleton, api::endpoints::LIST, api::endpoints::COUNT)?;
+                }
+            }
+        }
+        found.ok_or_else(absent)
+    }
+
+    async fn probe(&self) -> Result<TenantCheck> {
+        let client = self.client();
+        let before = client.now();
+        let reply = client.http().fetch(&api::endpoints(&PageRequest::window(0, 1))).await?;
+        let skew = auth::date(&reply.headers).map(|date| date - before + client.clock_offset());
+        let page = Skeleton::read_whole(&reply.body, "endpoints", api::endpoints::COUNT)?;
+        let mut check = TenantCheck::default();
+        check.tenant_uid = client.tenant_uid().map(str::to_owned);
+        check = check
+            .found("host", client.http().base().host_str().unwrap_or_default())
+            .found("key type", client.key_type().as_str())
+            .found("generation", found_generation(client.generation().await))
+            .found("endpoints", page.total.map_or_else(|| "readable".to_owned(), |total| total.to_string()))
+            .found("clock skew", skew.map_or_else(|| "unknown".to_owned(), auth::span));
+        match client.healthcheck().await {
+            Ok(status) => check = check.found("health", status),
+            Err(error) => check = check.found("health", format!("not told ({})", error.kind().as_str())),
+        }
+        for notice in client.take_notices() {
+            check = check.found("notice", notice);
+        }
+        Ok(check)
+    }
+}
+
+/// Endpoints answered, so a probe that fails is a finding and no failure of the tenant.
+fn found_generation(generation: Result<Generation>) -> String {
+    match generation {
+        Ok(generation) => generation.number().to_string(),
+        Err(error) => format!("unknown: neither issues nor alerts can be read ({})", error.kind().as_str()),
+    }
+}
+
+/// Oldest first when nothing is said: a new agent then joins at the end and shifts nothing.
+fn host_order(query: &HostQuery) -> Result<Order> {
+    let Some(sort) = query.sort else { return Ok(Order::ascending("first_seen")) };
+    let field = match sort.field.name {
+        "first_seen" => "first_seen",
+        "last_seen" => "last_seen",
+        "uid" => "endpoint_id",
+        other => {
+            return Err(Error::unsupported(format!("Cortex XDR does not sort hosts by {other}"))
+                .with_hint("sort by first_seen, last_seen or uid"));
+        }
+    };
+    Ok(Order { field: field.to_owned(), descending: sort.descending })
+}
+
+/// A whole page from its parts.
+async fn gathered<T>(mut parts: PartStream<'_, T>) -> Result<Page<T>> {
+    let mut page = Page::default();
+    while let Some(part) = parts.next().await {
+        page.absorb(part?);
+    }
+    Ok(page)
+}
+
+#[async_trait]
+impl EdrProvider for CortexXdr {
+    fn tenant(&self) -> &TenantId {
+        self.client().http().tenant()
+    }
+
+    fn vendor(&self) -> &Vendor {
+        self.client().http().vendor()
+    }
+
+    /// What holds for either generation, until it is configured or found.
+    fn capabilities(&self) -> &Capabilities {
+        match self.client().known_generation() {
+            None => &self.0.unknown,
+            known => self.0.known.get_or_init(|| push::capabilities(known)),
+        }
+    }
+
+    async fn check(&self) -> Result<TenantCheck> {
+        self.probe().await.map_err(|e| self.dress(e, "check"))
+    }
+
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
+        gathered(self.host_parts(query, cursor.cloned())).await
+    }
+
+    async fn host(&self, uid: &str) -> Result<Host> {
+        self.one_host(uid).await.map_err(|e| self.dress(e, api::endpoints::GET_ENDPOINT.name))
+    }
+
+    async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
+        gathered(self.alert_parts(query, cursor.cloned())).await
+    }
+
+    async fn alert(&self, uid: &str) -> Result<Alert> {
+        alert_pages::one(self.client(), uid).await.map_err(|e| self.dress(e, "alerts"))
+    }
+
+    fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
+        match self.open_hosts(query, cursor) {
+            Ok(parts) => parts,
+            Err(error) => {
+                let error = self.dress(error, api::endpoints::GET_ENDPOINT.name);
+                stream::once(async move { Err(error) }).boxed()
+            }
+        }
+    }
+
+    fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
+        let opened = async move {
+            alert_pages::parts(self.client(), query, cursor).await.map_err(|e| self.dress(e, "alerts"))
+        };
+        stream::once(opened).try_flatten().boxed()
+    }
+}

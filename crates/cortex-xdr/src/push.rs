@@ -1,0 +1,314 @@
+//! Which of the model's filters the vendor evaluates, and in what words.
+//!
+//! A filter is pushed down only where the vendor keeps everything that passes here; every item that
+//! comes back is checked again. [`host_capabilities`] and [`alert_capabilities`] say the same as data.
+//! Values outside the vendor's words leave their filter to us: a pending state of containment, an
+//! IPv6 address (of which the vendor compares the text), a severity that is unknown.
+
+use std::net::Ipv4Addr;
+
+use chrono::{DateTime, Utc};
+use edr_core::{Capabilities, Feature, Filter, Noun, Op};
+
+use crate::filter::Filters;
+use crate::{Generation, words};
+
+/// How the values of a field become the vendor's.
+#[derive(Clone, Copy)]
+enum How {
+    /// Exact text.
+    Text,
+    /// A whole number.
+    Number,
+    /// IPv4 addresses.
+    Ipv4,
+    /// A word of a table.
+    Word(fn(&str) -> Option<&'static str>),
+    /// A time in epoch milliseconds, with `gte` and `lte`.
+    Time,
+    /// Severities, in the words of this table.
+    Severity(fn(&edr_core::Severity) -> Option<&'static str>),
+}
+
+/// A field of the model, and the field of requests that keeps all that passes.
+struct Rule {
+    field: &'static str,
+    request: &'static str,
+    how: How,
+}
+
+const fn rule(field: &'static str, request: &'static str, how: How) -> Rule {
+    Rule { field, request, how }
+}
+
+static HOSTS: &[Rule] = &[
+    rule("uid", "endpoint_id_list", How::Text),
+    rule("hostname", "hostname", How::Text),
+    rule("name", "alias", How::Text),
+    rule("groups", "group_name", How::Text),
+    rule("ip", "ip_list", How::Ipv4),
+    rule("external_ip", "public_ip_list", How::Ipv4),
+    rule("os.type", "platform", How::Word(words::ask_platform)),
+    rule("connection_state", "endpoint_status", How::Word(words::ask_connection)),
+    rule("containment_state", "isolate", How::Word(words::ask_containment)),
+    rule("first_seen", "first_seen", How::Time),
+    rule("last_seen", "last_seen", How::Time),
+];
+
+/// What generation 5 filters hosts by besides.
+static HOSTS_5: &[Rule] = &[
+    rule("cloud.region", "cloud_region", How::Text),
+    rule("cloud.account", "cloud_provider_account_id", How::Text),
+];
+
+static ALERTS: &[Rule] = &[
+    rule("uid", "alert_id_list", How::Number),
+    rule("product_feature", "alert_source", How::Text),
+    rule("severity", "severity", How::Severity(words::ask_severity)),
+    rule("time", "creation_time", How::Time),
+    rule("created_time", "server_creation_time", How::Time),
+];
+
+static ISSUES: &[Rule] = &[
+    rule("uid", "id", How::Number),
+    rule("product_feature", "detection.method", How::Text),
+    rule("severity", "severity", How::Severity(words::ask_issue_severity)),
+    rule("status", "status.progress", How::Word(words::ask_progress)),
+    rule("time", "observation_time", How::Time),
+    rule("created_time", "_insert_time", How::Time),
+];
+
+fn host_rules(generation: Option<Generation>) -> impl Iterator<Item = &'static Rule> {
+    let more = if generation == Some(Generation::Xdr5) { HOSTS_5 } else { &[] };
+    HOSTS.iter().chain(more)
+}
+
+/// Where the generation is not known yet, what both have: alerts and issues share all but the status.
+fn alert_rules(generation: Option<Generation>) -> &'static [Rule] {
+    if generation == Some(Generation::Xdr5) { ISSUES } else { ALERTS }
+}
+
+/// The conditions that stand for these filters of hosts.
+pub(crate) fn hosts(filters: &[Filter], generation: Option<Generation>) -> Filters {
+    filters.iter().fold(Filters::new(), |pushed, filter| {
+        match host_rules(generation).find(|rule| rule.field == filter.field().name) {
+            Some(rule) => push(pushed, rule, filter),
+            None => pushed,
+        }
+    })
+}
+
+/// The conditions that stand for these filters of alerts.
+pub(crate) fn alerts(filters: &[Filter], generation: Generation) -> Filters {
+    let rules = alert_rules(Some(generation));
+    filters.iter().fold(Filters::new(), |pushed, filter| {
+        match rules.iter().find(|rule| rule.field == filter.field().name) {
+            Some(rule) => push(pushed, rule, filter),
+            None => pushed,
+        }
+    })
+}
+
+fn push(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
+    if matches!(rule.how, How::Time) {
+        return push_time(pushed, rule, filter);
+    }
+    // A second condition on one field is left to us: what the vendor makes of two is not known.
+    if pushed.has(rule.request, "in") {
+        return pushed;
+    }
+    let values = match rule.how {
+        How::Severity(words) => severities(filter, words),
+        _ if filter.op() != Op::Eq => None,
+        how => filter.texts().iter().map(|text| asked(how, text)).collect::<Option<Vec<_>>>(),
+    };
+    match values {
+        Some(values) if !values.is_empty() => pushed.clone().one_of(rule.request, values).unwrap_or(pushed),
+        _ => pushed,
+    }
+}
+
+/// A value in the vendor's words; none where it has no word that keeps all that passes.
+fn asked(how: How, text: &str) -> Option<serde_json::Value> {
+    match how {
+        How::Text => Some(text.into()),
+        How::Number => text.parse::<i64>().ok().map(Into::into),
+        How::Ipv4 => text.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string().into()),
+        How::Word(table) => table(text).map(Into::into),
+        How::Time | How::Severity(_) => None,
+    }
+}
+
+/// The severities that pass. Words outside the table rank with `unknown`, so a filter that lets
+/// `unknown` pass lets words pass that cannot be asked for.
+fn severities(
+    filter: &Filter,
+    words: fn(&edr_core::Severity) -> Option<&'static str>,
+) -> Option<Vec<serde_json::Value>> {
+    let passing = filter.severities();
+    let closed = filter.op() != Op::Ne && !passing.contains(&edr_core::Severity::Unknown);
+    closed.then(|| passing.iter().map(|s| words(s).map(Into::into)).collect::<Option<Vec<_>>>())?
+}
+
+/// The vendor's times are whole milliseconds; a bound is rounded down, which keeps all that passes in
+/// both directions. Several values are alternatives: the widest counts.
+fn push_time(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
+    let texts = filter.texts();
+    let times: Option<Vec<i64>> = texts
+        .iter()
+        .map(|text| Some(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc).timestamp_millis()))
+        .collect();
+    let Some(times) = times else { return pushed };
+    match (filter.op(), times.iter().min(), times.iter().max()) {
+        (Op::Ge | Op::Gt, Some(least), _) => pushed.at_least(rule.request, *least),
+        (Op::Le | Op::Lt, _, Some(most)) => pushed.at_most(rule.request, *most),
+        _ => pushed,
+    }
+}
+
+fn ops(how: How) -> &'static [Op] {
+    match how {
+        How::Time => &[Op::Ge, Op::Gt, Op::Le, Op::Lt],
+        How::Severity(_) => &[Op::Eq, Op::Ge, Op::Gt, Op::Le, Op::Lt],
+        _ => &[Op::Eq],
+    }
+}
+
+/// What a tenant can do.
+pub(crate) fn capabilities(generation: Option<Generation>) -> Capabilities {
+    let window = crate::api::MAX_WINDOW;
+    let plain = Capabilities::new()
+        .with([
+            Feature::AlertGet,
+            Feature::AlertList,
+            Feature::ConnectionState,
+            Feature::ContainmentState,
+            Feature::HostGet,
+            Feature::HostList,
+        ])
+        .with_max_page(Noun::Host, window)
+        .with_max_page(Noun::Alert, window)
+        .with_sorts(Noun::Host, &["first_seen", "last_seen", "uid"])
+        .with_sorts(Noun::Alert, &["created_time", "severity", "time"]);
+    let add = |capabilities: Capabilities, noun, rule: &Rule| {
+        capabilities.with_filter(noun, rule.field, ops(rule.how))
+    };
+    let hosts = host_rules(generation).fold(plain, |c, rule| add(c, Noun::Host, rule));
+    alert_rules(generation).iter().fold(hosts, |c, rule| add(c, Noun::Alert, rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 1, 8, 0, 0, 0).unwrap()
+    }
+
+    fn filters(noun: Noun, texts: &[&str]) -> Vec<Filter> {
+        texts.iter().map(|text| Filter::parse(noun, text, now()).unwrap()).collect()
+    }
+
+    fn host(texts: &[&str]) -> String {
+        serde_json::to_string(&hosts(&filters(Noun::Host, texts), None)).unwrap()
+    }
+
+    fn alert(generation: Generation, texts: &[&str]) -> String {
+        serde_json::to_string(&alerts(&filters(Noun::Alert, texts), generation)).unwrap()
+    }
+
+    #[test]
+    fn hosts_are_asked_for_in_the_words_of_requests() {
+        for (text, expected) in [
+            ("uid = 0f", r#"[{"field":"endpoint_id_list","operator":"in","value":["0f"]}]"#),
+            ("os.type = macos", r#"[{"field":"platform","operator":"in","value":["macos"]}]"#),
+            (
+                "connection_state = online",
+                r#"[{"field":"endpoint_status","operator":"in","value":["connected"]}]"#,
+            ),
+            (
+                "containment_state = contained",
+                r#"[{"field":"isolate","operator":"in","value":["isolated"]}]"#,
+            ),
+            ("containment_state = normal", r#"[{"field":"isolate","operator":"in","value":["unisolated"]}]"#),
+            ("ip = 10.0.0.5", r#"[{"field":"ip_list","operator":"in","value":["10.0.0.5"]}]"#),
+            ("hostname = WIN-1", r#"[{"field":"hostname","operator":"in","value":["WIN-1"]}]"#),
+            ("last_seen >= 2026-01-01", r#"[{"field":"last_seen","operator":"gte","value":1767225600000}]"#),
+            (
+                "last_seen < 2026-01-01T00:00:00.0009Z",
+                r#"[{"field":"last_seen","operator":"lte","value":1767225600000}]"#,
+            ),
+        ] {
+            assert_eq!(host(&[text]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_vendor_could_lose_stays_here() {
+        for text in [
+            "containment_state = lift_pending",
+            "connection_state = unknown",
+            "os.type = ios",
+            "ip = 2001:db8::1",
+            "ip = rubbish",
+            "ip ~ 10.*",
+            "hostname ~ win",
+            "hostname != win",
+            "last_user.name = ann",
+            "cloud.region = eu-west-1",
+        ] {
+            assert_eq!(host(&[text]), "[]", "{text}");
+        }
+        for text in [
+            "severity <= low",
+            "severity != high",
+            "severity = unknown",
+            "severity > critical",
+            "uid = abc",
+            "status = new",
+            "title = x",
+        ] {
+            assert_eq!(alert(Generation::Xdr3, &[text]), "[]", "{text}");
+        }
+    }
+
+    #[test]
+    fn alerts_and_issues_have_their_own_words() {
+        let texts =
+            ["severity >= high", "created_time >= 2026-01-01", "created_time >= 2026-01-02", "uid = 7"];
+        assert_eq!(
+            alert(Generation::Xdr3, &texts),
+            r#"[{"field":"severity","operator":"in","value":["high","critical"]},{"field":"server_creation_time","operator":"gte","value":1767312000000},{"field":"alert_id_list","operator":"in","value":[7]}]"#
+        );
+        assert_eq!(
+            alert(
+                Generation::Xdr5,
+                &["severity = informational", "status = in_progress", "time < 2026-01-01"]
+            ),
+            r#"[{"field":"severity","operator":"in","value":["INFO"]},{"field":"status.progress","operator":"in","value":["In Progress"]},{"field":"observation_time","operator":"lte","value":1767225600000}]"#
+        );
+    }
+
+    #[test]
+    fn a_second_selection_of_one_field_is_left_to_us() {
+        assert_eq!(
+            host(&["hostname = a", "hostname = b"]),
+            r#"[{"field":"hostname","operator":"in","value":["a"]}]"#
+        );
+    }
+
+    #[test]
+    fn capabilities_name_what_is_pushed() {
+        let three = capabilities(None);
+        let five = capabilities(Some(Generation::Xdr5));
+        let site = |c: &Capabilities, noun, text| c.site(noun, &Filter::parse(noun, text, now()).unwrap());
+        assert_eq!(site(&three, Noun::Host, "uid = a"), edr_core::Site::Server);
+        assert_eq!(site(&three, Noun::Host, "cloud.region = a"), edr_core::Site::Client);
+        assert_eq!(site(&five, Noun::Host, "cloud.region = a"), edr_core::Site::Server);
+        assert_eq!(site(&three, Noun::Alert, "status = new"), edr_core::Site::Client);
+        assert_eq!(site(&five, Noun::Alert, "status = new"), edr_core::Site::Server);
+        assert_eq!(site(&three, Noun::Alert, "title = new"), edr_core::Site::Client);
+    }
+}

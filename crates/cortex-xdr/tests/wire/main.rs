@@ -1,0 +1,7 @@
+//! The client against a tenant in memory, and once over a real socket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod common;
+mod credentials;
+mod paging;

@@ -1,0 +1,156 @@
+//! The command line: names, flags and what they take. Scripts depend on every word here.
+
+mod global;
+mod select;
+pub(crate) mod severity;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use global::{ColorEnv, Globals};
+pub(crate) use select::{AlertList, HostList, Reach, Terms};
+
+/// Hosts and alerts of CrowdStrike Falcon and Palo Alto Cortex XDR, as one estate.
+#[derive(Debug, Parser)]
+#[command(name = "edr", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
+#[command(propagate_version = false, subcommand_required = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  edr hosts list --demo
+  edr alerts list --severity high+ --since 24h
+  edr hosts list -t acme --platform windows --last-seen 7d -o csv > hosts.csv
+  edr alerts list -o jsonl | jq -r .title
+  edr tenants test
+
+Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
+8 rate limited, 130 interrupted";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read hosts
+    #[command(subcommand, arg_required_else_help = true)]
+    Hosts(HostsCommand),
+    /// Read alerts
+    #[command(subcommand, arg_required_else_help = true)]
+    Alerts(AlertsCommand),
+    /// See and test the tenants of the configuration
+    #[command(subcommand, arg_required_else_help = true)]
+    Tenants(TenantsCommand),
+    /// Run the simulator of both vendors
+    #[cfg(feature = "sim")]
+    #[command(subcommand, arg_required_else_help = true)]
+    Sim(SimCommand),
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  edr completions bash > /etc/bash_completion.d/edr")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder, one a command
+    #[command(after_help = "Example:\n  edr man /usr/local/share/man/man1")]
+    Man {
+        /// The folder; it is made when it is not there
+        dir: PathBuf,
+    },
+}
+
+/// Reading hosts.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum HostsCommand {
+    /// List hosts
+    #[command(after_help = HOSTS_LIST)]
+    List(HostList),
+    /// Show hosts by name or id, from all selected tenants
+    #[command(after_help = "\
+Examples:
+  edr hosts get WIN-0042
+  edr hosts get 0f3a5c7e9b1d4f6a8c0e2b4d6f8a1c3e -o json --raw
+
+A name that several hosts have shows all of them. Exit code 5 when nothing is found.")]
+    Get(Get),
+}
+
+const HOSTS_LIST: &str = "\
+Examples:
+  edr hosts list --platform windows,macos --status offline --last-seen 30d
+  edr hosts list --filter 'hostname ~ web*' --filter 'agent.health != ok'
+  edr hosts list --from names.txt --columns tenant,hostname,last_seen -o csv
+
+A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
+Values given several times or with commas are alternatives; different flags must all hold.";
+
+/// Reading alerts.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum AlertsCommand {
+    /// List alerts, newest first
+    #[command(after_help = ALERTS_LIST)]
+    List(AlertList),
+    /// Show alerts by id, from all selected tenants
+    #[command(after_help = "\
+Example:
+  edr alerts get 4711 -t globex
+
+The page has the tree of processes, ATT&CK techniques and evidence. Exit code 5 when nothing is found.")]
+    Get(Get),
+}
+
+const ALERTS_LIST: &str = "\
+Examples:
+  edr alerts list --severity high+ --status new --since 24h
+  edr alerts list --host WIN-0042 --all
+  edr alerts list --filter 'title ~ powershell' -o jsonl
+
+A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
+Values given several times or with commas are alternatives; different flags must all hold.";
+
+/// What `get` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    /// What to show, exact
+    #[arg(required = true, value_name = "NAME|ID")]
+    pub(crate) terms: Vec<String>,
+    /// Add the vendor's own JSON to each record (json, jsonl, yaml)
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// The tenants.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum TenantsCommand {
+    /// List the tenants of the configuration; nothing is sent
+    List,
+    /// Test address, credentials and permissions of each tenant
+    #[command(after_help = "Exit code 4 when every failure is one of credentials or permissions.")]
+    Test,
+}
+
+/// The simulator.
+#[cfg(feature = "sim")]
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum SimCommand {
+    /// Serve both vendors on loopback until interrupted
+    #[command(after_help = "\
+Example:
+  edr sim serve --falcon-hosts 5000 --cortex-hosts 2000 --write-config sim.toml &
+  edr --config sim.toml hosts list
+
+One JSON line on standard output says when everything is ready, and where.")]
+    Serve(Box<edr_sim::ServeArgs>),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What is selected, and how much of it is shown.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use edr::core::{AlertStatus, ConnectionState, ContainmentState, Platform};
+
+use super::severity::SeverityChoice;
+
+/// Which things by name.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct Terms {
+    /// Only this host, by name, id or address (repeatable)
+    #[arg(long, value_name = "NAME|ID", value_delimiter = ',')]
+    pub(crate) host: Vec<String>,
+    /// Only the hosts in this file (`-`: standard input): names, ids, addresses, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<String>,
+    /// Only what passes FIELD OP VALUE (repeatable: all must hold)
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Vec<String>,
+}
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Reach {
+    /// At most this many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// Everything; a table on a terminal shows the first 100 otherwise
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    /// Add the vendor's own JSON to each record (json, jsonl, yaml)
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// `hosts list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HostList {
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+    /// Only this platform
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(Platform::KNOWN.iter().map(Platform::as_str)), ignore_case = true)]
+    pub(crate) platform: Vec<String>,
+    /// Only this connection state
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(ConnectionState::KNOWN.iter().map(ConnectionState::as_str)), ignore_case = true)]
+    pub(crate) status: Vec<String>,
+    /// Only this containment state
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(ContainmentState::KNOWN.iter().map(ContainmentState::as_str)), ignore_case = true)]
+    pub(crate) containment: Vec<String>,
+    /// Only hosts seen since: an age (7d, 24h), a date or RFC 3339
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) last_seen: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// Ask whether each host is online, where that costs calls of its own and is not done by itself
+    #[arg(long, help_heading = "Output")]
+    pub(crate) online: bool,
+}
+
+/// `alerts list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AlertList {
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+    /// Only these severities: high+ means high and above
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_name = "SEVERITY[+]")]
+    pub(crate) severity: Vec<SeverityChoice>,
+    /// Only alerts that stand here
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(AlertStatus::KNOWN.iter().map(AlertStatus::as_str)), ignore_case = true)]
+    pub(crate) status: Vec<String>,
+    /// Only alerts stored since: an age (24h, 7d), a date or RFC 3339
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only alerts stored before
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// The model's words as the values of a flag.
+fn words(known: impl Iterator<Item = &'static str>) -> impl clap::builder::TypedValueParser<Value = String> {
+    PossibleValuesParser::new(known.collect::<Vec<_>>()).map(|word| word.to_ascii_lowercase())
+}

@@ -1,0 +1,82 @@
+//! `edr tenants list` and `edr tenants test`.
+
+mod rows;
+
+use edr::core::TenantCheck;
+use edr::{Member, Outcome, TenantId, Vendor};
+
+use crate::args::TenantsCommand;
+use crate::context::Context;
+use crate::errors::Failure;
+use crate::exit::Exit;
+use crate::outcome::Tally;
+use crate::output::pager::Output;
+use crate::output::{Record, sink};
+use rows::{TenantRow, TestRow};
+
+/// Runs the command.
+pub(super) async fn run(context: Context, command: TenantsCommand) -> Result<Exit, Failure> {
+    match command {
+        TenantsCommand::List => list(&context).await,
+        TenantsCommand::Test => test(context).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<Exit, Failure> {
+    context.check_view::<TenantRow>(false)?;
+    let session = context.session().await?;
+    let rows: Vec<TenantRow> = context.selected(&session)?.into_iter().map(TenantRow::of).collect();
+    print(context, &rows)?;
+    Ok(Exit::Complete)
+}
+
+async fn test(mut context: Context) -> Result<Exit, Failure> {
+    context.check_view::<TestRow>(false)?;
+    let session = context.session().await?;
+    let estate = context.estate(&session)?;
+    context.report.start_progress();
+    context.report.progress(|| "testing".to_owned());
+    let checked = tokio::select! {
+        () = context.interrupt.raised() => return Ok(Exit::Interrupted),
+        checked = estate.check() => checked,
+    };
+    context.report.stop_progress();
+    let rows: Vec<TestRow> = checked.iter().map(|(member, result)| TestRow::of(member, result)).collect();
+    print(&context, &rows)?;
+    Ok(conclude(&context, &checked))
+}
+
+fn print<T: Record>(context: &Context, rows: &[T]) -> Result<(), Failure> {
+    let mut output = Output::open(context.view.format.is_table());
+    let mut sink = sink::<T>(&context.view, output.writer());
+    rows.iter().try_for_each(|row| sink.item(row))?;
+    sink.finish()?;
+    drop(sink);
+    output.close();
+    Ok(())
+}
+
+fn conclude(context: &Context, checked: &[(Member, edr::Result<TenantCheck>)]) -> Exit {
+    let mut tally = Tally::new(("test passed", "tests passed"), context.globals.timeout.is_some());
+    for (member, result) in checked {
+        tally.expect(&member.tenant, &member.vendor);
+        tally.settle(&member.tenant, &member.vendor, outcome(result));
+        tally.count(&member.tenant, u64::from(result.is_ok()));
+    }
+    tally.shown = tally.items();
+    tally.errors().for_each(|error| context.report.tenant_error(error));
+    context.report.outcome(&tally);
+    tally.exit()
+}
+
+fn outcome(result: &edr::Result<TenantCheck>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Complete,
+        Err(error) => Outcome::Failed { error: error.clone() },
+    }
+}
+
+/// What a row begins with.
+fn key(tenant: &TenantId, vendor: &Vendor) -> (String, String) {
+    (tenant.to_string(), vendor.to_string())
+}

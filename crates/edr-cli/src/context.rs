@@ -1,0 +1,151 @@
+//! What every command works with: the flags, the view, the voice, the tenants.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use edr::core::clock::{Clock as _, SystemClock};
+use edr::{Config, Estate, Options};
+
+use crate::args::Globals;
+use crate::errors::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::style::Palette;
+use crate::output::{Format, Record, View};
+use crate::report::Report;
+
+/// What every command works with.
+pub(crate) struct Context {
+    /// The flags of every command.
+    pub(crate) globals: Globals,
+    /// Standard error.
+    pub(crate) report: Report,
+    /// Ctrl-C.
+    pub(crate) interrupt: Interrupt,
+    /// How records are shown.
+    pub(crate) view: View,
+    /// Standard output is a terminal.
+    pub(crate) terminal: bool,
+}
+
+/// The tenants of a command, and what keeps them alive.
+pub(crate) struct Session {
+    /// The configuration.
+    pub(crate) config: Config,
+    #[cfg(feature = "sim")]
+    _demo: Option<crate::demo::Demo>,
+}
+
+impl Context {
+    /// Reads the surroundings.
+    pub(crate) fn new(globals: Globals, interrupt: Interrupt) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let format = globals.format(terminal);
+        let var = |name: &str| std::env::var(name).ok();
+        let colored = globals.color.wants(&crate::args::ColorEnv { var: &var, terminal });
+        let view = View {
+            format,
+            columns: globals.columns.clone(),
+            zone: globals.tz,
+            palette: Palette(colored),
+            width: width(),
+            now: SystemClock.now(),
+        };
+        let report = Report::new(format.is_json(), globals.quiet);
+        Self { globals, report, interrupt, view, terminal }
+    }
+
+    /// The present.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.view.now
+    }
+
+    /// Checks `--columns` and `--raw` against what is shown.
+    pub(crate) fn check_view<T: Record>(&self, raw: bool) -> Result<(), Failure> {
+        let names = self.view.columns.iter().flatten();
+        if let Some(stranger) = names.into_iter().find(|n| T::column(n).is_none()) {
+            return Err(unknown_column::<T>(stranger));
+        }
+        if raw && !self.view.format.is_record() {
+            return Err(Failure::usage("--raw needs -o json, jsonl or yaml"));
+        }
+        if raw && self.view.columns.is_some() {
+            return Err(Failure::usage("--raw and --columns exclude each other"));
+        }
+        Ok(())
+    }
+
+    /// Whether a table stops after its first rows.
+    pub(crate) fn is_short(&self) -> bool {
+        self.terminal && matches!(self.view.format, Format::Table | Format::Wide)
+    }
+
+    /// Reads the configuration, or starts the demo.
+    pub(crate) async fn session(&self) -> Result<Session, Failure> {
+        #[cfg(feature = "sim")]
+        if self.globals.demo {
+            let demo = crate::demo::Demo::start().await?;
+            self.report.note("demo", "demo: a simulated estate, nothing in it is real");
+            return Ok(Session { config: demo.config.clone(), _demo: Some(demo) });
+        }
+        let session = Session {
+            config: self.configuration()?,
+            #[cfg(feature = "sim")]
+            _demo: None,
+        };
+        self.warn_of(&session)?;
+        Ok(session)
+    }
+
+    /// Tells what is odd about the configuration, as far as it is about what is selected.
+    fn warn_of(&self, session: &Session) -> Result<(), Failure> {
+        let selected = self.selected(session)?;
+        let is_about = |w: &str, t: &edr::TenantConfig| w.strip_prefix(t.name.as_str()).is_some_and(|r| r.starts_with(": "));
+        let others = |w: &str| session.config.tenants.iter().any(|t| is_about(w, t));
+        let ours = |w: &&String| selected.iter().any(|t| is_about(w, t)) || !others(w);
+        session.config.warnings.iter().filter(ours).for_each(|w| self.report.warn("configuration", None, w));
+        Ok(())
+    }
+
+    fn configuration(&self) -> Result<Config, Failure> {
+        let named = std::env::var_os("EDR_CONFIG").filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
+        let path = self.globals.config.clone().or(named);
+        if let Some(path) = path.as_deref().filter(|p| !p.exists()) {
+            let message = format!("there is no configuration file {}", path.display());
+            return Err(Failure::Usage(message, Some("give the right one with --config".to_owned())));
+        }
+        Ok(Config::load(path.as_deref(), &|name| std::env::var(name).ok())?)
+    }
+
+    /// Connects the tenants that are asked for.
+    pub(crate) fn estate(&self, session: &Session) -> Result<Estate, Failure> {
+        let mut options = Options::default();
+        options.deadline = self.globals.timeout;
+        self.selected(session)?;
+        Ok(Estate::connect(&session.config, &self.globals.selection(), &options)?)
+    }
+
+    /// The tenants that are asked for. A name that does not exist is a mistake of the command line;
+    /// a configuration without tenants is not.
+    pub(crate) fn selected<'s>(&self, session: &'s Session) -> Result<Vec<&'s edr::TenantConfig>, Failure> {
+        let selected = session.config.select(&self.globals.selection());
+        selected.map_err(|error| match self.globals.narrows() && !session.config.tenants.is_empty() {
+            true => Failure::Usage(error.message().to_owned(), error.hint().map(str::to_owned)),
+            false => Failure::Estate(error),
+        })
+    }
+}
+
+fn unknown_column<T: Record>(name: &str) -> Failure {
+    let known: Vec<&str> = T::COLUMNS.iter().map(|c| c.name).collect();
+    let (one, _) = T::NOUNS;
+    Failure::usage(format!("a {one} has no column '{name}'; there are: {}", known.join(", ")))
+}
+
+/// `COLUMNS`, else the terminal's width, else 100.
+fn width() -> usize {
+    let named = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c >= 20);
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    named.or_else(terminal).unwrap_or(100)
+}

@@ -1,0 +1,199 @@
+//! What can go wrong in a command, and how it is said: one line for a person, one object for a program.
+
+use std::borrow::Cow;
+use std::io;
+
+use edr::Error;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::output::text;
+
+/// Why a command stops.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The configuration or a vendor.
+    Estate(Error),
+    /// The output cannot be written.
+    Output(io::Error),
+    /// A file of ours cannot be read or written, or a program part does not start.
+    Other(String),
+    /// The command line is wrong.
+    Usage(String, Option<String>),
+}
+
+impl Failure {
+    /// A mistake on the command line.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into(), None)
+    }
+
+    /// True when the reader of our output went away, which is no failure.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self, timed: bool) -> Exit {
+        match self {
+            Self::Estate(error) => Exit::of(error, timed),
+            Self::Usage(..) => Exit::Usage,
+            Self::Output(_) if self.is_broken_pipe() => Exit::Complete,
+            Self::Output(_) | Self::Other(_) => Exit::Failed,
+        }
+    }
+
+    /// The line for a person, without its prefix.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Estate(error) => text::plain(&error.to_string()),
+            Self::Output(error) => format!("the output cannot be written: {error}"),
+            Self::Other(message) | Self::Usage(message, None) => text::plain(message),
+            Self::Usage(message, Some(hint)) => text::plain(&format!("{message}; next: {hint}")),
+        }
+    }
+
+    /// The object for a program.
+    pub(crate) fn object(&self) -> ErrorObject<'_> {
+        match self {
+            Self::Estate(error) => ErrorObject::of(error),
+            Self::Output(error) => ErrorObject::plain("output", error.to_string(), None),
+            Self::Other(message) => ErrorObject::plain("failed", message, None),
+            Self::Usage(message, hint) => ErrorObject::plain("usage", message, hint.as_deref()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Estate(error)
+    }
+}
+
+impl From<edr::core::FilterError> for Failure {
+    fn from(error: edr::core::FilterError) -> Self {
+        Self::Usage(error.to_string(), None)
+    }
+}
+
+/// An error as one JSON object on standard error; every key is always there.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorObject<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'a str,
+    tenant: Option<&'a str>,
+    vendor: Option<&'a str>,
+    operation: Option<&'a str>,
+    vendor_code: Option<Cow<'a, str>>,
+    trace_id: Option<Cow<'a, str>>,
+    retryable: bool,
+    message: Cow<'a, str>,
+    hint: Option<&'a str>,
+}
+
+impl<'a> ErrorObject<'a> {
+    /// The object of an estate's error.
+    pub(crate) fn of(error: &'a Error) -> Self {
+        Self {
+            code: error.kind().as_str(),
+            tenant: error.tenant().map(|t| t.as_str()),
+            vendor: error.vendor().map(|v| v.as_str()),
+            operation: error.operation(),
+            vendor_code: error.vendor_code(),
+            trace_id: error.trace_id(),
+            retryable: error.is_retryable(),
+            ..Self::plain(error.kind().as_str(), message(error), error.hint())
+        }
+    }
+
+    /// An object of ours.
+    pub(crate) fn plain(code: &'a str, message: impl Into<Cow<'a, str>>, hint: Option<&'a str>) -> Self {
+        Self {
+            kind: "error",
+            code,
+            tenant: None,
+            vendor: None,
+            operation: None,
+            vendor_code: None,
+            trace_id: None,
+            retryable: false,
+            message: message.into(),
+            hint,
+        }
+    }
+}
+
+/// The cause in words, with what the vendor said; without tenant, operation and hint, which have
+/// keys of their own.
+pub(crate) fn message(error: &Error) -> String {
+    let kind = error.kind().as_str().replace('_', " ");
+    let own = Some(error.message()).filter(|m| !m.is_empty());
+    let detail = error.detail();
+    let said = detail.and_then(|d| d.message()).filter(|m| !m.is_empty()).map(|m| format!("\"{m}\""));
+    let status = detail.and_then(|d| d.status()).map(|s| format!("HTTP {s}"));
+    let vendor: Vec<String> = [status, said].into_iter().flatten().collect();
+    let vendor = if vendor.is_empty() { String::new() } else { format!(" [{}]", vendor.join(", ")) };
+    format!("{}{vendor}", own.map_or(kind.clone(), |own| format!("{kind}: {own}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use edr::ErrorKind;
+    use edr::core::PlainDetail;
+
+    use super::*;
+
+    fn error() -> Error {
+        let detail = PlainDetail {
+            code: Some("403".into()),
+            message: Some("access denied, authorization failed".into()),
+            trace_id: Some("ab-12".into()),
+            status: Some(403),
+        };
+        Error::new(ErrorKind::Permission, "the API client lacks hosts:read")
+            .with_operation("QueryDevicesByFilter")
+            .with_tenant(&"acme".into(), &"falcon".into())
+            .with_detail(detail)
+            .with_hint("add the scope Hosts: read")
+    }
+
+    #[test]
+    fn an_error_object_has_every_key() {
+        let failure = Failure::Estate(error());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&failure.object()).unwrap(), @r#"
+        {
+          "type": "error",
+          "code": "permission",
+          "tenant": "acme",
+          "vendor": "falcon",
+          "operation": "QueryDevicesByFilter",
+          "vendor_code": "403",
+          "trace_id": "ab-12",
+          "retryable": false,
+          "message": "permission: the API client lacks hosts:read [HTTP 403, \"access denied, authorization failed\"]",
+          "hint": "add the scope Hosts: read"
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_line_is_one_line_without_escapes() {
+        let evil = Failure::usage("bad\n\u{1b}[31mname");
+        assert!(!evil.line().contains(['\n', '\u{1b}']));
+    }
+
+    #[test]
+    fn failures_have_their_codes() {
+        assert_eq!(Failure::Estate(error()).exit(false), Exit::Denied);
+        assert_eq!(Failure::usage("x").exit(false), Exit::Usage);
+        assert_eq!(Failure::Other("x".into()).exit(false), Exit::Failed);
+        assert_eq!(Failure::Output(io::ErrorKind::BrokenPipe.into()).exit(false), Exit::Complete);
+    }
+}

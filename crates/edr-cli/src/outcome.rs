@@ -1,0 +1,358 @@
+//! How each tenant ended, and what that makes of the whole command.
+
+use std::collections::BTreeMap;
+
+use edr::{Error, Outcome, TenantId, TenantOutcome, Vendor};
+use serde::Serialize;
+
+use crate::exit::Exit;
+
+/// How every tenant ended.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    noun: (&'static str, &'static str),
+    tenants: BTreeMap<TenantId, Ended>,
+    /// `--timeout` was given.
+    timed: bool,
+    /// Records that were printed.
+    pub(crate) shown: u64,
+    /// There is more than was asked for.
+    pub(crate) more: bool,
+    /// The user stopped it.
+    pub(crate) interrupted: bool,
+    /// Of the things that were asked for by name or id, how many were not found.
+    pub(crate) missing: usize,
+}
+
+#[derive(Debug)]
+struct Ended {
+    vendor: Vendor,
+    items: u64,
+    duplicates: u64,
+    /// `None`: not at its end, because nothing more was asked for.
+    outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Complete,
+    Failed,
+    Partial,
+}
+
+impl Word {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+impl Tally {
+    /// Nothing has ended.
+    pub(crate) fn new(noun: (&'static str, &'static str), timed: bool) -> Self {
+        let tenants = BTreeMap::new();
+        Self { noun, tenants, timed, shown: 0, more: false, interrupted: false, missing: 0 }
+    }
+
+    /// A tenant takes part.
+    pub(crate) fn expect(&mut self, tenant: &TenantId, vendor: &Vendor) {
+        let ended = || Ended { vendor: vendor.clone(), items: 0, duplicates: 0, outcome: None };
+        self.tenants.entry(tenant.clone()).or_insert_with(ended);
+    }
+
+    /// A tenant's listing has ended.
+    pub(crate) fn end(&mut self, done: TenantOutcome) {
+        self.settle(&done.tenant, &done.vendor, done.outcome);
+        if let Some(ended) = self.tenants.get_mut(&done.tenant) {
+            ended.duplicates += done.duplicates;
+        }
+    }
+
+    /// A tenant has ended; of several endings the worse one counts.
+    pub(crate) fn settle(&mut self, tenant: &TenantId, vendor: &Vendor, outcome: Outcome) {
+        self.expect(tenant, vendor);
+        let Some(ended) = self.tenants.get_mut(tenant) else { return };
+        if ended.outcome.as_ref().is_none_or(|had| badness(&outcome) > badness(had)) {
+            ended.outcome = Some(outcome);
+        }
+    }
+
+    /// A tenant gave out items.
+    pub(crate) fn count(&mut self, tenant: &TenantId, items: u64) {
+        if let Some(ended) = self.tenants.get_mut(tenant) {
+            ended.items += items;
+        }
+    }
+
+    /// Items of all tenants.
+    pub(crate) fn items(&self) -> u64 {
+        self.tenants.values().map(|t| t.items).sum()
+    }
+
+    /// True when every tenant has come to its end.
+    pub(crate) fn all_ended(&self) -> bool {
+        self.tenants.values().all(|t| t.outcome.is_some())
+    }
+
+    /// How many there are, where everything was read.
+    pub(crate) fn total(&self) -> Option<u64> {
+        let whole = self.tenants.values().all(|t| matches!(t.outcome, Some(Outcome::Complete)));
+        whole.then(|| self.items())
+    }
+
+    /// The failures of tenants, in order.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = &Error> {
+        self.tenants.values().filter_map(|t| t.outcome.as_ref()?.error())
+    }
+
+    /// What is missing without an error.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = (&TenantId, &str)> {
+        self.tenants.iter().flat_map(|(tenant, ended)| match &ended.outcome {
+            Some(Outcome::Partial { gaps, error: None }) => {
+                gaps.iter().map(|g| (tenant, g.reason.as_str())).collect::<Vec<_>>()
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.interrupted {
+            return Exit::Interrupted;
+        }
+        let failed = self.errors().map(|e| Exit::of(e, self.timed));
+        match self.word() {
+            Word::Complete => Exit::Complete,
+            Word::Failed if self.errors().next().is_none() => Exit::NotFound,
+            Word::Failed => failed.reduce(|a, b| if a == b { a } else { Exit::Partial }).unwrap_or(Exit::Failed),
+            Word::Partial => Exit::Partial,
+        }
+    }
+
+    fn word(&self) -> Word {
+        let mut words = self.tenants.values().map(|t| self.word_of(t));
+        let first = words.next().unwrap_or(Word::Complete);
+        let whole = if words.all(|w| w == first) { first } else { Word::Partial };
+        match whole {
+            Word::Complete if self.missing > 0 && self.shown == 0 => Word::Failed,
+            Word::Complete if self.missing > 0 => Word::Partial,
+            whole => whole,
+        }
+    }
+
+    fn word_of(&self, ended: &Ended) -> Word {
+        match &ended.outcome {
+            Some(Outcome::Failed { .. }) => Word::Failed,
+            Some(Outcome::Partial { .. }) => Word::Partial,
+            None if self.interrupted => Word::Partial,
+            Some(Outcome::Complete) | None => Word::Complete,
+        }
+    }
+
+    /// The line for a person.
+    pub(crate) fn line(&self) -> String {
+        let word = self.word();
+        let parts = [self.interruption(), self.not_found()].into_iter().flatten();
+        let parts: Vec<String> = match word {
+            Word::Complete => vec![self.summary()],
+            _ => parts.chain(self.troubled()).chain(self.untroubled()).collect(),
+        };
+        format!("{}: {}", word.as_str(), parts.join("; "))
+    }
+
+    fn summary(&self) -> String {
+        let tenants = counted(self.tenants.len() as u64, ("tenant", "tenants"));
+        let shown = counted(self.shown, self.noun);
+        match self.total() {
+            Some(total) if self.more => {
+                format!("{tenants}, {} of {}", grouped(self.shown), counted(total, self.noun))
+            }
+            None if self.more => format!("{tenants}, {shown}, and there are more"),
+            _ => format!("{tenants}, {shown}"),
+        }
+    }
+
+    fn interruption(&self) -> Option<String> {
+        self.interrupted.then(|| format!("interrupted after {}", counted(self.items(), self.noun)))
+    }
+
+    fn not_found(&self) -> Option<String> {
+        (self.missing > 0).then(|| format!("{} not found", counted(self.missing as u64, self.noun)))
+    }
+
+    fn troubled(&self) -> impl Iterator<Item = String> {
+        self.tenants.iter().filter_map(|(tenant, ended)| {
+            let items = counted(ended.items, self.noun);
+            match self.word_of(ended) {
+                Word::Complete => None,
+                Word::Failed => Some(format!("{tenant} failed ({})", reason(ended))),
+                Word::Partial => Some(format!("{tenant} partial, {items} ({})", reason(ended))),
+            }
+        })
+    }
+
+    /// A few by name, many by number.
+    fn untroubled(&self) -> Vec<String> {
+        let good: Vec<(&TenantId, &Ended)> =
+            self.tenants.iter().filter(|(_, e)| self.word_of(e) == Word::Complete).collect();
+        if good.len() > 4 {
+            let items = good.iter().map(|(_, e)| e.items).sum();
+            return vec![format!("{} tenants complete, {}", good.len(), counted(items, self.noun))];
+        }
+        good.iter().map(|(t, e)| format!("{t} complete, {}", counted(e.items, self.noun))).collect()
+    }
+
+    /// The object for a program.
+    pub(crate) fn object(&self) -> OutcomeObject<'_> {
+        let tenants = self.tenants.iter().map(|(tenant, ended)| TenantObject {
+            tenant,
+            vendor: &ended.vendor,
+            outcome: self.word_of(ended).as_str(),
+            items: ended.items,
+            duplicates: ended.duplicates,
+            reason: (self.word_of(ended) != Word::Complete).then(|| reason(ended)),
+        });
+        OutcomeObject {
+            kind: "outcome",
+            outcome: self.word().as_str(),
+            items: self.shown,
+            more: self.more,
+            total: self.total(),
+            interrupted: self.interrupted,
+            not_found: self.missing,
+            tenants: tenants.collect(),
+            message: self.line(),
+        }
+    }
+}
+
+/// The outcome as one JSON object.
+#[derive(Debug, Serialize)]
+pub(crate) struct OutcomeObject<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    outcome: &'static str,
+    items: u64,
+    more: bool,
+    total: Option<u64>,
+    interrupted: bool,
+    not_found: usize,
+    tenants: Vec<TenantObject<'a>>,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TenantObject<'a> {
+    tenant: &'a TenantId,
+    vendor: &'a Vendor,
+    outcome: &'static str,
+    items: u64,
+    duplicates: u64,
+    reason: Option<String>,
+}
+
+fn badness(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Complete => 0,
+        Outcome::Partial { .. } => 1,
+        Outcome::Failed { .. } => 2,
+    }
+}
+
+/// The cause in a few words; the whole of it stands in a line of its own.
+fn reason(ended: &Ended) -> String {
+    match &ended.outcome {
+        Some(Outcome::Failed { error } | Outcome::Partial { error: Some(error), .. }) => {
+            error.kind().as_str().replace('_', " ")
+        }
+        Some(Outcome::Partial { gaps, .. }) => {
+            gaps.iter().map(|g| g.reason.as_str()).collect::<Vec<_>>().join("; ")
+        }
+        Some(Outcome::Complete) => String::new(),
+        None => "stopped".to_owned(),
+    }
+}
+
+/// `1 host`, `8,213 hosts`.
+pub(crate) fn counted(count: u64, (one, several): (&str, &str)) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { several })
+}
+
+/// Digits in groups of three.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use edr::{ErrorKind, Gap};
+
+    use super::*;
+
+    fn tally(outcomes: &[(&str, Outcome, u64)]) -> Tally {
+        let mut tally = Tally::new(("host", "hosts"), false);
+        for (tenant, outcome, items) in outcomes {
+            tally.expect(&(*tenant).into(), &"falcon".into());
+            tally.count(&(*tenant).into(), *items);
+            tally.shown += items;
+            tally.settle(&(*tenant).into(), &"falcon".into(), outcome.clone());
+        }
+        tally
+    }
+
+    fn failed(kind: ErrorKind) -> Outcome {
+        Outcome::Failed { error: Error::new(kind, "x") }
+    }
+
+    #[test]
+    fn outcomes_have_their_lines_and_codes() {
+        use ErrorKind::{Authentication, Network, Permission};
+        let gap = Outcome::Partial { gaps: vec![Gap { reason: "3 items missing".into(), missing: Some(3) }], error: None };
+        for (outcomes, line, code) in [
+            (vec![("a", Outcome::Complete, 50_000), ("b", Outcome::Complete, 20_000)], "complete: 2 tenants, 70,000 hosts", 0),
+            (vec![("a", failed(Permission), 0), ("b", failed(Authentication), 0)], "failed: a failed (permission); b failed (authentication)", 4),
+            (vec![("a", failed(Network), 0), ("b", failed(Authentication), 0)], "failed: a failed (network); b failed (authentication)", 3),
+            (vec![("a", failed(Network), 0), ("b", Outcome::Complete, 1)], "partial: a failed (network); b complete, 1 host", 3),
+            (vec![("a", gap, 7)], "partial: a partial, 7 hosts (3 items missing)", 3),
+        ] {
+            let tally = tally(&outcomes);
+            assert_eq!((tally.line().as_str(), tally.exit().code()), (line, code));
+        }
+    }
+
+    #[test]
+    fn an_interruption_and_a_missing_thing_are_told() {
+        let mut stopped = tally(&[("a", Outcome::Complete, 7)]);
+        stopped.expect(&"b".into(), &"cortex".into());
+        stopped.interrupted = true;
+        assert_eq!(stopped.line(), "partial: interrupted after 7 hosts; b partial, 0 hosts (stopped); a complete, 7 hosts");
+        assert_eq!(stopped.exit().code(), 130);
+        let mut absent = tally(&[("a", Outcome::Complete, 0)]);
+        absent.missing = 1;
+        assert_eq!((absent.line().as_str(), absent.exit().code()), ("failed: 1 host not found; a complete, 0 hosts", 5));
+    }
+
+    #[test]
+    fn many_good_tenants_are_counted() {
+        let mut all: Vec<(String, Outcome, u64)> = (0..9).map(|i| (format!("t{i}"), Outcome::Complete, 5)).collect();
+        all[3].1 = failed(ErrorKind::Network);
+        let refs: Vec<(&str, Outcome, u64)> = all.iter().map(|(t, o, n)| (t.as_str(), o.clone(), *n)).collect();
+        assert_eq!(tally(&refs).line(), "partial: t3 failed (network); 8 tenants complete, 40 hosts");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1000, 8213, 1_000_000].map(grouped), ["0", "999", "1,000", "8,213", "1,000,000"]);
+    }
+}

@@ -1,0 +1,72 @@
+//! Readers that go away, and users who have had enough.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Sim, command, edr, identities};
+
+fn piped(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let sim = Sim::serve(&["--falcon-hosts", "3000", "--cortex-hosts", "500"], "[]");
+    for format in ["jsonl", "json", "csv", "yaml", "table"] {
+        let mut child = piped(&mut sim.command(&["hosts", "list", "-o", format]));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{format}: {err}");
+        assert!(!err.contains("error") && !err.contains("panicked"), "{format}: {err}");
+    }
+    let mut child = piped(&mut command(&["completions", "zsh"]));
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Starts a slow listing, waits for its first records, and interrupts it.
+fn interrupted(signal: &str) -> (i32, String, String) {
+    let slow = r#"[{"operation": "v1/endpoints/get_endpoint", "nth": [6,7,8,9], "fault": {"kind": "stall-headers", "delay_ms": 20000}}]"#;
+    let sim = Sim::serve(&["--falcon-tenants", "0", "--cortex-hosts", "2000"], slow);
+    let mut child = piped(&mut sim.command(&["hosts", "list", "-o", "json"]));
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut out = String::new();
+    reader.read_line(&mut out).unwrap();
+    reader.read_line(&mut out).unwrap();
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    reader.read_to_string(&mut out).unwrap();
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    (child.wait().unwrap().code().unwrap_or(-1), out, err)
+}
+
+#[test]
+fn an_interrupted_listing_is_130_and_whole() {
+    for signal in ["-INT", "-TERM"] {
+        let (code, out, err) = interrupted(signal);
+        assert_eq!(code, 130, "{signal}: {err}");
+        let records: Vec<Value> = serde_json::from_str(&out).unwrap();
+        assert!(!identities(&records).is_empty());
+        let outcome: Value = serde_json::from_str(err.lines().last().unwrap()).unwrap();
+        assert_eq!(outcome["outcome"], "partial", "{err}");
+        assert_eq!(outcome["interrupted"], true, "{err}");
+        assert!(outcome["message"].as_str().unwrap().contains("interrupted after"), "{err}");
+    }
+}
+
+#[test]
+fn the_simulator_stops_on_a_signal() {
+    let mut child = piped(&mut command(&["sim", "serve"]));
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(serde_json::from_str::<Value>(&line).unwrap()["control"].is_string());
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let _ = edr(&["--version"]).ends(0);
+}

@@ -1,0 +1,185 @@
+//! Falcon's services, one file each: parameters to a request, and bytes to types. Pure.
+
+pub mod alerts;
+pub mod hosts;
+pub mod oauth2;
+
+use std::fmt::Write as _;
+
+use edr_http::Operation;
+
+use crate::wire::wire;
+
+/// Where the items of a listing stand in a reply.
+pub(crate) const RESOURCES: &[&[&str]] = &[&["resources"]];
+
+/// Every operation that this crate sends, with the scope that it needs.
+pub const OPERATIONS: &[&Operation] = &[
+    &oauth2::TOKEN,
+    &hosts::COMBINED,
+    &hosts::ENTITIES,
+    &hosts::ONLINE_STATE,
+    &hosts::SCROLL,
+    &alerts::COMBINED,
+    &alerts::ENTITIES,
+    &alerts::QUERY,
+];
+
+/// The least set of scopes for these operations, in the words of the console, sorted.
+///
+/// ```
+/// use falcon::api::{hosts, required_scopes};
+/// assert_eq!(required_scopes(&[&hosts::COMBINED, &hosts::ENTITIES]), ["Hosts: read"]);
+/// ```
+#[must_use]
+pub fn required_scopes(operations: &[&Operation]) -> Vec<&'static str> {
+    let mut scopes: Vec<&str> = operations.iter().map(|o| o.scope).filter(|s| !s.is_empty()).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
+}
+
+wire! {
+    /// `meta` of a reply.
+    pub struct Meta {
+        pagination: Option<Pagination>,
+        powered_by: Option<String>,
+        query_time: Option<f64>,
+        trace_id: Option<String>,
+    }
+}
+
+wire! {
+    /// `meta.pagination` in any of its shapes. What is called `offset` is the request's in some
+    /// services and the next one in others, a text here and a number there: it is no cursor, except
+    /// that of a scroll.
+    pub struct Pagination {
+        after: Option<String>,
+        expires_at: Option<f64>,
+        limit: Option<f64>,
+        next: Option<String>,
+        offset: Option<String>,
+        total: Option<f64>,
+    }
+}
+
+impl Pagination {
+    /// How many items match.
+    #[must_use]
+    pub fn count(&self) -> Option<u64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked, and saturating"
+        )]
+        self.total.filter(|t| *t >= 0.0).map(|t| t as u64)
+    }
+}
+
+wire! {
+    /// One error of a reply; the code is a number at the gateway and a text in some services.
+    pub struct ApiError {
+        code: Option<String>,
+        id: Option<String>,
+        message: Option<String>,
+    }
+}
+
+wire! {
+    /// A reply without its resources.
+    pub struct Envelope {
+        code: Option<String>,
+        errors: Vec<ApiError>,
+        message: Option<String>,
+        meta: Option<Meta>,
+    }
+}
+
+impl Envelope {
+    /// Reads the envelope around a listing; `None` when it is no JSON object.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    /// The pagination, empty when there is none.
+    #[must_use]
+    pub fn pagination(&self) -> Pagination {
+        self.meta.as_ref().and_then(|m| m.pagination.clone()).unwrap_or_default()
+    }
+
+    /// The errors; one that stands bare, outside the list, included.
+    pub(crate) fn all_errors(&self) -> Vec<ApiError> {
+        if !self.errors.is_empty() || (self.code.is_none() && self.message.is_none()) {
+            return self.errors.clone();
+        }
+        vec![ApiError { code: self.code.clone(), id: None, message: self.message.clone() }]
+    }
+}
+
+/// `{"key":["a","b"]}`.
+pub(crate) fn id_list<S: AsRef<str>>(key: &str, ids: &[S]) -> String {
+    let mut out = format!("{{{}:[", json_text(key));
+    for (i, id) in ids.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        out.push_str(&json_text(id.as_ref()));
+    }
+    out.push_str("]}");
+    out
+}
+
+/// A JSON string.
+pub(crate) fn json_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            // Writing to a String cannot fail.
+            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_is_read_in_every_shape() {
+        let whole = Envelope::read(
+            br#"{"meta":{"query_time":1.29e-7,"pagination":{"total":4,"offset":0,"next":"n","expires_at":1684860388051871405},
+                "trace_id":"t"},"errors":[{"code":404,"message":"m","id":"x"},{"code":"NotFound"}],"resources":[]}"#,
+        )
+        .unwrap();
+        assert_eq!(whole.pagination().count(), Some(4));
+        assert_eq!(whole.pagination().offset.as_deref(), Some("0"));
+        assert_eq!(whole.errors[0].code.as_deref(), Some("404"));
+        assert_eq!(whole.errors[1].code.as_deref(), Some("NotFound"));
+        for none in ["{}", r#"{"errors":null,"meta":null}"#, r#"{"errors":[]}"#] {
+            assert!(Envelope::read(none.as_bytes()).unwrap().all_errors().is_empty(), "{none}");
+        }
+        let bare = Envelope::read(br#"{"code":40401,"message":"m"}"#).unwrap().all_errors();
+        assert_eq!(bare[0].code.as_deref(), Some("40401"));
+        assert!(Envelope::read(b"<html>").is_none());
+    }
+
+    #[test]
+    fn every_operation_names_its_scope() {
+        let all = required_scopes(OPERATIONS);
+        assert_eq!(all, ["Alerts: read", "Hosts: read"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn json_text_is_json(text: String) {
+            let read: String = serde_json::from_str(&json_text(&text)).unwrap();
+            proptest::prop_assert_eq!(read, text);
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The device entity to a host.
+
+use edr_core::model::read;
+use edr_core::{
+    Agent, AgentHealth, Cloud, ConnectionState, ContainmentState, Group, Host, HostType, Kubernetes,
+    NetworkInterface, Os, Platform, Policy, Provenance, Tag, User,
+};
+
+use super::{Context, Notes, text, texts, verbatim};
+use crate::VENDOR;
+use crate::api::hosts::{Device, DevicePolicy};
+
+/// A host of a listing; nothing when it has no id.
+pub(super) fn map(device: Device, context: &Context) -> Option<Host> {
+    let mut notes = Notes::new(context.now);
+    let mut host = part(device, context, &mut notes)?;
+    notes.origin("connection_state", None, Provenance::Default);
+    (host.origins, host.anomalies) = (notes.origins, notes.anomalies);
+    Some(host)
+}
+
+/// The host that a device describes, wherever it stands. What is noticed goes to `notes`.
+pub(super) fn part(mut device: Device, context: &Context, notes: &mut Notes) -> Option<Host> {
+    let mut host = Host::new("", "", "", "");
+    host.tenant = context.tenant.clone();
+    host.vendor = VENDOR;
+    host.uid = text(device.device_id.take())?;
+    host.tenant_uid = text(device.cid.take());
+    name(&mut host, &mut device);
+    host.kind = kind(&device, notes);
+    if device.product_type_desc.as_deref() == Some("Domain Controller")
+        || device.product_type.as_deref() == Some("2")
+    {
+        host.roles.push("domain_controller".to_owned());
+    }
+    host.os = os(&mut device, notes);
+    host.agent = agent(&mut device, notes);
+    hardware(&mut host, &mut device, notes);
+    network(&mut host, &device, notes);
+    state(&mut host, &mut device, notes);
+    times(&mut host, &device, notes);
+    people(&mut host, &mut device);
+    place(&mut host, &mut device, notes);
+    host.policies = policies(&mut device);
+    Some(host)
+}
+
+fn name(host: &mut Host, device: &mut Device) {
+    let info = device.hostinfo.take().unwrap_or_default();
+    host.hostname = verbatim(device.hostname.take()).unwrap_or_default();
+    host.domain = verbatim(device.machine_domain.take()).or_else(|| verbatim(info.domain));
+    host.ou = texts(std::mem::take(&mut device.ou));
+    if host.ou.is_empty() {
+        host.ou = texts(info.active_directory_dn_display);
+    }
+    host.site = text(device.site_name.take());
+}
+
+/// A portable chassis outweighs the product type, which calls every client a workstation.
+fn kind(device: &Device, notes: &mut Notes) -> HostType {
+    let chassis = device.chassis_type_desc.as_deref().unwrap_or_default();
+    let portable =
+        ["laptop", "notebook", "portable"].iter().any(|w| chassis.to_ascii_lowercase().contains(w));
+    let (kind, word) = match device.product_type_desc.as_deref().map(str::trim) {
+        _ if portable => (HostType::Laptop, Some(chassis)),
+        Some(word @ ("Server" | "Domain Controller")) => (HostType::Server, Some(word)),
+        Some(word @ "Workstation") => (HostType::Desktop, Some(word)),
+        Some(word @ "Mobile") => (HostType::Mobile, Some(word)),
+        None | Some("") => (HostType::Unknown, None),
+        Some(word) => (HostType::Other(word.to_owned()), Some(word)),
+    };
+    notes.origin("type", word, if word.is_some() { Provenance::Converted } else { Provenance::Default });
+    kind
+}
+
+/// The family by its name; by its number where the name is missing.
+pub(super) fn platform(name: Option<&str>, id: Option<&str>, notes: &mut Notes) -> Platform {
+    let word = name.map(str::trim).filter(|n| !n.is_empty());
+    let (platform, said, provenance) = match (word.map(str::to_ascii_lowercase).as_deref(), id) {
+        (Some("windows"), _) => (Platform::Windows, word, Provenance::Converted),
+        (Some("mac" | "macos"), _) => (Platform::Macos, word, Provenance::Converted),
+        (Some("linux"), _) => (Platform::Linux, word, Provenance::Converted),
+        (Some("android"), _) => (Platform::Android, word, Provenance::Converted),
+        (Some("ios"), _) => (Platform::Ios, word, Provenance::Converted),
+        (Some("ipados"), _) => (Platform::Ipados, word, Provenance::Converted),
+        (Some(_), _) => (Platform::Other(word.unwrap_or_default().to_owned()), word, Provenance::Direct),
+        (None, Some("0")) => (Platform::Windows, id, Provenance::Derived),
+        (None, Some("1")) => (Platform::Macos, id, Provenance::Derived),
+        (None, Some("3")) => (Platform::Linux, id, Provenance::Derived),
+        (None, _) => (Platform::Unknown, id, Provenance::Default),
+    };
+    notes.origin("os.type", said, provenance);
+    platform
+}
+
+fn os(device: &mut Device, notes: &mut Notes) -> Os {
+    let platform = platform(device.platform_name.as_deref(), device.platform_id.as_deref(), notes);
+    let product = text(device.os_version.take());
+    let kernel = text(device.kernel_version.take());
+    let numbers = match (text(device.major_version.take()), text(device.minor_version.take())) {
+        (Some(major), Some(minor)) => Some(format!("{major}.{minor}")),
+        (major, _) => major,
+    };
+    let windows = platform == Platform::Windows;
+    let version = if windows {
+        windows_version(&kernel, &numbers, notes)
+    } else {
+        product_version(product.as_deref(), notes)
+    };
+    Os {
+        platform,
+        name: text(device.os_product_name.take()).or(product),
+        version,
+        build: text(device.os_build.take()).or_else(|| text(device.build_number.take())),
+        kernel: if windows { None } else { kernel.or_else(|| kernel_numbers(numbers, notes)) },
+    }
+}
+
+fn windows_version(kernel: &Option<String>, numbers: &Option<String>, notes: &mut Notes) -> Option<String> {
+    if kernel.is_none() && numbers.is_some() {
+        notes.origin("os.version", numbers.as_deref(), Provenance::Derived);
+    }
+    kernel.clone().or_else(|| numbers.clone())
+}
+
+/// Elsewhere `major_version` counts kernels, so the version is the number in the product's name:
+/// `Sequoia (15)`, `Ubuntu 22.04`.
+fn product_version(product: Option<&str>, notes: &mut Notes) -> Option<String> {
+    let product = product?;
+    let numeric = |w: &&str| {
+        w.starts_with(|c: char| c.is_ascii_digit()) && w.chars().all(|c| c.is_ascii_digit() || c == '.')
+    };
+    let version = product.split(['(', ')', ' ']).find(numeric)?.trim_end_matches('.').to_owned();
+    notes.origin("os.version", Some(product), Provenance::Derived);
+    Some(version)
+}
+
+fn kernel_numbers(numbers: Option<String>, notes: &mut Notes) -> Option<String> {
+    let numbers = numbers?;
+    notes.origin("os.kernel", Some(&numbers), Provenance::Derived);
+    Some(numbers)
+}
+
+fn agent(device: &mut Device, notes: &mut Notes) -> Agent {
+    let word = device.reduced_functionality_mode.as_deref().map(|w| w.trim().to_ascii_lowercase());
+    let stated = word.is_some();
+    let reduced = word.filter(|w| !w.is_empty());
+    let provision = device.provision_status.as_deref().map(str::trim).filter(|w| !w.is_empty());
+    let (health, said, provenance) = match (reduced.as_deref(), provision) {
+        (Some("yes"), _) => (AgentHealth::Degraded, Some("yes"), Provenance::Converted),
+        (_, Some(word)) if word.eq_ignore_ascii_case("NotProvisioned") => {
+            (AgentHealth::Unprotected, Some(word), Provenance::Converted)
+        }
+        (Some("no"), _) => (AgentHealth::Ok, Some("no"), Provenance::Converted),
+        (None, Some(word @ "Provisioned")) if !stated => (AgentHealth::Ok, Some(word), Provenance::Derived),
+        (word, provision) => (AgentHealth::Unknown, word.or(provision), Provenance::Default),
+    };
+    notes.origin("agent.health", said, provenance);
+    Agent { version: verbatim(device.agent_version.take()), content_version: None, health }
+}
+
+/// What vendors and installers write where there is no serial number.
+const NO_SERIAL: &[&str] = &[
+    "0",
+    "123456789",
+    "default string",
+    "none",
+    "not applicable",
+    "not available",
+    "not specified",
+    "system serial number",
+    "to be filled by o.e.m.",
+    "unknown",
+];
+
+fn hardware(host: &mut Host, device: &mut Device, notes: &mut Notes) {
+    host.serial_number = text(device.serial_number.take()).filter(|serial| {
+        let digits = serial.chars().filter(|c| *c != '-').collect::<String>();
+        let blank =
+            digits.chars().all(|c| c == '0') || NO_SERIAL.contains(&serial.to_ascii_lowercase().as_str());
+        if blank {
+            notes.anomaly("serial_number", serial, "a placeholder");
+        }
+        !blank
+    });
+    host.smbios_uuid = host.serial_number.as_deref().and_then(smbios_uuid);
+    if host.smbios_uuid.is_some() {
+        notes.origin("smbios_uuid", host.serial_number.as_deref(), Provenance::Derived);
+    }
+    host.manufacturer = text(device.system_manufacturer.take());
+    host.model = text(device.system_product_name.take());
+    host.bios_manufacturer = text(device.bios_manufacturer.take());
+    host.bios_version = text(device.bios_version.take());
+    host.chassis = text(device.chassis_type_desc.take()).or_else(|| text(device.chassis_type.take()));
+}
+
+/// The UUID that a serial number is (EC2 and other clouds), or spells (`VMware-56 4d …`).
+fn smbios_uuid(serial: &str) -> Option<String> {
+    let (body, vmware) = match serial.strip_prefix("VMware-") {
+        Some(body) => (body, true),
+        None => (serial, false),
+    };
+    let hex: String = body.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+    let dashed = body.len() == 36 && [8, 13, 18, 23].iter().all(|i| body.as_bytes()[*i] == b'-');
+    let clean = body.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '-' | ' '));
+    if hex.len() != 32 || !clean || !(vmware || dashed) {
+        return None;
+    }
+    Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
+fn network(host: &mut Host, device: &Device, notes: &mut Notes) {
+    let mut interface = |ip: (&'static str, &Option<String>), mac: (&'static str, &Option<String>)| {
+        let found = NetworkInterface {
+            name: None,
+            ip: notes.ip(ip.0, ip.1.as_deref()),
+            mac: notes.mac(mac.0, mac.1.as_deref()),
+        };
+        (found.ip.is_some() || found.mac.is_some()).then_some(found)
+    };
+    let local = interface(("local_ip", &device.local_ip), ("mac_address", &device.mac_address));
+    let connected = interface(
+        ("connection_ip", &device.connection_ip),
+        ("connection_mac_address", &device.connection_mac_address),
+    );
+    host.ip = local.as_ref().and_then(|i| i.ip);
+    let second = connected
+        .filter(|c| local.as_ref().is_none_or(|l| l.ip != c.ip || (c.mac.is_some() && l.mac != c.mac)));
+    host.network_interfaces = local.into_iter().chain(second).collect();
+    host.external_ip = notes.ip("external_ip", device.external_ip.as_deref());
+    host.default_gateway = notes.ip("default_gateway_ip", device.default_gateway_ip.as_deref());
+}
+
+fn state(host: &mut Host, device: &mut Device, notes: &mut Notes) {
+    host.connection_state = ConnectionState::Unknown;
+    let word = text(device.status.take());
+    host.containment_state = containment(word.as_deref());
+    let provenance = if word.is_some() { Provenance::Converted } else { Provenance::Default };
+    notes.origin("containment_state", word.as_deref(), provenance);
+    host.fs_containment_state = text(device.filesystem_containment_status.take());
+    host.is_hidden = match device.host_hidden_status.as_deref() {
+        Some("hidden") => Some(true),
+        Some("visible") => Some(false),
+        _ => None,
+    };
+}
+
+fn containment(word: Option<&str>) -> ContainmentState {
+    match word {
+        None => ContainmentState::Unknown,
+        Some("normal") => ContainmentState::Normal,
+        Some("containment_pending") => ContainmentState::ContainmentPending,
+        Some("contained") => ContainmentState::Contained,
+        Some("lift_containment_pending") => ContainmentState::LiftPending,
+        Some(word) => ContainmentState::Other(word.to_owned()),
+    }
+}
+
+fn times(host: &mut Host, device: &Device, notes: &mut Notes) {
+    host.first_seen = notes.time("first_seen", device.first_seen.as_deref());
+    host.last_seen = notes.time("last_seen", device.last_seen.as_deref());
+    host.modified = notes.time("modified_timestamp", device.modified_timestamp.as_deref());
+    host.boot_time = notes.time("last_reboot", device.last_reboot.as_deref());
+    host.last_login = notes.time("last_login_timestamp", device.last_login_timestamp.as_deref());
+    // The host's own clock is read for what is wrong with it alone.
+    notes.time("agent_local_time", device.agent_local_time.as_deref());
+}
+
+fn people(host: &mut Host, device: &mut Device) {
+    let sid = text(device.last_login_user_sid.take()).or_else(|| text(device.last_login_uid.take()));
+    host.last_user = read::user(device.last_login_user.as_deref().unwrap_or_default(), sid.as_deref());
+    let first = read::user(device.first_login_user.as_deref().unwrap_or_default(), None);
+    let other = first.filter(|f| host.last_user.as_ref().is_none_or(|l| !same_account(l, f)));
+    host.users = host.last_user.clone().into_iter().chain(other).collect();
+    host.owner_email = text(device.email.take());
+}
+
+fn same_account(a: &User, b: &User) -> bool {
+    a.name == b.name && (a.domain == b.domain || a.domain.is_none() || b.domain.is_none())
+}
+
+fn place(host: &mut Host, device: &mut Device, notes: &mut Notes) {
+    let group = |uid| Group { uid: Some(uid), name: None };
+    host.groups = texts(std::mem::take(&mut device.groups)).into_iter().map(group).collect();
+    host.tags = texts(std::mem::take(&mut device.tags)).iter().map(|t| tag(t)).collect();
+    host.cloud = cloud(device, notes);
+    let k8s = Kubernetes {
+        cluster: text(device.k8s_cluster_id.take()),
+        namespace: text(device.pod_namespace.take()),
+        pod: text(device.pod_name.take()).or_else(|| text(device.pod_id.take())),
+        container: None,
+    };
+    host.k8s = (k8s != Kubernetes::default()).then_some(k8s);
+    host.criticality = text(device.criticality.take());
+}
+
+/// `FalconGroupingTags/gold` is `gold` of the kind `FalconGroupingTags`.
+fn tag(text: &str) -> Tag {
+    match text.split_once('/') {
+        Some((source, value)) if !source.is_empty() && !value.is_empty() => {
+            Tag { source: Some(source.to_owned()), value: value.to_owned() }
+        }
+        _ => Tag { source: None, value: text.to_owned() },
+    }
+}
+
+fn cloud(device: &mut Device, notes: &mut Notes) -> Option<Cloud> {
+    let word = text(device.service_provider.take());
+    let provider = match word.as_deref() {
+        Some("AWS_EC2" | "AWS_EC2_V2" | "AWS") => Some("aws".to_owned()),
+        Some("AZURE") => Some("azure".to_owned()),
+        Some("GCP") => Some("gcp".to_owned()),
+        _ => word.clone(),
+    };
+    let zone = text(device.zone_group.take());
+    let aws = provider.as_deref() == Some("aws");
+    let region = zone.as_deref().filter(|_| aws).and_then(aws_region);
+    let cloud = Cloud {
+        provider,
+        account: verbatim(device.service_provider_account_id.take()),
+        region,
+        zone,
+        instance_uid: verbatim(device.instance_id.take()),
+    };
+    if cloud == Cloud::default() {
+        return None;
+    }
+    if word.is_some() {
+        notes.origin("cloud.provider", word.as_deref(), Provenance::Converted);
+    }
+    if cloud.region.is_some() {
+        notes.origin("cloud.region", cloud.zone.as_deref(), Provenance::Derived);
+    }
+    Some(cloud)
+}
+
+/// `eu-west-3a` lies in `eu-west-3`.
+fn aws_region(zone: &str) -> Option<String> {
+    let region = zone.strip_suffix(|c: char| c.is_ascii_lowercase())?;
+    region.ends_with(|c: char| c.is_ascii_digit()).then(|| region.to_owned())
+}
+
+fn policies(device: &mut Device) -> Vec<Policy> {
+    let policy = |key: Option<String>, p: DevicePolicy| Policy {
+        uid: text(p.policy_id),
+        name: None,
+        kind: text(p.policy_type).or(key),
+        is_applied: p.applied,
+    };
+    let map = std::mem::take(&mut device.device_policies).0;
+    if map.is_empty() {
+        return std::mem::take(&mut device.policies).into_iter().map(|p| policy(None, p)).collect();
+    }
+    map.into_iter().map(|(key, p)| policy(Some(key), p)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_that_are_uuids_are_told() {
+        for (serial, uuid) in [
+            ("ec2f4f49-ae44-b65e-f660-d83819066736", Some("ec2f4f49-ae44-b65e-f660-d83819066736")),
+            (
+                "VMware-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 aa",
+                Some("564d8c1e-9a00-1122-3344-5566778899aa"),
+            ),
+            ("C02XK0AAJG5H", None),
+            ("VMware-56", None),
+            ("é2f4f49-ae44-b65e-f660-d8381906673", None),
+        ] {
+            assert_eq!(smbios_uuid(serial).as_deref(), uuid, "{serial}");
+        }
+    }
+
+    #[test]
+    fn only_a_zone_of_aws_has_a_letter_to_strip() {
+        assert_eq!(aws_region("eu-west-3a").as_deref(), Some("eu-west-3"));
+        assert_eq!(aws_region("eu-west-3"), None);
+        assert_eq!(aws_region("europe-westb"), None);
+    }
+
+    #[test]
+    fn a_version_is_found_in_the_name_of_the_product() {
+        let mut notes = Notes::new(chrono::DateTime::UNIX_EPOCH);
+        for (product, version) in [
+            ("Sequoia (15)", Some("15")),
+            ("Ventura(13)", Some("13")),
+            ("Ubuntu 22.04", Some("22.04")),
+            ("Arch", None),
+        ] {
+            assert_eq!(product_version(Some(product), &mut notes).as_deref(), version, "{product}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_split_at_its_first_slash() {
+        assert_eq!(
+            tag("FalconGroupingTags/a/b"),
+            Tag { source: Some("FalconGroupingTags".into()), value: "a/b".into() }
+        );
+        assert_eq!(tag("/a"), Tag { source: None, value: "/a".into() });
+    }
+}

@@ -1,0 +1,184 @@
+//! From Falcon's JSON to the model: pure functions of one item's bytes.
+//!
+//! Each value that is mapped by a table or worked out leaves an [`Origin`]; each that cannot be true
+//! (a host clock in the year 2610) leaves an [`Anomaly`] and is left out. Field by field:
+//! `docs/MAPPING.md`.
+
+mod alert;
+mod attack;
+mod disposition;
+mod evidence;
+mod host;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use edr_core::model::time::Reading;
+use edr_core::model::{read, time};
+use edr_core::{Alert, Anomaly, Hashes, Host, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId};
+
+use crate::VENDOR;
+
+/// What a mapping needs to know besides the item.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The tenant that the item belongs to.
+    pub tenant: TenantId,
+    /// The present time, which bounds what can be true.
+    pub now: DateTime<Utc>,
+}
+
+/// Maps a device entity.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn host(raw: &Bytes, context: &Context) -> Result<Host, Box<Rejected>> {
+    decode(raw, context, "device_id", |device| host::map(device, context))
+}
+
+/// Maps an alert entity.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn alert(raw: &Bytes, context: &Context) -> Result<Alert, Box<Rejected>> {
+    decode(raw, context, "composite_id", |alert| alert::map(alert, context))
+}
+
+/// Reads and maps an item; `map` gives nothing when the item has no id.
+fn decode<W, T>(
+    raw: &Bytes,
+    context: &Context,
+    key: &str,
+    map: impl FnOnce(W) -> Option<T>,
+) -> Result<T, Box<Rejected>>
+where
+    W: serde::de::DeserializeOwned,
+    T: Listing,
+{
+    let reject = |reason: String| Box::new(rejected(raw, context, T::NOUN, key, reason));
+    let wire: W = serde_json::from_slice(raw).map_err(|e| reject(format!("it cannot be read: {e}")))?;
+    let mut item = map(wire).ok_or_else(|| reject(format!("it has no {key}")))?;
+    *item.raw_mut() = Raw::new(raw.clone());
+    Ok(item)
+}
+
+/// An item that cannot be decoded, with its id when that much can be read.
+pub(crate) fn rejected(raw: &Bytes, context: &Context, noun: Noun, key: &str, reason: String) -> Rejected {
+    Rejected {
+        tenant: context.tenant.clone(),
+        vendor: VENDOR,
+        noun,
+        uid: glimpse(raw, key),
+        reason,
+        raw: Raw::new(raw.clone()),
+    }
+}
+
+/// The text under a key, found without reading the JSON around it.
+fn glimpse(raw: &[u8], key: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(raw);
+    let (_, rest) = text.split_once(&format!("\"{key}\""))?;
+    let value = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let (id, _) = value.split_once('"')?;
+    let fits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    fits.then(|| id.to_owned())
+}
+
+/// What is noticed while an item is mapped.
+pub(crate) struct Notes {
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) anomalies: Vec<Anomaly>,
+    now: DateTime<Utc>,
+}
+
+impl Notes {
+    pub(crate) fn new(now: DateTime<Utc>) -> Self {
+        Self { origins: Vec::new(), anomalies: Vec::new(), now }
+    }
+
+    /// Says where a value came from.
+    pub(crate) fn origin(&mut self, field: &'static str, value: Option<&str>, provenance: Provenance) {
+        let vendor_value = value.map(str::to_owned);
+        self.origins.push(Origin { field: Cow::Borrowed(field), vendor_value, provenance });
+    }
+
+    /// Says that a value was not believed.
+    pub(crate) fn anomaly(&mut self, field: &'static str, value: &str, reason: &'static str) {
+        let (field, reason) = (Cow::Borrowed(field), Cow::Borrowed(reason));
+        self.anomalies.push(Anomaly { field, value: value.to_owned(), reason });
+    }
+
+    pub(crate) fn time(&mut self, field: &'static str, value: Option<&str>) -> Option<DateTime<Utc>> {
+        let value = value?;
+        match time::from_text(value, self.now) {
+            Reading::At(at) => Some(at),
+            Reading::None => None,
+            Reading::Absurd => {
+                self.anomaly(field, value, "not a time that can be true");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn ip(&mut self, field: &'static str, value: Option<&str>) -> Option<IpAddr> {
+        let value = value.filter(|v| said(v))?;
+        let ip = read::ip(value);
+        let unspecified = value.trim().parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        if ip.is_none() && !unspecified {
+            self.anomaly(field, value, "not an address");
+        }
+        ip
+    }
+
+    pub(crate) fn mac(&mut self, field: &'static str, value: Option<&str>) -> Option<String> {
+        let value = value.filter(|v| said(v))?;
+        let mac = read::mac(value);
+        // All zeroes and all ones are ways to say "none".
+        let none = value.chars().filter(char::is_ascii_alphanumeric).all(|c| matches!(c, '0' | 'f' | 'F'));
+        if mac.is_none() && !none {
+            self.anomaly(field, value, "not a MAC address");
+        }
+        mac
+    }
+
+    /// Puts each digest where its length says that it belongs.
+    pub(crate) fn hashes(&mut self, digests: &[(&'static str, Option<&str>)]) -> Hashes {
+        let mut hashes = Hashes::default();
+        for (field, value) in digests {
+            let Some(value) = value.filter(|v| said(v)) else { continue };
+            // Falcon sends a SHA-1 of zeroes with every alert.
+            if !hashes.insert(value) && !value.bytes().all(|b| b == b'0') {
+                self.anomaly(field, value, "not a digest");
+            }
+        }
+        hashes
+    }
+}
+
+/// True unless the text is one of the ways to say nothing.
+fn said(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && !text.eq_ignore_ascii_case("n/a") && text != "null"
+}
+
+/// Text that says something, trimmed; the allocation is kept where nothing is cut off.
+pub(crate) fn text(value: Option<String>) -> Option<String> {
+    let value = value.filter(|v| said(v))?;
+    if value.trim().len() == value.len() { Some(value) } else { Some(value.trim().to_owned()) }
+}
+
+/// Text as it is, unless blank: for fields whose filter the vendor evaluates on the untrimmed value.
+pub(crate) fn verbatim(value: Option<String>) -> Option<String> {
+    value.filter(|v| !v.trim().is_empty())
+}
+
+/// The texts of a list that say something.
+pub(crate) fn texts(values: Vec<String>) -> Vec<String> {
+    values.into_iter().filter_map(|v| text(Some(v))).collect()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,240 @@
+//! Filters that the vendor evaluates: the model's, in FQL.
+//!
+//! A filter is passed on only where the vendor then keeps everything that passes here; each item is
+//! checked again when it arrives. Not passed on, although FQL has the property:
+//!
+//! * `!=` and `~`: whether FQL's negation keeps absent values, and whether its wildcards heed case,
+//!   is not documented.
+//! * `containment_state` and `tags` of hosts: the vendor's index lags behind the entity, so a host that
+//!   was contained a moment ago would be missing.
+//! * `ip`: a host's connection address counts here, and is no property there.
+//! * Texts that are trimmed or chosen from several fields when they are mapped.
+//! * Values with `*`, which FQL takes for a wildcard, or with control characters.
+
+use edr_core::{Filter, Noun, Op, Severity};
+
+use crate::fql::{Fql, FqlError, MAX_PROPERTIES, field};
+
+/// A longer filter is evaluated here: URLs have limits.
+const MAX_LENGTH: usize = 4_000;
+
+const EQ: &[Op] = &[Op::Eq];
+const RANGE: &[Op] = &[Op::Gt, Op::Ge, Op::Lt, Op::Le];
+
+/// Noun, field and operators that the vendor evaluates.
+pub(super) const SERVED: &[(Noun, &str, &[Op])] = &[
+    (Noun::Host, "agent.version", EQ),
+    (Noun::Host, "cloud.account", EQ),
+    (Noun::Host, "cloud.instance_uid", EQ),
+    (Noun::Host, "domain", EQ),
+    (Noun::Host, "external_ip", EQ),
+    (Noun::Host, "first_seen", RANGE),
+    (Noun::Host, "groups", EQ),
+    (Noun::Host, "hostname", EQ),
+    (Noun::Host, "last_seen", RANGE),
+    (Noun::Host, "modified", RANGE),
+    (Noun::Host, "os.type", EQ),
+    (Noun::Host, "uid", EQ),
+    (Noun::Alert, "created_time", RANGE),
+    (Noun::Alert, "device.hostname", EQ),
+    (Noun::Alert, "device.uid", EQ),
+    (Noun::Alert, "is_suppressed", EQ),
+    (Noun::Alert, "modified_time", RANGE),
+    (Noun::Alert, "product_feature", EQ),
+    (Noun::Alert, "severity", &[Op::Eq, Op::Ge, Op::Gt]),
+    (Noun::Alert, "status", EQ),
+    (Noun::Alert, "time", RANGE),
+    (Noun::Alert, "uid", EQ),
+];
+
+/// The part of the filters on hosts that the vendor evaluates.
+pub(super) fn hosts(filters: &[Filter]) -> Fql {
+    compile(filters, host)
+}
+
+/// The part of the filters on alerts that the vendor evaluates.
+pub(super) fn alerts(filters: &[Filter]) -> Fql {
+    compile(filters, alert)
+}
+
+fn compile(filters: &[Filter], one: fn(&Filter) -> Result<Option<Fql>, FqlError>) -> Fql {
+    let (mut parts, mut terms, mut length) = (Vec::new(), 0, 0);
+    for filter in filters.iter().filter(|f| is_served(f)) {
+        // What cannot be written in FQL is evaluated here.
+        let Ok(Some(fql)) = one(filter) else { continue };
+        let fits = terms + fql.terms() <= MAX_PROPERTIES && length + fql.as_str().len() <= MAX_LENGTH;
+        if fits && !parts.contains(&fql) {
+            terms += fql.terms();
+            length += fql.as_str().len();
+            parts.push(fql);
+        }
+    }
+    Fql::all(parts)
+}
+
+fn is_served(filter: &Filter) -> bool {
+    SERVED.iter().any(|(noun, name, ops)| {
+        *noun == filter.noun() && *name == filter.field().name && ops.contains(&filter.op())
+    })
+}
+
+fn host(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "agent.version" => same("agent_version", filter),
+        "cloud.account" => same("service_provider_account_id", filter),
+        "cloud.instance_uid" => same("instance_id", filter),
+        "domain" => same("machine_domain", filter),
+        "external_ip" => address("external_ip", filter),
+        "first_seen" => range("first_seen", filter),
+        "groups" => same("groups", filter),
+        "hostname" => same("hostname", filter),
+        "last_seen" => range("last_seen", filter),
+        "modified" => range("modified_timestamp", filter),
+        "os.type" => platform(filter),
+        "uid" => same("device_id", filter),
+        _ => Ok(None),
+    }
+}
+
+fn alert(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "created_time" => range("created_timestamp", filter),
+        "device.hostname" => device("device.hostname", None, filter),
+        "device.uid" => device("device.device_id", Some("agent_id"), filter),
+        "is_suppressed" => suppressed(filter),
+        "modified_time" => range("updated_timestamp", filter),
+        "product_feature" => same("product", filter),
+        "severity" => severity(filter),
+        "status" => status(filter),
+        "time" => range("timestamp", filter),
+        "uid" => same("composite_id", filter),
+        _ => Ok(None),
+    }
+}
+
+fn same(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    field(property)?.any_of(filter.texts()).map(Some)
+}
+
+/// Addresses of version 4 have one spelling.
+fn address(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let plain = filter.texts().iter().all(|t| t.parse::<std::net::Ipv4Addr>().is_ok());
+    if plain { same(property, filter) } else { Ok(None) }
+}
+
+/// A range, rounded outwards to whole seconds.
+fn range(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let (Some(time), 1) = (filter.as_time(), filter.texts().len()) else { return Ok(None) };
+    let property = field(property)?;
+    Ok(match filter.op() {
+        Op::Gt | Op::Ge => Some(property.since(time)),
+        Op::Lt | Op::Le => Some(property.until(time)),
+        _ => None,
+    })
+}
+
+/// By name, or by number for a host without a name.
+fn platform(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let (name, id) = (field("platform_name")?, field("platform_id")?);
+    let mut parts = Vec::new();
+    for word in filter.texts() {
+        let (names, number): (&[&str], _) = match word.as_str() {
+            "windows" => (&["Windows"], Some("0")),
+            "macos" => (&["Mac", "macOS"], Some("1")),
+            "linux" => (&["Linux"], Some("3")),
+            "android" => (&["Android"], None),
+            "ios" => (&["iOS"], None),
+            "ipados" => (&["iPadOS"], None),
+            _ => return Ok(None),
+        };
+        parts.push(name.any_of(names)?);
+        parts.extend(number.map(|n| id.eq(n)).transpose()?);
+    }
+    Ok(Some(Fql::any(parts)))
+}
+
+/// Identity alerts name their host in fields that FQL lacks, so all of them are kept.
+fn device(property: &str, other: Option<&str>, filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let mut parts: Vec<Fql> = same(property, filter)?.into_iter().collect();
+    if let Some(other) = other {
+        parts.extend(same(other, filter)?);
+    }
+    parts.push(field("product")?.eq("idp")?);
+    Ok(Some(Fql::any(parts)))
+}
+
+fn suppressed(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let values = filter.texts();
+    let [value] = values.as_slice() else { return Ok(None) };
+    Ok(Some(field("show_in_ui")?.is(value == "false")))
+}
+
+/// By name, or by the number's bucket, since the name counts where both are there.
+fn severity(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let passing = filter.severities();
+    if passing.is_empty() || passing.contains(&Severity::Unknown) {
+        return Ok(None);
+    }
+    let names: Vec<String> = passing.iter().flat_map(spellings).collect();
+    let number = field("severity")?;
+    let mut parts = vec![field("severity_name")?.any_of(&names)?];
+    for severity in &passing {
+        let Some((from, to)) = bucket(severity) else { return Ok(None) };
+        // Neighbours make one range: only the lowest of a run and the highest are bounds.
+        let joins =
+            |other: Option<i64>| passing.iter().any(|s| bucket(s).is_some_and(|b| other == Some(b.0)));
+        let begins = !passing.iter().any(|s| bucket(s).is_some_and(|b| b.1 == Some(from)));
+        if begins {
+            let mut end = to;
+            while joins(end) {
+                end = passing.iter().filter_map(bucket).find(|b| end == Some(b.0)).and_then(|b| b.1);
+            }
+            parts.push(Fql::all([number.at_least(from)].into_iter().chain(end.map(|e| number.below(e)))));
+        }
+    }
+    Ok(Some(Fql::any(parts)))
+}
+
+/// The numbers of a severity: from, and below.
+fn bucket(severity: &Severity) -> Option<(i64, Option<i64>)> {
+    match severity {
+        Severity::Informational => Some((1, Some(20))),
+        Severity::Low => Some((20, Some(40))),
+        Severity::Medium => Some((40, Some(60))),
+        Severity::High => Some((60, Some(80))),
+        Severity::Critical => Some((80, None)),
+        _ => None,
+    }
+}
+
+/// A name in the cases that occur.
+fn spellings(severity: &Severity) -> Vec<String> {
+    let cases = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        [format!("{}{rest}", first.to_uppercase()), word.to_owned(), word.to_uppercase()]
+    };
+    let mut all = cases(severity.as_str()).to_vec();
+    if *severity == Severity::Informational {
+        all.extend(cases("info"));
+    }
+    all
+}
+
+fn status(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let mut words = Vec::new();
+    for word in filter.texts() {
+        words.extend_from_slice(match word.as_str() {
+            "new" => &["new"][..],
+            "in_progress" => &["in_progress"],
+            "reopened" => &["reopened"],
+            // The last three are how older alerts say that they were decided.
+            "resolved" => &["closed", "true_positive", "false_positive", "ignored"],
+            _ => return Ok(None),
+        });
+    }
+    field("status")?.any_of(words).map(Some)
+}
+
+#[cfg(test)]
+#[path = "filters_tests.rs"]
+mod tests;

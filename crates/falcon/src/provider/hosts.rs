@@ -1,0 +1,297 @@
+//! A page of hosts: by the combined endpoint, or, where a cloud lacks it, by scroll and entities.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use edr_core::{
+    Cursor, Error, Host, HostQuery, Listing as _, Noun, PageEnd, Part, Query as _, Rejected, Result, Sort,
+};
+use edr_http::{ItemEvent, ItemReader};
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use super::{Falcon, RESOURCES, fields, filters, ids, in_order, is_missing_route, stale, vanished};
+use crate::api::hosts::{self, HostsParams};
+use crate::api::{Envelope, Pagination};
+use crate::map;
+
+/// The page size unless one is asked for. Items are given out while they arrive, so it costs no memory.
+const PAGE: u32 = 5_000;
+/// The largest page of ids in scroll mode, so that the scroll outlives the reading of its entities.
+const SCROLL_PAGE: u32 = 5_000;
+/// Ids in one entity call.
+const CHUNK: usize = 500;
+/// Hosts whose connection state is asked for at once: eight calls of 100.
+const CONNECT: usize = 800;
+
+/// Where a listing of hosts stands. The number of the page is part of it, because a scroll may have
+/// the same key on every page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// True in scroll mode.
+    s: bool,
+    /// The vendor's page key.
+    k: String,
+    /// The number of the page.
+    p: u64,
+    /// Items on the pages before.
+    n: u64,
+}
+
+enum Stage {
+    /// Nothing has been asked for.
+    Start,
+    /// The combined endpoint's page is arriving.
+    Combined(Box<ItemReader>),
+    /// Ids whose entities are still to be read.
+    Entities(VecDeque<Vec<String>>, PageEnd),
+    /// The page is at its end.
+    Done,
+}
+
+pub(super) struct HostPage<'a> {
+    falcon: &'a Falcon,
+    query: &'a HostQuery,
+    params: HostsParams,
+    context: map::Context,
+    place: Place,
+    resumed: bool,
+    stage: Stage,
+    /// Hosts that wait for their connection state.
+    waiting: Vec<Host>,
+    /// Items that have arrived on this page.
+    arrived: u64,
+    /// A filter needs the connection state.
+    filters_connection: bool,
+}
+
+impl<'a> HostPage<'a> {
+    pub(super) fn open(falcon: &'a Falcon, query: &'a HostQuery, cursor: Option<&Cursor>) -> Result<Self> {
+        let named = |e: Error| falcon.named(e, hosts::COMBINED.name);
+        let place = match cursor {
+            Some(cursor) => {
+                cursor.open(&falcon.context().tenant, Noun::Host, query.fingerprint()).map_err(named)?
+            }
+            None => Place { s: falcon.0.hosts_by_scroll.load(Ordering::Relaxed), ..Place::default() },
+        };
+        let params = HostsParams {
+            filter: filters::hosts(&query.filters).to_string(),
+            sort: Some(sort(query.sort).map_err(named)?),
+            limit: Some(query.page_size.unwrap_or(PAGE).min(hosts::MAX_PAGE)),
+            offset: (!place.k.is_empty()).then(|| place.k.clone()),
+            fields: fields::hosts(query),
+        };
+        Ok(Self {
+            falcon,
+            query,
+            params,
+            context: falcon.context(),
+            place,
+            resumed: cursor.is_some(),
+            stage: Stage::Start,
+            waiting: Vec::new(),
+            arrived: 0,
+            filters_connection: query.filters.iter().any(|f| f.field().name == "connection_state"),
+        })
+    }
+
+    /// The next part; nothing after the one with the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Part<Host>>> {
+        loop {
+            let part = match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Start if self.place.s => self.scroll().await?,
+                Stage::Start => {
+                    let plan = hosts::combined(&self.params);
+                    self.stage =
+                        Stage::Combined(Box::new(self.falcon.client().http().items(plan, RESOURCES)));
+                    Part::default()
+                }
+                Stage::Combined(reader) => self.combined(reader).await?,
+                Stage::Entities(chunks, end) => self.entities(chunks, end).await?,
+                Stage::Done => return Ok(None),
+            };
+            if has_news(&part) {
+                return Ok(Some(part));
+            }
+        }
+    }
+
+    async fn combined(&mut self, mut reader: Box<ItemReader>) -> Result<Part<Host>> {
+        let event = match reader.next().await {
+            Some(Err(error)) if is_missing_route(&error) => return self.without_combined(),
+            Some(event) => event?,
+            None => return Ok(Part::default()),
+        };
+        let mut part = Part::default();
+        match event {
+            ItemEvent::Items(raw) => {
+                self.stage = Stage::Combined(reader);
+                self.arrived += raw.len() as u64;
+                let found = self.sift(&raw, &mut part.rejected);
+                self.take(found, &mut part, false).await?;
+            }
+            ItemEvent::Restarted => {
+                self.stage = Stage::Combined(reader);
+                (self.arrived, part.restarted) = (0, true);
+                self.waiting.clear();
+            }
+            ItemEvent::End { skeleton, headers } => {
+                let envelope = self.envelope(hosts::COMBINED.name, &skeleton, &headers)?;
+                self.take(Vec::new(), &mut part, true).await?;
+                part.end = Some(self.combined_end(&envelope.pagination())?);
+            }
+        }
+        part.warnings.extend(self.falcon.notices());
+        Ok(part)
+    }
+
+    /// The combined endpoint is missing: a listing that has just begun goes on by scroll.
+    fn without_combined(&mut self) -> Result<Part<Host>> {
+        let warning = self.falcon.lacks(&self.falcon.0.hosts_by_scroll, "hosts");
+        if self.resumed {
+            return Err(self.falcon.named(stale(), hosts::COMBINED.name));
+        }
+        self.place.s = true;
+        self.stage = Stage::Start;
+        Ok(Part { warnings: warning.into_iter().collect(), ..Part::default() })
+    }
+
+    fn envelope(&self, operation: &'static str, body: &[u8], headers: &HeaderMap) -> Result<Envelope> {
+        self.falcon.client().look_at(operation, headers);
+        self.falcon.client().envelope(operation, body)
+    }
+
+    /// The listing ends where there is no further key, or at an empty page with everything read.
+    fn combined_end(&self, pagination: &Pagination) -> Result<PageEnd> {
+        let total = pagination.count();
+        let read = self.place.n + self.arrived;
+        let over = self.arrived == 0 && total.is_some_and(|t| read >= t);
+        let key = pagination.next.clone().filter(|k| !k.is_empty() && !over);
+        self.end(key, read, total)
+    }
+
+    /// A scroll has a key on its last page, too: it ends when everything that it counts has been read.
+    fn scroll_end(&self, pagination: &Pagination, read: u64, empty: bool) -> Result<PageEnd> {
+        let total = pagination.count();
+        let over = total.map_or(empty, |t| read >= t);
+        let key = pagination.offset.clone().filter(|k| !k.is_empty() && !over);
+        self.end(key, read, total)
+    }
+
+    fn end(&self, key: Option<String>, n: u64, total: Option<u64>) -> Result<PageEnd> {
+        let place = |k| Place { s: self.place.s, k, p: self.place.p + 1, n };
+        let seal = |k| Cursor::seal(&self.context.tenant, Noun::Host, self.query.fingerprint(), &place(k));
+        Ok(PageEnd { next: key.map(seal).transpose()?, total })
+    }
+
+    /// A page of ids by scroll.
+    async fn scroll(&mut self) -> Result<Part<Host>> {
+        self.params.limit = self.params.limit.map(|l| l.min(SCROLL_PAGE));
+        let reply = self.falcon.client().raw(hosts::scroll(&self.params)).await?;
+        let (ids, rejected) = ids(&reply.items, &self.context, Noun::Host);
+        let read = self.place.n + reply.items.len() as u64;
+        let end = self.scroll_end(&reply.envelope.pagination(), read, reply.items.is_empty())?;
+        self.stage = Stage::Entities(ids.chunks(CHUNK).map(<[String]>::to_vec).collect(), end);
+        Ok(Part { rejected, warnings: self.falcon.notices(), ..Part::default() })
+    }
+
+    async fn entities(&mut self, mut chunks: VecDeque<Vec<String>>, end: PageEnd) -> Result<Part<Host>> {
+        let mut part = Part::default();
+        let Some(chunk) = chunks.pop_front() else {
+            self.take(Vec::new(), &mut part, true).await?;
+            part.end = Some(end);
+            return Ok(part);
+        };
+        let reply = self.falcon.client().raw(hosts::entities(&chunk)).await?;
+        let found = self.sift(&reply.items, &mut part.rejected);
+        let (found, missing) = in_order(found, &part.rejected, &chunk);
+        if !missing.is_empty() {
+            part.warnings.push(self.falcon.warning(vanished(Noun::Host, &missing)));
+        }
+        self.take(found, &mut part, false).await?;
+        part.warnings.extend(self.falcon.notices());
+        self.stage = Stage::Entities(chunks, end);
+        Ok(part)
+    }
+
+    fn sift(&self, raw: &[Bytes], rejected: &mut Vec<Rejected>) -> Vec<Host> {
+        let mut found = Vec::with_capacity(raw.len());
+        for item in raw {
+            match map::host(item, &self.context) {
+                Ok(host) => found.push(host),
+                Err(refused) => rejected.push(*refused),
+            }
+        }
+        found
+    }
+
+    /// Filters hosts into the part. Where their connection state is wanted, they wait until enough are
+    /// there to ask for it, or until the page ends; those that a filter drops anyway are not asked for.
+    async fn take(&mut self, found: Vec<Host>, part: &mut Part<Host>, last: bool) -> Result<()> {
+        if !self.query.with_connection && !self.filters_connection {
+            self.pass(found, part);
+            return Ok(());
+        }
+        let others = || self.query.filters.iter().filter(|f| f.field().name != "connection_state");
+        let (keep, drop): (Vec<Host>, Vec<Host>) =
+            found.into_iter().partition(|h| others().all(|f| f.passes_host(h)));
+        part.filtered_out.extend(drop.iter().map(|h| h.key()));
+        self.waiting.extend(keep);
+        if self.waiting.len() >= CONNECT || (last && !self.waiting.is_empty()) {
+            let mut ready = std::mem::take(&mut self.waiting);
+            if let Err(error) = self.falcon.connect(&mut ready).await {
+                if self.filters_connection {
+                    return Err(error);
+                }
+                let message = format!("the connection state of {} hosts is not known: {error}", ready.len());
+                part.warnings.push(self.falcon.warning(message));
+            }
+            self.pass(ready, part);
+        }
+        Ok(())
+    }
+
+    fn pass(&self, found: Vec<Host>, part: &mut Part<Host>) {
+        for host in found {
+            if self.query.matches(&host) {
+                part.items.push(host);
+            } else {
+                part.filtered_out.push(host.key());
+            }
+        }
+    }
+}
+
+fn has_news(part: &Part<Host>) -> bool {
+    part.end.is_some()
+        || part.restarted
+        || !part.items.is_empty()
+        || !part.rejected.is_empty()
+        || !part.warnings.is_empty()
+        || !part.filtered_out.is_empty()
+}
+
+/// The model's fields that the vendor sorts by, with its own names for them.
+const SORTS: &[(&str, &str)] = &[
+    ("first_seen", "first_seen"),
+    ("hostname", "hostname"),
+    ("last_seen", "last_seen"),
+    ("uid", "device_id"),
+];
+
+/// The fields that hosts can be sorted by.
+pub(super) fn sorts() -> Vec<&'static str> {
+    SORTS.iter().map(|(own, _)| *own).collect()
+}
+
+/// The vendor's order. By id unless another is asked for: it does not change while pages are read.
+fn sort(sort: Option<Sort>) -> Result<String> {
+    let Some(sort) = sort else { return Ok("device_id.asc".to_owned()) };
+    let known = SORTS.iter().find(|(own, _)| *own == sort.field.name);
+    let (_, field) = known.ok_or_else(|| {
+        Error::unsupported(format!("hosts cannot be sorted by {}", sort.field.name))
+            .with_hint(format!("sort by one of {}", sorts().join(", ")))
+    })?;
+    Ok(format!("{field}.{}", if sort.descending { "desc" } else { "asc" }))
+}

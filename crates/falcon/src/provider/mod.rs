@@ -1,0 +1,312 @@
+//! One tenant as an [`EdrProvider`].
+
+mod alerts;
+mod fields;
+mod filters;
+mod hosts;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use edr_core::{
+    Alert, AlertQuery, Capabilities, ConnectionState, Cursor, EdrProvider, Error, ErrorKind, Feature, Host,
+    HostQuery, Listing, Noun, Origin, Page, PartStream, Provenance, Rejected, Result, TenantCheck, TenantId,
+    Vendor, Warning,
+};
+use futures_util::{StreamExt as _, stream};
+
+use crate::api::{self, RESOURCES};
+use crate::client::FalconClient;
+use crate::config::Cloud;
+use crate::{FalconDetail, VENDOR, map};
+
+/// One Falcon tenant. Cheap to clone; clones share connections, token, pace and what was learnt about
+/// the tenant's cloud.
+#[derive(Clone)]
+pub struct Falcon(Arc<Inner>);
+
+struct Inner {
+    client: FalconClient,
+    capabilities: Capabilities,
+    on_cloud: bool,
+    /// This cloud has no combined endpoint for hosts.
+    hosts_by_scroll: AtomicBool,
+    /// This cloud has no combined endpoint for alerts.
+    alerts_by_id: AtomicBool,
+}
+
+impl fmt::Debug for Falcon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Falcon").field("http", self.0.client.http()).finish_non_exhaustive()
+    }
+}
+
+impl Falcon {
+    pub(crate) fn new(client: FalconClient, on_cloud: bool) -> Self {
+        Self(Arc::new(Inner {
+            client,
+            capabilities: capabilities(),
+            on_cloud,
+            hosts_by_scroll: AtomicBool::new(false),
+            alerts_by_id: AtomicBool::new(false),
+        }))
+    }
+
+    /// The same tenant in Falcon's own types, and the way to what has no method here.
+    #[must_use]
+    pub fn client(&self) -> &FalconClient {
+        &self.0.client
+    }
+
+    /// The cloud in use: the configured one, or the one that was discovered; `None` behind a base URL
+    /// of the user's own.
+    #[must_use]
+    pub fn cloud(&self) -> Option<Cloud> {
+        let found = self.client().http().base().host_str().and_then(Cloud::of_api_host);
+        found.filter(|_| self.0.on_cloud)
+    }
+
+    fn context(&self) -> map::Context {
+        map::Context { tenant: self.tenant().clone(), now: self.client().http().clock().now() }
+    }
+
+    fn named(&self, error: Error, operation: &'static str) -> Error {
+        error.with_operation(operation).with_tenant(self.tenant(), &VENDOR)
+    }
+
+    fn warning(&self, message: impl Into<String>) -> Warning {
+        Warning { tenant: self.tenant().clone(), message: message.into() }
+    }
+
+    /// What the plumbing has noticed since the last time.
+    fn notices(&self) -> Vec<Warning> {
+        self.client().http().take_notices().into_iter().map(|n| self.warning(n)).collect()
+    }
+
+    /// Remembers that a combined endpoint is missing; a warning the first time.
+    fn lacks(&self, flag: &AtomicBool, what: &str) -> Option<Warning> {
+        let known = flag.swap(true, Ordering::Relaxed);
+        let message =
+            format!("this cloud has no combined endpoint for {what}; ids and entities are read instead");
+        (!known).then(|| self.warning(message))
+    }
+
+    /// Asks which of these hosts are online, and sets it on them.
+    async fn connect(&self, hosts: &mut [Host]) -> Result<()> {
+        let ids: Vec<String> =
+            hosts.iter().map(|h| h.uid.clone()).filter(|id| api::hosts::is_device_id(id)).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let states = self.client().online_state(&ids).await?;
+        let by_id: HashMap<String, String> =
+            states.into_iter().filter_map(|s| Some((s.id?, s.state?))).collect();
+        for host in hosts {
+            if let Some(word) = by_id.get(&host.uid) {
+                set_connection(host, word);
+            }
+        }
+        Ok(())
+    }
+
+    /// The one item of an entity call, by its id.
+    async fn one<T: Listing>(
+        &self,
+        plan: edr_http::RequestPlan,
+        uid: &str,
+        map: impl Fn(&Bytes, &map::Context) -> Result<T, Box<Rejected>>,
+    ) -> Result<T> {
+        let operation = plan.operation.name;
+        let absent = || {
+            let hint = "ids belong to one tenant; ask the tenant that the id came from";
+            Error::new(ErrorKind::NotFound, format!("no {} {uid}", T::NOUN)).with_hint(hint)
+        };
+        let reply = self.client().raw(plan).await?;
+        let context = self.context();
+        let mut undecoded = None;
+        for raw in &reply.items {
+            match map(raw, &context) {
+                Ok(item) if item.uid().eq_ignore_ascii_case(uid) => return Ok(item),
+                Ok(_) => {}
+                Err(rejected) => undecoded = Some(rejected),
+            }
+        }
+        Err(self.named(undecoded.map_or_else(absent, |r| Error::new(ErrorKind::Decode, r.reason)), operation))
+    }
+}
+
+fn set_connection(host: &mut Host, word: &str) {
+    host.connection_state = match word {
+        "online" => ConnectionState::Online,
+        "offline" => ConnectionState::Offline,
+        "unknown" => ConnectionState::Unknown,
+        other => ConnectionState::Other(other.to_owned()),
+    };
+    host.origins.retain(|o| o.field != "connection_state");
+    host.origins.push(Origin {
+        field: "connection_state".into(),
+        vendor_value: Some(word.to_owned()),
+        provenance: Provenance::Converted,
+    });
+}
+
+/// True when the answer means that this cloud lacks the operation.
+fn is_missing_route(error: &Error) -> bool {
+    let detail = error.detail().and_then(|d| d.as_any().downcast_ref::<FalconDetail>());
+    detail.is_some_and(FalconDetail::is_missing_route)
+}
+
+/// A cursor of an endpoint that is gone: the listing must begin again.
+fn stale() -> Error {
+    Error::new(ErrorKind::CursorExpired, "the cursor is for an endpoint that this cloud no longer has")
+}
+
+/// A page of ids as raw JSON: the texts, and what is none.
+fn ids(items: &[Bytes], context: &map::Context, noun: Noun) -> (Vec<String>, Vec<Rejected>) {
+    let (mut ids, mut rejected) = (Vec::new(), Vec::new());
+    for item in items {
+        match serde_json::from_slice::<String>(item) {
+            Ok(id) => ids.push(id),
+            Err(_) => rejected.push(map::rejected(item, context, noun, "id", "it is not an id".to_owned())),
+        }
+    }
+    (ids, rejected)
+}
+
+/// Puts items into the order of the ids that were asked for. What was asked for and is not there is
+/// returned; what was not asked for comes last.
+fn in_order<T: Listing>(mut items: Vec<T>, rejected: &[Rejected], ids: &[String]) -> (Vec<T>, Vec<String>) {
+    let places: HashMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
+    items.sort_by_key(|item| places.get(item.uid()).copied().unwrap_or(usize::MAX));
+    let found: HashSet<&str> =
+        items.iter().map(T::uid).chain(rejected.iter().filter_map(|r| r.uid.as_deref())).collect();
+    let missing = ids.iter().filter(|id| !found.contains(id.as_str())).cloned().collect();
+    (items, missing)
+}
+
+/// `3 hosts were listed and are gone: …`.
+fn vanished(noun: Noun, missing: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut names = missing.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if missing.len() > SHOWN {
+        names.push_str(", …");
+    }
+    format!("{} of the {noun}s that were listed could not be read by id: {names}", missing.len())
+}
+
+fn capabilities() -> Capabilities {
+    use Feature::{AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList};
+    let base = Capabilities::new()
+        .with([AlertGet, AlertList, ConnectionState, ContainmentState, HostGet])
+        .with_restricted(HostList, "hosts that are hidden in the console are not listed")
+        .with_max_page(Noun::Host, api::hosts::MAX_PAGE)
+        .with_max_page(Noun::Alert, api::alerts::MAX_PAGE)
+        .with_sorts(Noun::Host, &hosts::sorts())
+        .with_sorts(Noun::Alert, &alerts::sorts());
+    filters::SERVED.iter().fold(base, |all, (noun, field, ops)| all.with_filter(*noun, field, ops))
+}
+
+#[async_trait]
+impl EdrProvider for Falcon {
+    fn tenant(&self) -> &TenantId {
+        self.client().http().tenant()
+    }
+
+    fn vendor(&self) -> &Vendor {
+        self.client().http().vendor()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.0.capabilities
+    }
+
+    async fn check(&self) -> Result<TenantCheck> {
+        let params = api::hosts::HostsParams { limit: Some(1), ..Default::default() };
+        let (cid, total) = match self.client().hosts(&params).await {
+            Ok(reply) => (reply.resources.first().and_then(|d| d.cid.clone()), reply.pagination().count()),
+            Err(error) if is_missing_route(&error) => {
+                (None, self.client().host_ids(&params).await?.pagination().count())
+            }
+            Err(error) => return Err(error),
+        };
+        let base = self.client().http().base();
+        let place = self.cloud().map_or_else(|| "an address of your own".to_owned(), |c| c.to_string());
+        let mut check = TenantCheck::default()
+            .found("cloud", format!("{place} ({})", base.host_str().unwrap_or_default()))
+            .found("token", "issued and accepted");
+        check.tenant_uid = cid.filter(|c| !c.trim().is_empty());
+        if let Some(cid) = check.tenant_uid.clone() {
+            check = check.found("cid", cid);
+        }
+        if let Some(total) = total {
+            check = check.found("hosts", total.to_string());
+        }
+        Ok(self.notices().into_iter().fold(check, |check, n| check.found("notice", n.message)))
+    }
+
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
+        gather(self.host_parts(query, cursor.cloned())).await
+    }
+
+    async fn host(&self, uid: &str) -> Result<Host> {
+        if !api::hosts::is_device_id(uid) {
+            let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a host"));
+            return Err(
+                self.named(error.with_hint("a device id has 32 hex digits"), api::hosts::ENTITIES.name)
+            );
+        }
+        let mut host = self.one(api::hosts::entities(&[uid]), uid, map::host).await?;
+        if let Err(error) = self.connect(std::slice::from_mut(&mut host)).await {
+            self.client().http().notice(format!("the connection state of {uid} is not known: {error}"));
+        }
+        Ok(host)
+    }
+
+    async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
+        gather(self.alert_parts(query, cursor.cloned())).await
+    }
+
+    async fn alert(&self, uid: &str) -> Result<Alert> {
+        if !api::alerts::is_composite_id(uid) {
+            let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of an alert"));
+            let hint = "use the composite id, such as <cid>:ind:<aid>:<number>-<pattern>-<number>";
+            return Err(self.named(error.with_hint(hint), api::alerts::ENTITIES.name));
+        }
+        self.one(api::alerts::entities(&[uid]), uid, map::alert).await
+    }
+
+    fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
+        let page = hosts::HostPage::open(self, query, cursor.as_ref());
+        stream::try_unfold(page, |page| async move {
+            let mut page = page?;
+            Ok(page.next().await?.map(|part| (part, Ok(page))))
+        })
+        .boxed()
+    }
+
+    fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
+        let page = alerts::AlertPage::open(self, query, cursor.as_ref());
+        stream::try_unfold(page, |page| async move {
+            let mut page = page?;
+            Ok(page.next().await?.map(|part| (part, Ok(page))))
+        })
+        .boxed()
+    }
+}
+
+/// The parts of a page as one.
+async fn gather<T>(mut parts: PartStream<'_, T>) -> Result<Page<T>> {
+    let mut page = Page::default();
+    while let Some(part) = parts.next().await {
+        page.absorb(part?);
+    }
+    Ok(page)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
