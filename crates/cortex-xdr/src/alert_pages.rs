@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::alerts::CAP;
 use crate::api::{self, AlertsPath, Order, PageRequest, Skeleton};
 use crate::dialect::is_path_missing;
-use crate::listing::{Reading, Tally};
+use crate::listing::{Reading, Tally, next_from, window};
 use crate::{CortexClient, Filters, Generation, map, push};
 
 /// The order of a listing.
@@ -54,7 +54,7 @@ impl By {
 }
 
 /// A place in a listing of alerts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Place {
     from: u64,
@@ -62,6 +62,8 @@ struct Place {
     edge: Option<i64>,
     /// The order in which the listing was begun.
     by: Option<By>,
+    /// The id of the item before, where the listing goes on by offset.
+    after: Option<String>,
 }
 
 /// The order that a query asks for.
@@ -176,10 +178,11 @@ pub(crate) async fn parts<'a>(
     let unstored = asked.by_default && client.is_unstored();
     let by = place.by.unwrap_or(if unstored { By::Happened } else { asked.by });
     let size = query.page_size().unwrap_or(api::MAX_WINDOW).clamp(1, api::MAX_WINDOW);
+    let first = place.by.is_none();
     let listing = Listing { client, query, generation, by, descending: asked.descending, size, place };
-    match listing.open().await {
+    match listing.clone().open().await {
         // Only where the order is nobody's wish, and no page has been read in it.
-        Err(error) if asked.by_default && by == By::Stored && place.by.is_none() && refuses_order(&error) => {
+        Err(error) if asked.by_default && by == By::Stored && first && refuses_order(&error) => {
             let other = Listing { by: By::Happened, ..listing };
             let parts = other.open().await?;
             client.refuses_stored();
@@ -197,7 +200,7 @@ fn refuses_order(error: &Error) -> bool {
 }
 
 /// One page of a listing.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Listing<'a> {
     client: &'a CortexClient,
     query: &'a AlertQuery,
@@ -220,6 +223,8 @@ impl<'a> Listing<'a> {
             decode: Box::new(move |raw| map::alert(&context, raw)),
             key: self.by.key(),
             descending: self.descending,
+            anchor: self.place.after.clone(),
+            from: self.place.from,
             end: Box::new(move |body, tally| self.end(source.envelope(body)?, tally)),
             operation: source.operation().name,
         };
@@ -235,7 +240,12 @@ impl<'a> Listing<'a> {
             (Some(edge), false) => filters.at_least(field, edge),
         };
         let order = if self.descending { Order::descending(field) } else { Order::ascending(field) };
-        PageRequest::window(self.place.from, self.size).filters(filters).order(order)
+        let (from, size) = self.window();
+        PageRequest::window(from, size).filters(filters).order(order)
+    }
+
+    fn window(&self) -> (u64, u32) {
+        window(self.place.from, self.place.after.as_deref(), self.size)
     }
 
     fn end(&self, envelope: Skeleton, tally: &Tally) -> Result<PageEnd> {
@@ -251,8 +261,9 @@ impl<'a> Listing<'a> {
     /// The place after this page. A full window always has one; a short one ends the listing, unless
     /// the vendor's count says that there is more: an empty window in the middle is passed over.
     fn next(&self, total: Option<u64>, tally: &Tally) -> Result<Option<Place>> {
-        let size = u64::from(self.size);
-        let to = self.place.from.saturating_add(size);
+        let (from, size) = self.window();
+        let to = next_from(from, size, tally);
+        let size = u64::from(size);
         let more = tally.arrived >= size || total.is_some_and(|total| to < total);
         if !more {
             return Ok(None);
@@ -262,9 +273,9 @@ impl<'a> Listing<'a> {
         match tally.last {
             Some(edge) if capped && to.saturating_add(size) > CAP && self.place.edge != Some(edge) => {
                 self.in_order(tally)?;
-                Ok(Some(Place { from: 0, edge: Some(edge), by }))
+                Ok(Some(Place { from: 0, edge: Some(edge), by, after: None }))
             }
-            _ => Ok(Some(Place { from: to, by, ..self.place })),
+            _ => Ok(Some(Place { from: to, by, edge: self.place.edge, after: tally.last_uid.clone() })),
         }
     }
 
@@ -337,29 +348,29 @@ mod tests {
         let (generation, by) = (Generation::Xdr3, By::Stored);
         let listing =
             Listing { client: cortex.client(), query: &query, generation, by, descending: true, size, place };
-        let tally = Tally { arrived, last: (arrived > 0).then_some(77), disordered: false };
+        let tally = Tally { arrived, last: (arrived > 0).then_some(77), ..Tally::default() };
         listing.next(total, &tally).unwrap()
     }
 
     fn at(from: u64, edge: Option<i64>) -> Place {
-        Place { from, edge, by: Some(By::Stored) }
+        Place { from, edge, by: Some(By::Stored), after: None }
     }
 
     #[test]
     fn a_window_ends_the_listing_or_leads_on() {
         let start = Place::default();
         for (place, arrived, total, expected) in [
-            (start, 100, Some(250), Some(at(100, None))),
+            (start.clone(), 100, Some(250), Some(at(100, None))),
             (at(200, None), 50, Some(250), None),
             (at(100, None), 0, Some(250), Some(at(200, None))),
-            (at(100, None), 40, Some(250), Some(at(200, None))),
+            (at(100, None), 40, Some(250), Some(at(140, None))),
             (at(200, None), 100, Some(300), Some(at(300, None))),
             (at(300, None), 0, Some(300), None),
-            (start, 100, None, Some(at(100, None))),
-            (start, 99, None, None),
-            (start, 0, Some(0), None),
+            (start.clone(), 100, None, Some(at(100, None))),
+            (start.clone(), 99, None, None),
+            (start.clone(), 0, Some(0), None),
         ] {
-            assert_eq!(next(place, 100, arrived, total), expected, "{place:?} {arrived} {total:?}");
+            assert_eq!(next(place.clone(), 100, arrived, total), expected, "{place:?} {arrived} {total:?}");
         }
     }
 
@@ -374,7 +385,7 @@ mod tests {
             (at(9_800, Some(77)), 100, Some(9_999), Some(at(9_900, Some(77)))),
             (at(100, Some(77)), 20, Some(120), None),
         ] {
-            assert_eq!(next(place, 100, arrived, total), expected, "{place:?} {arrived} {total:?}");
+            assert_eq!(next(place.clone(), 100, arrived, total), expected, "{place:?} {arrived} {total:?}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! One page as a stream of parts: items are decoded, mapped and checked while the body arrives.
 
-use edr_core::{Error, PageEnd, Part, PartStream, Query, Raw, Rejected, Result};
+use edr_core::{Drift, Error, PageEnd, Part, PartStream, Query, Raw, Rejected, Result};
 use edr_http::{ItemEvent, ItemReader};
 use futures_util::{StreamExt as _, stream};
 
-use crate::CortexClient;
+use crate::{CortexClient, api};
 
 /// What has arrived of a page.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Items, rejected and filtered ones included.
     pub(crate) arrived: u64,
@@ -15,16 +15,48 @@ pub(crate) struct Tally {
     pub(crate) last: Option<i64>,
     /// A key came out of order.
     pub(crate) disordered: bool,
+    /// The id of the last item that has one.
+    pub(crate) last_uid: Option<String>,
+    /// The item that the page before ended with has been seen again.
+    pub(crate) anchored: bool,
 }
 
 impl Tally {
-    fn count(&mut self, key: Option<i64>, descending: bool) {
+    fn count(&mut self, uid: Option<&str>, key: Option<i64>, descending: bool) {
         self.arrived += 1;
+        self.last_uid = uid.map(str::to_owned).or(self.last_uid.take());
         let Some(key) = key else { return };
         let back = self.last.is_some_and(|last| if descending { key > last } else { key < last });
         self.disordered |= back;
         self.last = Some(key);
     }
+}
+
+/// The windows of a listing overlap by one item. If what a window should begin after is not in it, the
+/// listing has moved up since, and items may have slipped between two windows. A listing that moved
+/// down brings items again, which a walk drops.
+pub(crate) fn drift(anchor: Option<&str>, from: u64, tally: &Tally) -> Drift {
+    match anchor {
+        None if from == 0 => Drift::None,
+        Some(_) if tally.anchored => Drift::None,
+        Some(_) if tally.arrived > 0 => Drift::Seen,
+        _ => Drift::Unknown,
+    }
+}
+
+/// Where a window begins and how large it is, so that it overlaps the one before and still brings
+/// something new.
+pub(crate) fn window(from: u64, anchor: Option<&str>, size: u32) -> (u64, u32) {
+    match anchor {
+        Some(_) if from > 0 => (from - 1, size.saturating_add(1).min(api::MAX_WINDOW)),
+        _ => (from, size),
+    }
+}
+
+/// Where the next window begins: after what arrived, or, when nothing new did, after the window.
+pub(crate) fn next_from(begun: u64, size: u32, tally: &Tally) -> u64 {
+    let news = tally.arrived - u64::from(tally.anchored);
+    begun.saturating_add(if news > 0 { tally.arrived } else { u64::from(size) })
 }
 
 type Decode<'a, T> = Box<dyn Fn(Raw) -> Result<T, Box<Rejected>> + Send + 'a>;
@@ -41,6 +73,10 @@ pub(crate) struct Reading<'a, Q: Query> {
     /// The key by which the listing is ordered, where it has one.
     pub(crate) key: fn(&Q::Item) -> Option<i64>,
     pub(crate) descending: bool,
+    /// The id that the page before ended with.
+    pub(crate) anchor: Option<String>,
+    /// Where the page should begin.
+    pub(crate) from: u64,
     /// Where the listing goes on, from the envelope and what has arrived.
     pub(crate) end: End<'a>,
     pub(crate) operation: &'static str,
@@ -82,6 +118,7 @@ impl<'a, Q: Query> Reading<'a, Q> {
                     let http = self.client.http();
                     e.with_operation(self.operation).with_tenant(http.tenant(), http.vendor())
                 };
+                part.drift = drift(self.anchor.as_deref(), self.from, tally);
                 part.end = Some((self.end)(&skeleton, tally).map_err(dressed)?);
                 part.warnings = self.client.warnings();
             }
@@ -93,7 +130,11 @@ impl<'a, Q: Query> Reading<'a, Q> {
         use edr_core::Listing as _;
         match (self.decode)(raw) {
             Ok(item) => {
-                tally.count((self.key)(&item), self.descending);
+                let known = self.meets_anchor(Some(item.uid()), tally);
+                tally.count(Some(item.uid()), (self.key)(&item), self.descending);
+                if known {
+                    return;
+                }
                 if self.query.matches(&item) {
                     part.items.push(item);
                 } else {
@@ -101,9 +142,20 @@ impl<'a, Q: Query> Reading<'a, Q> {
                 }
             }
             Err(rejected) => {
-                tally.count(None, self.descending);
+                let known = self.meets_anchor(rejected.uid.as_deref(), tally);
+                tally.count(rejected.uid.as_deref(), None, self.descending);
+                if known {
+                    return;
+                }
                 part.rejected.push(*rejected);
             }
         }
+    }
+
+    /// Looks for the item of the overlap; true when it stands where it should, and is no news.
+    fn meets_anchor(&self, uid: Option<&str>, tally: &mut Tally) -> bool {
+        let met = self.anchor.is_some() && self.anchor.as_deref() == uid;
+        tally.anchored |= met;
+        met && tally.arrived == 0
     }
 }

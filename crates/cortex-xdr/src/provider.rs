@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Order, PageRequest, Skeleton};
 use crate::client::CortexClient;
 use crate::config::CortexXdrBuilder;
-use crate::listing::{Reading, Tally};
+use crate::listing::{Reading, Tally, next_from, window};
 use crate::{Filters, Generation, alert_pages, auth, map, push};
 
 /// One tenant of Cortex XDR. Cheap to clone; clones share connections, pace and what was learned.
@@ -40,6 +40,8 @@ impl fmt::Debug for CortexXdr {
 #[derive(Serialize, Deserialize)]
 struct Place {
     from: u64,
+    /// The id of the item before.
+    after: Option<String>,
 }
 
 impl CortexXdr {
@@ -94,12 +96,13 @@ impl CortexXdr {
         cursor: Option<Cursor>,
     ) -> Result<PartStream<'a, Host>> {
         let order = host_order(query)?;
-        let from = match cursor {
-            Some(cursor) => cursor.open::<Place>(self.tenant(), Noun::Host, query.fingerprint())?.from,
-            None => 0,
+        let place = match cursor {
+            Some(cursor) => cursor.open::<Place>(self.tenant(), Noun::Host, query.fingerprint())?,
+            None => Place { from: 0, after: None },
         };
         let size = query.page_size().unwrap_or(api::MAX_WINDOW).clamp(1, api::MAX_WINDOW);
         let filters = push::hosts(query.filters(), self.client().known_generation());
+        let (from, size) = window(place.from, place.after.as_deref(), size);
         let plan = api::endpoints(&PageRequest::window(from, size).filters(filters).order(order));
         let context = self.client().context();
         let reading = Reading {
@@ -110,6 +113,8 @@ impl CortexXdr {
             decode: Box::new(move |raw| map::host(&context, raw)),
             key: |_| None,
             descending: false,
+            anchor: place.after,
+            from: place.from,
             end: Box::new(move |body, tally| self.host_end(query, from, size, body, tally)),
             operation: api::endpoints::GET_ENDPOINT.name,
         };
@@ -127,9 +132,11 @@ impl CortexXdr {
         tally: &Tally,
     ) -> Result<PageEnd> {
         let envelope = Skeleton::read(body, api::endpoints::LIST, api::endpoints::COUNT)?;
-        let to = from.saturating_add(u64::from(size));
+        let to = next_from(from, size, tally);
         let more = tally.arrived >= u64::from(size) || envelope.total.is_some_and(|total| to < total);
-        let seal = || Cursor::seal(self.tenant(), Noun::Host, query.fingerprint(), &Place { from: to });
+        // After an empty window nobody knows what the next one should begin after.
+        let place = Place { from: to, after: tally.last_uid.clone() };
+        let seal = || Cursor::seal(self.tenant(), Noun::Host, query.fingerprint(), &place);
         Ok(PageEnd { next: more.then(seal).transpose()?, total: envelope.total })
     }
 

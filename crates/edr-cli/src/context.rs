@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use edr::core::clock::{Clock as _, SystemClock};
 use edr::{Config, Estate, Options};
+use tokio::time::Instant;
 
 use crate::args::Globals;
 use crate::errors::Failure;
@@ -27,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) view: View,
     /// Standard output is a terminal.
     pub(crate) terminal: bool,
+    /// When the command began.
+    started: Instant,
 }
 
 /// The tenants of a command, and what keeps them alive.
@@ -53,7 +57,7 @@ impl Context {
             now: SystemClock.now(),
         };
         let report = Report::new(format.is_json(), globals.quiet);
-        Self { globals, report, interrupt, view, terminal }
+        Self { globals, report, interrupt, view, terminal, started: Instant::now() }
     }
 
     /// The present.
@@ -101,7 +105,9 @@ impl Context {
     /// Tells what is odd about the configuration, as far as it is about what is selected.
     fn warn_of(&self, session: &Session) -> Result<(), Failure> {
         let selected = self.selected(session)?;
-        let is_about = |w: &str, t: &edr::TenantConfig| w.strip_prefix(t.name.as_str()).is_some_and(|r| r.starts_with(": "));
+        let is_about = |w: &str, t: &edr::TenantConfig| {
+            w.strip_prefix(t.name.as_str()).is_some_and(|r| r.starts_with(": "))
+        };
         let others = |w: &str| session.config.tenants.iter().any(|t| is_about(w, t));
         let ours = |w: &&String| selected.iter().any(|t| is_about(w, t)) || !others(w);
         session.config.warnings.iter().filter(ours).for_each(|w| self.report.warn("configuration", None, w));
@@ -120,10 +126,16 @@ impl Context {
 
     /// Connects the tenants that are asked for.
     pub(crate) fn estate(&self, session: &Session) -> Result<Estate, Failure> {
-        let mut options = Options::default();
-        options.deadline = self.globals.timeout;
         self.selected(session)?;
-        Ok(Estate::connect(&session.config, &self.globals.selection(), &options)?)
+        let estate = Estate::connect(&session.config, &self.globals.selection(), &Options::default())?;
+        Ok(self.in_time(&estate))
+    }
+
+    /// The estate with what is left of `--timeout`, which is for the command as a whole.
+    pub(crate) fn in_time(&self, estate: &Estate) -> Estate {
+        let Some(timeout) = self.globals.timeout else { return estate.clone() };
+        let left = timeout.saturating_sub(self.started.elapsed());
+        estate.clone().with_deadline(left.max(Duration::from_millis(1)))
     }
 
     /// The tenants that are asked for. A name that does not exist is a mistake of the command line;

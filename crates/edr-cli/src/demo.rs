@@ -25,7 +25,8 @@ impl Demo {
             .cortex_hosts(CORTEX_HOSTS)
             .alerts(ALERTS)
             .enforce_limits(false);
-        let sim = builder.start().await.map_err(|e| Failure::Other(format!("the demo does not start: {e}")))?;
+        let sim =
+            builder.start().await.map_err(|e| Failure::Other(format!("the demo does not start: {e}")))?;
         let mut config = Config::from_toml(&sim.config_toml())?;
         // Its secrets open nothing but itself.
         config.warnings.clear();

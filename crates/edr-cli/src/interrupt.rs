@@ -18,6 +18,7 @@ pub(crate) struct Interrupt(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     raised: AtomicBool,
+    disarmed: AtomicBool,
     changed: Notify,
 }
 
@@ -30,7 +31,9 @@ impl Interrupt {
             signal().await;
             ours.raise();
             tokio::time::sleep(GRACE).await;
-            leave();
+            if !ours.0.disarmed.load(Ordering::Acquire) {
+                leave();
+            }
         });
         interrupt
     }
@@ -38,6 +41,11 @@ impl Interrupt {
     fn raise(&self) {
         self.0.raised.store(true, Ordering::Release);
         self.0.changed.notify_waiters();
+    }
+
+    /// From now on the program ends by itself.
+    pub(crate) fn disarm(&self) {
+        self.0.disarmed.store(true, Ordering::Release);
     }
 
     /// True once it was raised.

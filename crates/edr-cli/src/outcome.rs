@@ -127,7 +127,9 @@ impl Tally {
         match self.word() {
             Word::Complete => Exit::Complete,
             Word::Failed if self.errors().next().is_none() => Exit::NotFound,
-            Word::Failed => failed.reduce(|a, b| if a == b { a } else { Exit::Partial }).unwrap_or(Exit::Failed),
+            Word::Failed => {
+                failed.reduce(|a, b| if a == b { a } else { Exit::Partial }).unwrap_or(Exit::Failed)
+            }
             Word::Partial => Exit::Partial,
         }
     }
@@ -286,7 +288,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -318,12 +320,31 @@ mod tests {
     #[test]
     fn outcomes_have_their_lines_and_codes() {
         use ErrorKind::{Authentication, Network, Permission};
-        let gap = Outcome::Partial { gaps: vec![Gap { reason: "3 items missing".into(), missing: Some(3) }], error: None };
+        let gap = Outcome::Partial {
+            gaps: vec![Gap { reason: "3 items missing".into(), missing: Some(3) }],
+            error: None,
+        };
         for (outcomes, line, code) in [
-            (vec![("a", Outcome::Complete, 50_000), ("b", Outcome::Complete, 20_000)], "complete: 2 tenants, 70,000 hosts", 0),
-            (vec![("a", failed(Permission), 0), ("b", failed(Authentication), 0)], "failed: a failed (permission); b failed (authentication)", 4),
-            (vec![("a", failed(Network), 0), ("b", failed(Authentication), 0)], "failed: a failed (network); b failed (authentication)", 3),
-            (vec![("a", failed(Network), 0), ("b", Outcome::Complete, 1)], "partial: a failed (network); b complete, 1 host", 3),
+            (
+                vec![("a", Outcome::Complete, 50_000), ("b", Outcome::Complete, 20_000)],
+                "complete: 2 tenants, 70,000 hosts",
+                0,
+            ),
+            (
+                vec![("a", failed(Permission), 0), ("b", failed(Authentication), 0)],
+                "failed: a failed (permission); b failed (authentication)",
+                4,
+            ),
+            (
+                vec![("a", failed(Network), 0), ("b", failed(Authentication), 0)],
+                "failed: a failed (network); b failed (authentication)",
+                3,
+            ),
+            (
+                vec![("a", failed(Network), 0), ("b", Outcome::Complete, 1)],
+                "partial: a failed (network); b complete, 1 host",
+                3,
+            ),
             (vec![("a", gap, 7)], "partial: a partial, 7 hosts (3 items missing)", 3),
         ] {
             let tally = tally(&outcomes);
@@ -336,18 +357,26 @@ mod tests {
         let mut stopped = tally(&[("a", Outcome::Complete, 7)]);
         stopped.expect(&"b".into(), &"cortex".into());
         stopped.interrupted = true;
-        assert_eq!(stopped.line(), "partial: interrupted after 7 hosts; b partial, 0 hosts (stopped); a complete, 7 hosts");
+        assert_eq!(
+            stopped.line(),
+            "partial: interrupted after 7 hosts; b partial, 0 hosts (stopped); a complete, 7 hosts"
+        );
         assert_eq!(stopped.exit().code(), 130);
         let mut absent = tally(&[("a", Outcome::Complete, 0)]);
         absent.missing = 1;
-        assert_eq!((absent.line().as_str(), absent.exit().code()), ("failed: 1 host not found; a complete, 0 hosts", 5));
+        assert_eq!(
+            (absent.line().as_str(), absent.exit().code()),
+            ("failed: 1 host not found; a complete, 0 hosts", 5)
+        );
     }
 
     #[test]
     fn many_good_tenants_are_counted() {
-        let mut all: Vec<(String, Outcome, u64)> = (0..9).map(|i| (format!("t{i}"), Outcome::Complete, 5)).collect();
+        let mut all: Vec<(String, Outcome, u64)> =
+            (0..9).map(|i| (format!("t{i}"), Outcome::Complete, 5)).collect();
         all[3].1 = failed(ErrorKind::Network);
-        let refs: Vec<(&str, Outcome, u64)> = all.iter().map(|(t, o, n)| (t.as_str(), o.clone(), *n)).collect();
+        let refs: Vec<(&str, Outcome, u64)> =
+            all.iter().map(|(t, o, n)| (t.as_str(), o.clone(), *n)).collect();
         assert_eq!(tally(&refs).line(), "partial: t3 failed (network); 8 tenants complete, 40 hosts");
     }
 

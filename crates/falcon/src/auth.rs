@@ -6,13 +6,12 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use edr_core::{Error, ErrorKind, Result, RetryStatus};
-use edr_http::{Authenticator, Failure, HttpClient, RequestPlan, TokenCache};
+use edr_http::{Authenticator, Failure, HttpClient, RequestPlan, Token, TokenCache};
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -61,6 +60,17 @@ impl OAuth2 {
         })
     }
 
+    /// The token, minted anew where the tenant has moved.
+    async fn token(&self) -> Result<Arc<Token>> {
+        let get = || self.cache.get(|life| margin(life, self.jitter), || self.mint());
+        let token = get().await.map_err(outlived)?;
+        if !self.is_elsewhere() {
+            return Ok(token);
+        }
+        self.cache.invalidate(token.generation);
+        get().await.map_err(outlived)
+    }
+
     fn place(&self) -> std::sync::MutexGuard<'_, Option<Url>> {
         self.minted_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,13 +116,13 @@ fn granted(body: &[u8]) -> Result<(SecretString, Duration)> {
 
 #[async_trait]
 impl Authenticator for OAuth2 {
+    /// Before the URL is made, because the mint may find the tenant in another cloud.
+    async fn prepare(&self, _: &RequestPlan) -> Result<()> {
+        self.token().await.map(drop)
+    }
+
     async fn authorize(&self, _: &RequestPlan, headers: &mut HeaderMap) -> Result<u64> {
-        let get = || self.cache.get(|life| margin(life, self.jitter), || self.mint());
-        let mut token = get().await.map_err(outlived)?;
-        if self.is_elsewhere() {
-            self.cache.invalidate(token.generation);
-            token = get().await.map_err(outlived)?;
-        }
+        let token = self.token().await?;
         let text = format!("Bearer {}", token.secret.expose_secret());
         let mut value = HeaderValue::from_str(&text)
             .map_err(|_| Error::new(ErrorKind::Decode, "the token cannot be put into a header"))?;

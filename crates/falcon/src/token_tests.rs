@@ -106,9 +106,11 @@ async fn discovery_follows_the_region_once_and_says_so() {
     assert_eq!(found.items.len(), 1);
     assert!(found.warnings.iter().any(|w| w.message.contains("us-2")), "{:?}", found.warnings);
     assert_eq!(falcon.cloud(), Some(Cloud::Us2));
-    let tokens: Vec<_> = log.to(TOKEN).into_iter().map(|s| s.host).collect();
-    assert_eq!(tokens, ["api.crowdstrike.com", "api.us-2.crowdstrike.com"]);
-    assert_eq!(log.to(HOSTS).last().unwrap().host, "api.us-2.crowdstrike.com");
+    let sent: Vec<_> = log.all().into_iter().map(|s| (s.host, s.path)).collect();
+    let us2 = "api.us-2.crowdstrike.com".to_owned();
+    let expected = [("api.crowdstrike.com".to_owned(), TOKEN.to_owned()), (us2.clone(), TOKEN.to_owned())];
+    assert_eq!(sent[..2], expected);
+    assert_eq!(sent[2..], [(us2, HOSTS.to_owned())]);
     let before = log.all().len();
     read(&falcon).await;
     assert_eq!(log.all().len(), before + 1, "the region is remembered");

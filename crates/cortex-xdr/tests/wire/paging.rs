@@ -20,14 +20,15 @@ async fn hosts_come_in_windows_of_a_hundred_oldest_first() {
     let all = cortex.collect_hosts(&HostQuery::new()).await.unwrap();
     assert_eq!((all.items.len(), all.outcome.is_complete()), (250, true));
     let windows: Vec<_> = log.all().iter().map(Seen::window).collect();
-    assert_eq!(windows, [(0, 100), (100, 200), (200, 300)]);
+    // Each begins with the item that the one before ended with, by which a shift is noticed.
+    assert_eq!(windows, [(0, 100), (99, 199), (198, 298)]);
     assert_eq!(log.all()[0].data["sort"], json!({"field": "first_seen", "keyword": "ASC"}));
     assert_eq!(log.all()[0].data.get("filters"), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_or_short_window_before_the_total_is_passed_over() {
-    for (at, left) in [(100, 0), (100, 30), (0, 0)] {
+    for (at, left) in [(99, 0), (99, 30), (0, 0)] {
         let first = std::sync::atomic::AtomicBool::new(true);
         let (cortex, _) = tenant(move |seen| {
             let (from, to) = seen.window();
@@ -44,6 +45,23 @@ async fn an_empty_or_short_window_before_the_total_is_passed_over() {
             all.warnings
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_leaves_while_another_joins_hides_nobody() {
+    // After the first window host 5 is gone and host 250 is new: the count stays what it was.
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let (cortex, log) = tenant(move |seen| {
+        let later = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0;
+        let all: Vec<u64> = (0..250).filter(|n| !later || *n != 5).chain(later.then_some(250)).collect();
+        let (from, to) = seen.window();
+        let list: Vec<_> =
+            all.iter().skip(from as usize).take((to - from) as usize).map(|n| host(*n)).collect();
+        ok(&json!({"reply": {"total_count": all.len(), "endpoints": list}}))
+    });
+    let all = cortex.collect_hosts(&HostQuery::new()).await.unwrap();
+    assert!(all.outcome.is_complete(), "{}", all.outcome.summary());
+    assert_eq!((all.items.len(), log.len() > 3), (251, true));
 }
 
 #[tokio::test(start_paused = true)]

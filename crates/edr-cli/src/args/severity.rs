@@ -34,7 +34,8 @@ fn known() -> String {
 
 /// The words of all choices together, least first, each once.
 pub(crate) fn words(choices: &[SeverityChoice]) -> Vec<&'static str> {
-    let chosen = |s: &Severity| choices.iter().any(|c| c.severity == *s || (c.above && s.rank() > c.severity.rank()));
+    let chosen =
+        |s: &Severity| choices.iter().any(|c| c.severity == *s || (c.above && s.rank() > c.severity.rank()));
     Severity::KNOWN.iter().filter(|s| chosen(s)).map(Severity::as_str).collect()
 }
 

@@ -1,11 +1,12 @@
 //! `get`: things by id or name, from all tenants.
 
 use std::collections::HashSet;
+use std::io;
 
-use edr::{Alert, Estate, Host};
 use edr::core::TenantId;
-use futures_util::{FutureExt as _, StreamExt as _};
+use edr::{Alert, Estate, Host};
 use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::args::Get;
 use crate::context::Context;
@@ -76,7 +77,10 @@ async fn search<T: Findable>(context: &Context, estate: &Estate, get: &Get) -> H
     let mut tally = Tally::new(T::NOUNS, context.globals.timeout.is_some());
     estate.members().iter().for_each(|m| tally.expect(&m.tenant, &m.vendor));
     let mut hunt = Hunt { tally, items: Vec::new(), keys: HashSet::new(), missing: Vec::new() };
-    let searches = get.terms.iter().map(|term| T::find(estate, term).map(move |found| (term, found)));
+    let searches = get.terms.iter().map(|term| async move {
+        let estate = context.in_time(estate);
+        (term, T::find(&estate, term).await)
+    });
     let mut searches = futures_util::stream::iter(searches).buffered(AT_ONCE);
     loop {
         let next = tokio::select! {
@@ -113,16 +117,18 @@ impl<T: Findable> Hunt<T> {
 
 fn print<T: Findable>(context: &Context, items: &[T]) -> Result<(), Failure> {
     let mut output = Output::open(context.view.format.is_table());
-    let mut out = output.writer();
+    let written = write(context, items, &mut output);
+    output.close(&context.interrupt)?;
+    Ok(written?)
+}
+
+fn write<T: Findable>(context: &Context, items: &[T], output: &mut Output) -> io::Result<()> {
     if context.view.format.is_table() && context.view.columns.is_none() {
-        card::print(items, &context.view, &mut out)?;
-    } else {
-        let mut sink = sink::<T>(&context.view, out);
-        items.iter().try_for_each(|item| sink.item(item))?;
-        sink.finish()?;
+        return card::print(items, &context.view, output);
     }
-    output.close();
-    Ok(())
+    let mut sink = sink::<T>(&context.view, Box::new(output));
+    items.iter().try_for_each(|item| sink.item(item))?;
+    sink.finish()
 }
 
 fn conclude<T: Findable>(context: &Context, hunt: Hunt<T>) -> Exit {

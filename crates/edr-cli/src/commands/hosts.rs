@@ -19,18 +19,21 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
 async fn list(context: Context, list: HostList) -> Result<Exit, Failure> {
     context.check_view::<Host>(list.reach.raw)?;
     let filters = filters(&context, &list)?;
-    let connection = asks_connection(&context, &list, &filters);
     let fields = listing::fields::<Host>(&context, &filters);
     let terms = listing::read_terms(&list.terms)?;
+    let few = list.reach.limit.or((!terms.is_empty()).then_some(terms.len() as u64));
+    let connection = asks_connection(&context, list.online, few, &filters);
     let wants = Wants { query: Wanted { filters, fields, page_size: None, connection }, terms };
     listing::run::<Host>(context, wants, list.reach).await
 }
 
 fn filters(context: &Context, list: &HostList) -> Result<Vec<Filter>, Failure> {
     let mut filters = listing::expressions(Noun::Host, &list.terms, context)?;
-    for (field, values) in
-        [("os.type", &list.platform), ("connection_state", &list.status), ("containment_state", &list.containment)]
-    {
+    for (field, values) in [
+        ("os.type", &list.platform),
+        ("connection_state", &list.status),
+        ("containment_state", &list.containment),
+    ] {
         filters.extend(listing::alternatives(Noun::Host, field, values, context)?);
     }
     if let Some(time) = &list.last_seen {
@@ -39,15 +42,15 @@ fn filters(context: &Context, list: &HostList) -> Result<Vec<Filter>, Failure> {
     Ok(filters)
 }
 
-/// Whether hosts are online costs calls of its own at one vendor: it is asked where it is shown or
-/// filtered on, and not for listings of any length that a program reads.
-fn asks_connection(context: &Context, list: &HostList, filters: &[Filter]) -> bool {
+/// Whether hosts are online costs calls of its own at one vendor: it is asked where it is shown,
+/// filtered on, or wanted of a few hosts, and not for listings of any length that a program reads.
+fn asks_connection(context: &Context, online: bool, few: Option<u64>, filters: &[Filter]) -> bool {
     const FIELD: &str = "connection_state";
-    if list.online || filters.iter().any(|f| f.field().name == FIELD) {
+    if online || filters.iter().any(|f| f.field().name == FIELD) {
         return true;
     }
     match &context.view.columns {
         Some(columns) => columns.iter().any(|c| c == FIELD),
-        None => context.view.format.is_table() || list.reach.limit.is_some_and(|l| l <= listing::GATHERED),
+        None => context.view.format.is_table() || few.is_some_and(|n| n <= listing::GATHERED),
     }
 }

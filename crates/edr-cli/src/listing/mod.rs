@@ -6,7 +6,9 @@ mod terms;
 use std::io;
 
 use edr::core::{Listing, Raw};
-use edr::{Alert, AlertQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Noun, Op, TenantId};
+use edr::{
+    Alert, AlertQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Noun, Op, TenantId,
+};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::args::{Reach, Terms};
@@ -173,7 +175,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn read<T: Kind>(&mut self, mut stream: EstateStream<T>, taker: &mut dyn Taker<T>) -> io::Result<()> {
+    async fn read<T: Kind>(
+        &mut self,
+        mut stream: EstateStream<T>,
+        taker: &mut dyn Taker<T>,
+    ) -> io::Result<()> {
         while !taker.is_full() {
             let ready = stream.next().now_or_never();
             let event = match ready {
@@ -225,7 +231,8 @@ impl Reader<'_> {
         self.rejected += 1;
         if self.rejected <= TOLD {
             let uid = rejected.uid.as_deref().unwrap_or("without a readable id");
-            let message = format!("{} {uid} cannot be decoded and is left out: {}", rejected.noun, rejected.reason);
+            let message =
+                format!("{} {uid} cannot be decoded and is left out: {}", rejected.noun, rejected.reason);
             self.context.report.warn("rejected", Some(&rejected.tenant), &message);
         }
     }
@@ -240,9 +247,9 @@ pub(crate) async fn run<T: Kind>(mut context: Context, wants: Wants, reach: Reac
     estate.members().iter().for_each(|m| tally.expect(&m.tenant, &m.vendor));
     let mut reader = Reader { context: &context, tally, raw: reach.raw, rejected: 0 };
     let mut output = Output::open(context.view.format.is_table());
-    let printed = print::<T>(&mut reader, &estate, wants, reach, output.writer()).await;
+    let printed = print::<T>(&mut reader, &estate, wants, reach, &mut output).await;
     context.report.stop_progress();
-    output.close();
+    output.close(&context.interrupt)?;
     printed?;
     Ok(conclude(&context, &reader))
 }
@@ -252,16 +259,18 @@ async fn print<T: Kind>(
     estate: &Estate,
     wants: Wants,
     reach: Reach,
-    out: Box<dyn io::Write>,
+    out: &mut Output,
 ) -> Result<(), Failure> {
-    let mut sink = sink::<T>(&reader.context.view, out);
+    let mut sink = sink::<T>(&reader.context.view, Box::new(out));
     let limit = reach.limit.or_else(|| (reader.context.is_short() && !reach.all).then_some(FIRST));
     match (wants.terms.is_empty(), limit.filter(|l| *l <= GATHERED)) {
         (false, _) => {
             let found = terms::find(reader, estate, &wants).await?;
             cut(reader, found, limit, sink.as_mut())?;
         }
-        (true, Some(limit)) => gathered(reader, estate, wants.query, limit, reach.limit.is_some(), sink.as_mut()).await?,
+        (true, Some(limit)) => {
+            gathered(reader, estate, wants.query, limit, reach.limit.is_some(), sink.as_mut()).await?
+        }
         (true, None) => through(reader, estate, wants.query, limit, sink.as_mut()).await?,
     }
     reader.context.report.stop_progress();
@@ -352,7 +361,8 @@ fn note_cut(reader: &Reader<'_>) {
 fn conclude(context: &Context, reader: &Reader<'_>) -> Exit {
     let report = &context.report;
     if reader.rejected > TOLD {
-        let message = format!("{} more items cannot be decoded and are left out", grouped(reader.rejected - TOLD));
+        let message =
+            format!("{} more items cannot be decoded and are left out", grouped(reader.rejected - TOLD));
         report.warn("rejected", None, &message);
     }
     reader.tally.gaps().for_each(|(tenant, reason)| report.warn("gap", Some(tenant), reason));

@@ -142,7 +142,7 @@ impl<T: Kind> Hunt<T> {
             }
             let mut wanted = query.clone();
             wanted.filters.push(filter);
-            reader.read(T::open(estate, wanted), self).await?;
+            reader.read(T::open(&reader.context.in_time(estate), wanted), self).await?;
         }
         Ok(())
     }
@@ -215,7 +215,9 @@ mod tests {
     #[test]
     fn a_host_answers_to_name_id_and_address() {
         let host = crate::output::fixture::host();
-        let mut hunt = Hunt::<Host>::new(&["win-build-01", &host.uid.to_uppercase(), "10.0.0.5", "WIN"].map(str::to_owned));
+        let mut hunt = Hunt::<Host>::new(
+            &["win-build-01", &host.uid.to_uppercase(), "10.0.0.5", "WIN"].map(str::to_owned),
+        );
         assert_eq!(hunt.answers(&host), [host.uid.as_str(), "10.0.0.5"]);
         hunt.any_case = true;
         assert_eq!(hunt.answers(&host).len(), 3);

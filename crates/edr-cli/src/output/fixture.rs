@@ -34,7 +34,13 @@ pub(crate) fn host() -> Host {
     h.site = some("Paris");
     h.kind = HostType::Server;
     h.roles = vec!["build".into()];
-    h.os = Os { platform: Platform::Windows, name: some("Windows Server 2022"), version: some("10.0"), build: some("20348"), kernel: some("10.0.20348") };
+    h.os = Os {
+        platform: Platform::Windows,
+        name: some("Windows Server 2022"),
+        version: some("10.0"),
+        build: some("20348"),
+        kernel: some("10.0.20348"),
+    };
     h.serial_number = some("SN-1");
     h.smbios_uuid = some("4c4c4544-0000-2010-8020-80c04f202020");
     h.manufacturer = some("Dell Inc.");
@@ -53,9 +59,12 @@ pub(crate) fn host() -> Host {
     h.fs_containment_state = some("normal");
     h.is_hidden = Some(false);
     h.is_vdi = Some(false);
-    for (days, time) in
-        [(400, &mut h.first_seen), (90, &mut h.boot_time), (399, &mut h.installed), (9, &mut h.contained_time)]
-    {
+    for (days, time) in [
+        (400, &mut h.first_seen),
+        (90, &mut h.boot_time),
+        (399, &mut h.installed),
+        (9, &mut h.contained_time),
+    ] {
         *time = Some(now() - TimeDelta::days(days));
     }
     h.last_seen = Some(now() - TimeDelta::minutes(3));
@@ -66,8 +75,15 @@ pub(crate) fn host() -> Host {
     h.owner_email = some("ann@corp.example");
     h.groups = vec![Group { uid: some("g1"), name: some("Build") }];
     h.tags = vec![Tag { source: some("FalconGroupingTags"), value: "gold".into() }];
-    h.cloud = Some(Cloud { provider: some("aws"), account: some("1234"), region: some("eu-west-3"), zone: some("eu-west-3a"), instance_uid: some("i-1") });
-    h.k8s = Some(Kubernetes { cluster: some("c"), namespace: some("n"), pod: some("p"), container: some("x") });
+    h.cloud = Some(Cloud {
+        provider: some("aws"),
+        account: some("1234"),
+        region: some("eu-west-3"),
+        zone: some("eu-west-3a"),
+        instance_uid: some("i-1"),
+    });
+    h.k8s =
+        Some(Kubernetes { cluster: some("c"), namespace: some("n"), pod: some("p"), container: some("x") });
     h.criticality = some("high");
     h.risk = Some(Risk { score: 71.5, higher_is_worse: false, level: some("medium") });
     h.console_url = some("https://falcon.example/hosts/0f3a");
@@ -106,7 +122,9 @@ fn attack() -> Attack {
 }
 
 fn evidences() -> Vec<Evidence> {
-    let end = |ip: &str, port| Some(NetworkEndpoint { ip: ip.parse().ok(), port: Some(port), ..NetworkEndpoint::default() });
+    let end = |ip: &str, port| {
+        Some(NetworkEndpoint { ip: ip.parse().ok(), port: Some(port), ..NetworkEndpoint::default() })
+    };
     let network = NetworkActivity {
         local: end("10.0.0.5", 50123),
         remote: end("198.51.100.9", 443),
@@ -116,7 +134,11 @@ fn evidences() -> Vec<Evidence> {
     let file = File { path: Some("C:\\Users\\ann\\invoice.docm".into()), ..File::default() };
     vec![
         Evidence { process: Some(process()), network: Some(network), ..Evidence::default() },
-        Evidence { file: Some(file), dns: Some(Dns { query: "evil.example".into(), time: None }), ..Evidence::default() },
+        Evidence {
+            file: Some(file),
+            dns: Some(Dns { query: "evil.example".into(), time: None }),
+            ..Evidence::default()
+        },
     ]
 }
 
@@ -162,14 +184,16 @@ pub(crate) fn alert() -> Alert {
     a.labels = vec!["phishing".into()];
     a.comments = vec![Comment { text: "looking".into(), author: some("eve"), time: Some(now()) }];
     a.console_url = some("https://falcon.example/alerts/77");
-    a.anomalies = vec![Anomaly { field: Cow::Borrowed("x"), value: "2610".into(), reason: Cow::Borrowed("future") }];
+    a.anomalies =
+        vec![Anomaly { field: Cow::Borrowed("x"), value: "2610".into(), reason: Cow::Borrowed("future") }];
     a
 }
 
 /// A later alert of the other vendor.
 pub(crate) fn other_alert() -> Alert {
     let mut a = Alert::new("cortex", "globex", "4711", "{}");
-    a.title = "Uncommon remote service started by a long chain of processes that nobody has seen before".into();
+    a.title =
+        "Uncommon remote service started by a long chain of processes that nobody has seen before".into();
     a.created_time = Some(now() - TimeDelta::seconds(20));
     a.severity = Severity::Critical;
     a.status = AlertStatus::InProgress;

@@ -33,7 +33,8 @@ impl Shape {
         let node = match &self.columns {
             None => node,
             Some(columns) => {
-                let names: Vec<&str> = IDENTITY.into_iter().chain(columns.iter().map(String::as_str)).collect();
+                let names: Vec<&str> =
+                    IDENTITY.into_iter().chain(columns.iter().map(String::as_str)).collect();
                 node.project(&names)
             }
         };

@@ -53,7 +53,8 @@ impl Node {
             if names.contains(&full.as_str()) {
                 return Some((key, value));
             }
-            let inside = names.iter().any(|n| n.strip_prefix(full.as_str()).is_some_and(|t| t.starts_with('.')));
+            let inside =
+                names.iter().any(|n| n.strip_prefix(full.as_str()).is_some_and(|t| t.starts_with('.')));
             inside.then(|| (key, value.keep(&full, names)))
         });
         Self::Map(kept.collect())

@@ -40,7 +40,9 @@ impl<'a, T: Record> Table<'a, T> {
     fn cell(&self, column: &Column<T>, item: &T) -> Cell {
         let value = (column.get)(item);
         let (words, tone) = match &value {
-            Value::Time(time) if self.view.format == Format::Table => (ago(*time, self.view.now), Tone::Plain),
+            Value::Time(time) if self.view.format == Format::Table => {
+                (ago(*time, self.view.now), Tone::Plain)
+            }
             Value::Time(time) => (self.view.zone.short(*time), Tone::Plain),
             Value::Empty => (String::new(), Tone::Plain),
             Value::Text(word) if column.look != Look::Plain => column.look.dress(word),
@@ -68,17 +70,19 @@ impl<'a, T: Record> Table<'a, T> {
         let heads: Vec<Cell> =
             self.columns.iter().map(|c| Cell { text: title(c.name), tone: Tone::Head }).collect();
         let widths: Vec<usize> = (0..heads.len()).map(|i| widest(&heads, rows, i)).collect();
-        let layout = self.arrange(&widths);
+        let full: Vec<bool> =
+            (0..heads.len()).map(|i| rows.iter().any(|(_, c)| !c[i].text.is_empty())).collect();
+        let layout = self.arrange(&widths, &full);
         self.row(&layout, &heads)?;
         Ok(layout)
     }
 
     /// The table of its own choice fits the terminal; columns that were asked for are all shown.
-    fn arrange(&self, widths: &[usize]) -> Vec<(usize, usize)> {
+    fn arrange(&self, widths: &[usize], full: &[bool]) -> Vec<(usize, usize)> {
         if self.view.format == Format::Wide || self.view.columns.is_some() {
             return widths.iter().copied().enumerate().collect();
         }
-        arrange(T::TABLE, widths, self.view.width)
+        arrange(T::TABLE, widths, full, self.view.width)
     }
 
     fn row(&mut self, layout: &[(usize, usize)], cells: &[Cell]) -> io::Result<()> {
@@ -101,9 +105,10 @@ fn widest<K>(heads: &[Cell], rows: &[(K, Vec<Cell>)], index: usize) -> usize {
     cells.max().unwrap_or(0).max(text::width(&heads[index].text))
 }
 
-/// Leaves columns out until the least widths fit, then narrows the widest.
-fn arrange(fits: &[Fit], widths: &[usize], room: usize) -> Vec<(usize, usize)> {
-    let mut kept: Vec<usize> = (0..widths.len()).collect();
+/// Leaves columns out, those without a value first, until the least widths fit; then narrows the
+/// widest.
+fn arrange(fits: &[Fit], widths: &[usize], full: &[bool], room: usize) -> Vec<(usize, usize)> {
+    let mut kept: Vec<usize> = (0..widths.len()).filter(|i| full[*i] || fits[*i].leaves == 0).collect();
     let least = |i: &usize| widths[*i].min(fits[*i].least);
     while total(kept.iter().map(least)) > room {
         let Some(gone) = kept.iter().copied().filter(|i| fits[*i].leaves > 0).max_by_key(|i| fits[*i].leaves)
@@ -114,7 +119,9 @@ fn arrange(fits: &[Fit], widths: &[usize], room: usize) -> Vec<(usize, usize)> {
     }
     let mut layout: Vec<(usize, usize)> = kept.iter().map(|i| (*i, widths[*i])).collect();
     while total(layout.iter().map(|(_, w)| *w)) > room {
-        let Some(wide) = layout.iter_mut().filter(|(i, w)| *w > least(i)).max_by_key(|(_, w)| *w) else { break };
+        let Some(wide) = layout.iter_mut().filter(|(i, w)| *w > least(i)).max_by_key(|(_, w)| *w) else {
+            break;
+        };
         wide.1 -= 1;
     }
     layout

@@ -35,7 +35,12 @@ fn print<T: Record>(view: &View, items: &[T]) -> String {
 }
 
 fn bare_hosts() -> Vec<Host> {
-    [evil_host(), host()].map(|mut h| { h.raw = edr::core::Raw::default(); h }).to_vec()
+    [evil_host(), host()]
+        .map(|mut h| {
+            h.raw = edr::core::Raw::default();
+            h
+        })
+        .to_vec()
 }
 
 fn alerts() -> Vec<Alert> {
@@ -161,7 +166,9 @@ fn every_column_is_a_field_of_the_model() {
             let value = (column.get)(item);
             assert_ne!(value, super::columns::Value::Empty, "{} is empty in the fixture", column.name);
         }
-        for name in T::TABLE.iter().map(|f| f.name).chain(T::PIPE.iter().copied()).chain(T::WIDE.iter().copied()) {
+        for name in
+            T::TABLE.iter().map(|f| f.name).chain(T::PIPE.iter().copied()).chain(T::WIDE.iter().copied())
+        {
             assert!(T::column(name).is_some(), "{name}");
         }
         assert!(T::TABLE.iter().all(|f| T::PIPE.contains(&f.name)));
@@ -186,4 +193,28 @@ fn a_long_table_is_printed_in_blocks() {
     assert_eq!(text.lines().count(), 10_002);
     assert!(text.lines().nth(1).unwrap().contains("H10001"));
     assert!(text.lines().last().unwrap().contains("H10000"));
+}
+
+/// The contract in writing names the columns of the program.
+#[test]
+fn the_documentation_lists_the_columns() {
+    let page = include_str!("../../../../docs/OUTPUT.md");
+    for names in [Host::PIPE, Host::WIDE, Alert::PIPE, Alert::WIDE] {
+        let line = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" ");
+        assert!(page.contains(&line), "{line}");
+    }
+}
+
+/// Every field that a record can have stands in the contract.
+#[test]
+fn the_documentation_lists_the_fields() {
+    let page = include_str!("../../../../docs/OUTPUT.md");
+    let fields =
+        |json: Json| json.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let all =
+        [serde_json::to_value(host()).unwrap(), serde_json::to_value(alert()).unwrap()].map(fields).concat();
+    for field in all {
+        let named = [format!("`{field}`"), format!("`{field}[]`")].iter().any(|n| page.contains(n));
+        assert!(named, "{field}");
+    }
 }

@@ -66,7 +66,8 @@ pub(crate) fn ago(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 fn span(age: TimeDelta) -> Option<String> {
-    let units = [(age.num_days(), 'd'), (age.num_hours(), 'h'), (age.num_minutes(), 'm'), (age.num_seconds(), 's')];
+    let units =
+        [(age.num_days(), 'd'), (age.num_hours(), 'h'), (age.num_minutes(), 'm'), (age.num_seconds(), 's')];
     units.into_iter().find(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}"))
 }
 

@@ -18,7 +18,10 @@ fn both_vendors_are_there() {
             assert!(records.iter().filter(|r| r["vendor"] == vendor).count() <= 200);
         }
         let outcome = run.objects().pop().unwrap();
-        assert_eq!((&outcome["type"], &outcome["outcome"]), (&Value::from("outcome"), &Value::from("complete")));
+        assert_eq!(
+            (&outcome["type"], &outcome["outcome"]),
+            (&Value::from("outcome"), &Value::from("complete"))
+        );
         assert_eq!(outcome["items"].as_u64().unwrap(), records.len() as u64);
     }
 }
@@ -74,9 +77,20 @@ fn limits_are_kept_and_told() {
     let tenants: BTreeSet<&str> = records.iter().map(|r| r["tenant"].as_str().unwrap()).collect();
     assert_eq!(tenants.len(), 2, "both share the limit");
     assert!(hosts.objects().iter().any(|o| o["code"] == "cut"), "{}", hosts.err);
-    let alerts = edr(&["alerts", "list", "--demo", "-o", "jsonl", "--limit", "10"]).ends(0).records();
-    let times: Vec<&str> = alerts.iter().map(|a| a["created_time"].as_str().unwrap()).collect();
-    assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
+    let newest = |words: &[&str]| -> Vec<(String, String)> {
+        let records = edr(words).ends(0).records();
+        records.iter().map(|a| (text(a, "created_time"), text(a, "uid"))).collect()
+    };
+    let ten = newest(&["alerts", "list", "--demo", "-o", "jsonl", "--limit", "10", "--until", "1d"]);
+    let mut all = newest(&["alerts", "list", "--demo", "-o", "jsonl", "--until", "1d"]);
+    all.sort_by(|a, b| b.cmp(a));
+    let uids = |list: &[(String, String)]| list.iter().map(|(_, uid)| uid.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(uids(&ten), uids(&all[..10]), "the newest of all tenants");
+    assert_eq!(ten.len(), 10);
+}
+
+fn text(record: &Value, key: &str) -> String {
+    record[key].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -87,7 +101,9 @@ fn filters_hold() {
         edr(&all).ends(0).records()
     };
     let both = list(&["--platform", "linux,macos"]);
-    assert!(!both.is_empty() && both.iter().all(|h| h["os"]["type"] == "linux" || h["os"]["type"] == "macos"));
+    assert!(
+        !both.is_empty() && both.iter().all(|h| h["os"]["type"] == "linux" || h["os"]["type"] == "macos")
+    );
     let online = list(&["--status", "online"]);
     assert!(!online.is_empty() && online.iter().all(|h| h["connection_state"] == "online"));
     let seen = list(&["--last-seen", "1d", "--filter", "type = server"]);
@@ -109,7 +125,8 @@ fn alerts_are_chosen_by_severity_status_and_time() {
     let some = list(&["--severity", "low,critical", "--status", "new,in_progress"]);
     assert!(some.iter().all(|a| a["severity"] == "low" || a["severity"] == "critical"));
     assert!(some.iter().all(|a| a["status"] == "new" || a["status"] == "in_progress"));
-    let (all, since, until) = (list(&[]).len(), list(&["--since", "10d"]).len(), list(&["--until", "10d"]).len());
+    let (all, since, until) =
+        (list(&[]).len(), list(&["--since", "10d"]).len(), list(&["--until", "10d"]).len());
     assert!(since > 0 && until > 0 && since + until == all, "{since} + {until} = {all}");
 }
 
@@ -146,9 +163,11 @@ fn what_is_not_there_is_5_and_what_is_half_there_is_3() {
 
 #[test]
 fn columns_and_zones_are_honoured() {
-    let csv = edr(&["hosts", "list", "--demo", "--columns", "hostname,os.type", "-o", "csv", "--limit", "3"]).ends(0);
+    let csv = edr(&["hosts", "list", "--demo", "--columns", "hostname,os.type", "-o", "csv", "--limit", "3"])
+        .ends(0);
     assert!(csv.out.starts_with("hostname,os.type\n") && csv.out.lines().count() == 4, "{}", csv.out);
-    let json = edr(&["hosts", "list", "--demo", "--columns", "hostname", "-o", "jsonl", "--limit", "1"]).ends(0);
+    let json =
+        edr(&["hosts", "list", "--demo", "--columns", "hostname", "-o", "jsonl", "--limit", "1"]).ends(0);
     let keys: Vec<String> = json.records()[0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys.len(), 4, "{keys:?}");
     let zone = edr(&["alerts", "list", "--demo", "--tz", "+02:00", "-o", "jsonl", "--limit", "1"]).ends(0);

@@ -1,5 +1,6 @@
 //! The built program, end to end: against its own demo and against the simulator it serves.
 #![cfg(feature = "sim")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod demo;
 mod faults;

@@ -29,7 +29,8 @@ fn names_come_from_a_file_and_from_standard_input() {
     let found = sim.edr(&["hosts", "list", "--from", file.to_str().unwrap(), "-o", "jsonl"]).ends(0);
     assert_eq!(identities(&found.records()).len(), names.len());
     let mut child = sim.command(&["hosts", "list", "--from", "-", "-o", "jsonl"]);
-    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{}\nnobody\n", names[0]).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -55,9 +56,18 @@ fn connection_is_asked_where_it_is_wanted() {
 #[test]
 fn tenants_are_listed_without_secrets_and_tested() {
     let sim = Sim::serve(&[], "[]");
-    let secrets: Vec<String> = sim.ready["tenants"].as_array().unwrap().iter().flat_map(|t| {
-        ["client_secret", "api_key"].iter().filter_map(|k| t[*k].as_str()).map(str::to_owned).collect::<Vec<_>>()
-    }).collect();
+    let secrets: Vec<String> = sim.ready["tenants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|t| {
+            ["client_secret", "api_key"]
+                .iter()
+                .filter_map(|k| t[*k].as_str())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
     assert_eq!(secrets.len(), 2);
     for words in [["tenants", "list"], ["tenants", "test"]] {
         for format in ["table", "json", "yaml", "csv"] {
@@ -65,7 +75,8 @@ fn tenants_are_listed_without_secrets_and_tested() {
             assert!(secrets.iter().all(|s| !run.out.contains(s) && !run.err.contains(s)));
         }
     }
-    let rows: Vec<Value> = serde_json::from_str(&sim.edr(&["tenants", "test", "-o", "json"]).ends(0).out).unwrap();
+    let rows: Vec<Value> =
+        serde_json::from_str(&sim.edr(&["tenants", "test", "-o", "json"]).ends(0).out).unwrap();
     assert!(rows.iter().all(|r| r["result"] == "ok" && r["findings"].is_array()), "{rows:?}");
     let listed = sim.edr(&["tenants", "list", "--vendor", "cortex"]).ends(0);
     assert!(listed.out.contains("cortex-1") && !listed.out.contains("falcon-1"), "{}", listed.out);
@@ -79,6 +90,10 @@ fn a_plain_secret_warns_and_an_open_file_warns() {
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
     let mut command = crate::support::command(&["tenants", "list", "-t", "falcon-1", "--config"]);
     let run = crate::support::run(command.arg(&open)).ends(0);
-    assert!(run.err.contains("can be read by others") && run.err.contains("falcon-1: client_secret"), "{}", run.err);
+    assert!(
+        run.err.contains("can be read by others") && run.err.contains("falcon-1: client_secret"),
+        "{}",
+        run.err
+    );
     assert!(!run.err.contains("cortex-1"), "only what is selected: {}", run.err);
 }

@@ -24,8 +24,11 @@ impl Run {
 
     /// The objects on standard error; every line must be one.
     pub(crate) fn objects(&self) -> Vec<Value> {
-        let objects: Vec<Value> =
-            self.err.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
+        let objects: Vec<Value> = self
+            .err
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}")))
+            .collect();
         for object in &objects {
             let kind = object["type"].as_str().unwrap();
             assert!(["error", "warning", "outcome"].contains(&kind), "{object}");

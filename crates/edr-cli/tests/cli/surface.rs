@@ -41,7 +41,9 @@ fn mistakes_are_objects_where_json_is_asked_for() {
         let objects = edr(&words).ends(2).objects();
         let error = objects.last().unwrap();
         assert_eq!((&error["type"], &error["code"]), (&"error".into(), &"usage".into()), "{words:?}");
-        for key in ["tenant", "vendor", "operation", "vendor_code", "trace_id", "retryable", "message", "hint"] {
+        for key in
+            ["tenant", "vendor", "operation", "vendor_code", "trace_id", "retryable", "message", "hint"]
+        {
             assert!(error.get(key).is_some(), "{words:?}: {key}");
         }
     }
@@ -61,9 +63,15 @@ fn a_broken_configuration_is_1_and_names_the_place() {
         ("[tenants.a]\nvendor = 'sentinel'\n", "vendor 'sentinel' is not known"),
         ("[tenants.a\n", "line 1"),
         ("[tenants.a]\nvendor = 'falcon'\nclient_id = 'x'\n", "client_secret is missing"),
-        ("[tenants.a]\nvendor = 'falcon'\ncloud = 'mars-1'\nclient_id = 'x'\nclient_secret = 'canary'\n", "mars-1"),
+        (
+            "[tenants.a]\nvendor = 'falcon'\ncloud = 'mars-1'\nclient_id = 'x'\nclient_secret = 'canary'\n",
+            "mars-1",
+        ),
         ("[tenants.a]\nvendor = 'falcon'\nclient_id = 'x'\nclient_secret = { env = 'NOT_SET' }\n", "NOT_SET"),
-        ("[tenants.a]\nvendor = 'cortex'\nfqdn = 'not a host'\napi_key_id = 1\napi_key = 'canary'\n", "paloaltonetworks.com"),
+        (
+            "[tenants.a]\nvendor = 'cortex'\nfqdn = 'not a host'\napi_key_id = 1\napi_key = 'canary'\n",
+            "paloaltonetworks.com",
+        ),
     ] {
         crate::support::write_private(&path, text);
         let run = run(command(&["hosts", "list"]).env("EDR_CONFIG", &path)).ends(1);

@@ -113,6 +113,27 @@ impl Falcon {
         Ok(())
     }
 
+    /// The customer id of the first host, and how many there are: the smallest listing that there is.
+    async fn probe(&self) -> Result<(Option<String>, Option<u64>)> {
+        let params = api::hosts::HostsParams { limit: Some(1), ..Default::default() };
+        if !self.0.hosts_by_scroll.load(Ordering::Relaxed) {
+            match self.client().hosts(&params).await {
+                Ok(reply) => {
+                    let cid = reply.resources.first().and_then(|d| d.cid.clone());
+                    return Ok((cid, reply.pagination().count()));
+                }
+                Err(error) if is_missing_route(&error) => {
+                    self.0.hosts_by_scroll.store(true, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let ids = self.client().host_ids(&params).await?;
+        let replies = self.client().hosts_by_id(&ids.resources).await?;
+        let cid = replies.iter().flat_map(|r| &r.resources).find_map(|d| d.cid.clone());
+        Ok((cid, ids.pagination().count()))
+    }
+
     /// The one item of an entity call, by its id.
     async fn one<T: Listing>(
         &self,
@@ -225,14 +246,7 @@ impl EdrProvider for Falcon {
     }
 
     async fn check(&self) -> Result<TenantCheck> {
-        let params = api::hosts::HostsParams { limit: Some(1), ..Default::default() };
-        let (cid, total) = match self.client().hosts(&params).await {
-            Ok(reply) => (reply.resources.first().and_then(|d| d.cid.clone()), reply.pagination().count()),
-            Err(error) if is_missing_route(&error) => {
-                (None, self.client().host_ids(&params).await?.pagination().count())
-            }
-            Err(error) => return Err(error),
-        };
+        let (cid, total) = self.probe().await?;
         let base = self.client().http().base();
         let place = self.cloud().map_or_else(|| "an address of your own".to_owned(), |c| c.to_string());
         let mut check = TenantCheck::default()

@@ -422,6 +422,16 @@ async fn a_check_tells_cloud_customer_and_size() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_of_an_old_cloud_tells_the_same() {
+    let asked = AtomicU64::new(0);
+    let (falcon, log) = falcon(move |sent| old_cloud(sent, 7, 999, &asked));
+    for _ in 0..2 {
+        assert_eq!(falcon.check().await.unwrap().tenant_uid, Some("c".repeat(32)));
+    }
+    assert_eq!(log.to(HOSTS).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_serves_its_own_query_alone() {
     let (falcon, _) = falcon(|sent| listing(sent, 25));
     let query = HostQuery::new().page_size(10);

@@ -2,6 +2,8 @@
 
 mod rows;
 
+use std::io;
+
 use edr::core::TenantCheck;
 use edr::{Member, Outcome, TenantId, Vendor};
 
@@ -48,12 +50,15 @@ async fn test(mut context: Context) -> Result<Exit, Failure> {
 
 fn print<T: Record>(context: &Context, rows: &[T]) -> Result<(), Failure> {
     let mut output = Output::open(context.view.format.is_table());
-    let mut sink = sink::<T>(&context.view, output.writer());
+    let written = write(context, rows, &mut output);
+    output.close(&context.interrupt)?;
+    Ok(written?)
+}
+
+fn write<T: Record>(context: &Context, rows: &[T], output: &mut Output) -> io::Result<()> {
+    let mut sink = sink::<T>(&context.view, Box::new(output));
     rows.iter().try_for_each(|row| sink.item(row))?;
-    sink.finish()?;
-    drop(sink);
-    output.close();
-    Ok(())
+    sink.finish()
 }
 
 fn conclude(context: &Context, checked: &[(Member, edr::Result<TenantCheck>)]) -> Exit {

@@ -7,8 +7,8 @@ use edr::{Member, SecretSource, TenantConfig, TenantId, Vendor, VendorConfig};
 use serde::Serialize;
 
 use super::key;
-use crate::output::columns::{Column, Fit, Value, columns, fit, list, maybe, text, words};
 use crate::output::Record;
+use crate::output::columns::{Column, Fit, Value, columns, fit, list, maybe, text, words};
 
 /// A tenant of the configuration.
 #[derive(Debug, Serialize)]
@@ -53,7 +53,9 @@ impl TenantRow {
             },
             VendorConfig::Falcon { cloud, base_url, client_secret, member_cid, .. } => Self {
                 uid: member_cid.clone(),
-                address: Some(base_url.as_ref().map_or_else(|| cloud_name(cloud.as_ref()), |a| without_credentials(a))),
+                address: Some(
+                    base_url.as_ref().map_or_else(|| cloud_name(cloud.as_ref()), |a| without_credentials(a)),
+                ),
                 secret: source(client_secret),
                 ..self
             },
@@ -106,7 +108,8 @@ impl Record for TenantRow {
         fit("key_type", 8, 2),
         fit("secret", 16, 0),
     ];
-    const PIPE: &'static [&'static str] = &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret"];
+    const PIPE: &'static [&'static str] =
+        &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret"];
     const WIDE: &'static [&'static str] =
         &["tenant", "vendor", "uid", "address", "tags", "key_type", "generation", "secret"];
 
@@ -172,9 +175,9 @@ impl Record for TestRow {
         fit("tenant", 12, 0),
         fit("vendor", 6, 0),
         fit("result", 6, 0),
-        fit("findings", 20, 0),
-        fit("error", 20, 0),
-        fit("hint", 20, 1),
+        fit("findings", 20, 3),
+        fit("error", 20, 1),
+        fit("hint", 20, 2),
     ];
     const PIPE: &'static [&'static str] = &["tenant", "vendor", "uid", "result", "findings", "error", "hint"];
     const WIDE: &'static [&'static str] = Self::PIPE;

@@ -112,7 +112,8 @@ fn connection(network: &NetworkActivity) -> String {
 }
 
 fn endpoint(end: &NetworkEndpoint) -> String {
-    let host = end.ip.map(|ip| ip.to_string()).or_else(|| end.hostname.clone()).unwrap_or_else(|| "?".to_owned());
+    let host =
+        end.ip.map(|ip| ip.to_string()).or_else(|| end.hostname.clone()).unwrap_or_else(|| "?".to_owned());
     end.port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }
 

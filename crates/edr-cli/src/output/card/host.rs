@@ -88,7 +88,11 @@ const CLOUD: &[(&str, &str)] = &[
 ];
 
 fn network(host: &Host, page: &mut Page<'_>) {
-    let names =
-        [("ip", "address"), ("network_interfaces", "interfaces"), ("external_ip", "seen from"), ("default_gateway", "gateway")];
+    let names = [
+        ("ip", "address"),
+        ("network_interfaces", "interfaces"),
+        ("external_ip", "seen from"),
+        ("default_gateway", "gateway"),
+    ];
     page.columns(host, &names);
 }

@@ -121,7 +121,8 @@ fn device(alert: &Alert) -> Option<&Host> {
 /// The most exact id: sub-technique, technique, tactic; a name where there is no id.
 fn technique(attack: &Attack) -> Option<Cow<'_, str>> {
     let parts = [&attack.sub_technique, &attack.technique, &attack.tactic];
-    let id = |part: &'_ &Option<edr::core::AttackRef>| part.as_ref().and_then(|p| p.uid.is_some().then_some(()));
+    let id =
+        |part: &'_ &Option<edr::core::AttackRef>| part.as_ref().and_then(|p| p.uid.is_some().then_some(()));
     let best = parts.iter().find(|p| id(p).is_some()).or_else(|| parts.iter().find(|p| p.is_some()))?;
     best.as_ref().and_then(|part| borrowed(part.uid.as_ref().or(part.name.as_ref())))
 }
