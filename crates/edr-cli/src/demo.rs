@@ -24,12 +24,26 @@ impl Demo {
             .falcon_hosts(FALCON_HOSTS)
             .cortex_hosts(CORTEX_HOSTS)
             .alerts(ALERTS)
+            .sensor_delay(std::time::Duration::ZERO)
             .enforce_limits(false);
         let sim =
             builder.start().await.map_err(|e| Failure::Other(format!("the demo does not start: {e}")))?;
+        for tenant in ["falcon-1", "cortex-1"] {
+            contain_some(&sim, tenant);
+        }
         let mut config = Config::from_toml(&sim.config_toml())?;
         // Its secrets open nothing but itself.
         config.warnings.clear();
         Ok(Self { config, _sim: sim })
+    }
+}
+
+/// A few hosts are contained, and one that is off line waits for it, so that there is something to see.
+fn contain_some(sim: &edr_sim::Sim, tenant: &str) {
+    let Some(estate) = sim.estate(tenant) else { return };
+    let (online, offline): (Vec<u64>, Vec<u64>) = (0..estate.host_count()).partition(|i| estate.online(*i));
+    for index in online.iter().skip(9).step_by(31).take(2).chain(offline.iter().take(1)) {
+        // A host that is contained already is as good.
+        let _ = estate.request_contain(*index);
     }
 }

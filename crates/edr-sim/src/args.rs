@@ -73,7 +73,11 @@ pub struct ServeArgs {
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| format!("{text} is not ADDR:PORT"))?;
-    if address.ip().is_loopback() { Ok(address) } else { Err("the simulator listens on loopback only".to_owned()) }
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the simulator listens on loopback only".to_owned())
+    }
 }
 
 fn generation(text: &str) -> Result<u8, String> {
@@ -97,7 +101,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
         rest = &rest[digits..];
         let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let millis = unit(&rest[..letters]).and_then(|ms| number.checked_mul(ms)).filter(|ms| *ms < 1 << 52).ok_or_else(wrong)?;
+        let millis = unit(&rest[..letters])
+            .and_then(|ms| number.checked_mul(ms))
+            .filter(|ms| *ms < 1 << 52)
+            .ok_or_else(wrong)?;
         total = total.saturating_add(Duration::from_millis(millis));
         rest = &rest[letters..];
     }
@@ -133,7 +140,8 @@ impl ServeArgs {
             .sensor_delay(self.sensor_delay);
         if let Some(path) = &self.faults {
             let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
-            let rules = parse_rules(&text).map_err(|why| SimError::Invalid(format!("{}: {why}", path.display())))?;
+            let rules =
+                parse_rules(&text).map_err(|why| SimError::Invalid(format!("{}: {why}", path.display())))?;
             builder = builder.faults(rules);
         }
         Ok(builder)

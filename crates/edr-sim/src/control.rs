@@ -60,7 +60,12 @@ pub(crate) fn set_online(state: &SimState, tenant: &str, id: &str, online: bool)
 }
 
 /// Adds alerts, and notes it. Returns the index of the first.
-pub(crate) fn add_alerts(state: &SimState, tenant: &str, count: u64, late_by: Duration) -> Result<u64, String> {
+pub(crate) fn add_alerts(
+    state: &SimState,
+    tenant: &str,
+    count: u64,
+    late_by: Duration,
+) -> Result<u64, String> {
     let found = state.tenant(tenant).ok_or_else(|| format!("no tenant {tenant}"))?;
     if found.estate.host_count() == 0 {
         return Err(format!("{tenant} has no hosts that could have alerts"));
@@ -71,7 +76,13 @@ pub(crate) fn add_alerts(state: &SimState, tenant: &str, count: u64, late_by: Du
     let late_ms = i64::try_from(late_by.as_millis()).map_err(|_| "late_by is too long".to_owned())?;
     let before = found.estate.alert_count();
     let first = found.estate.add_alerts(count, late_ms);
-    state.log.push(tenant, "sim/alerts", "alerts", json!({"count": before}), json!({"count": before + count}));
+    state.log.push(
+        tenant,
+        "sim/alerts",
+        "alerts",
+        json!({"count": before}),
+        json!({"count": before + count}),
+    );
     Ok(first)
 }
 
@@ -169,7 +180,12 @@ async fn front(State(state): Shared) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(page, "  {:<12} {hosts} hosts, {alerts} alerts, {asked} requests", tenant.name);
     }
-    let _ = writeln!(page, "\nfaults in force: {}\naccepted mutations: {}", state.faults.list().len(), state.log.entries().len());
+    let _ = writeln!(
+        page,
+        "\nfaults in force: {}\naccepted mutations: {}",
+        state.faults.list().len(),
+        state.log.entries().len()
+    );
     page.push_str(concat!(
         "\nGET /sim/log\nGET /sim/requests\nGET /sim/clock\nPOST /sim/clock {\"advance\": \"30m\"}\n",
         "PATCH /sim/hosts/{tenant}/{id} {\"online\": false}\nPOST /sim/alerts {\"tenant\", \"count\", \"late_by\"}\n",

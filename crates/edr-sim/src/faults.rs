@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::estate::hash::{mix2, mix_str};
+use crate::estate::hash::{mix_str, mix2};
 
 /// What goes wrong below the level of the vendor's handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,10 @@ pub enum FaultKind {
 
 impl FaultKind {
     fn is_page(self) -> bool {
-        matches!(self, Self::BadItem | Self::EmptyPage | Self::RepeatCursor | Self::ExpiredCursor | Self::Drift)
+        matches!(
+            self,
+            Self::BadItem | Self::EmptyPage | Self::RepeatCursor | Self::ExpiredCursor | Self::Drift
+        )
     }
 }
 
@@ -169,7 +172,16 @@ impl From<FaultForm> for Fault {
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
-        Self { kind, after: false, retry_after_secs: 1, delay_ms: None, bytes: None, shift: 1, seconds: 600, location: None }
+        Self {
+            kind,
+            after: false,
+            retry_after_secs: 1,
+            delay_ms: None,
+            bytes: None,
+            shift: 1,
+            seconds: 600,
+            location: None,
+        }
     }
 }
 
@@ -241,7 +253,15 @@ impl FaultRule {
     #[must_use]
     pub fn always(operation: &str, fault: impl Into<Fault>) -> Self {
         let fault = fault.into();
-        Self { operation: operation.to_owned(), tenant: None, nth: None, probability: None, always: Some(true), fault, seed: None }
+        Self {
+            operation: operation.to_owned(),
+            tenant: None,
+            nth: None,
+            probability: None,
+            always: Some(true),
+            fault,
+            seed: None,
+        }
     }
 
     /// A rule that makes the `n`th call of an operation fail.
@@ -251,7 +271,10 @@ impl FaultRule {
     }
 
     fn matches(&self, operation: &str, tenant: Option<&str>) -> bool {
-        let named = self.operation == "*" || canonical(&self.operation) == operation;
+        let rule = canonical(&self.operation);
+        // A Cortex path may be given without its version.
+        let tail = operation.strip_suffix(rule).is_some_and(|head| head.ends_with('/'));
+        let named = rule == "*" || rule == operation || tail;
         named && self.tenant.as_deref().is_none_or(|t| Some(t) == tenant)
     }
 
@@ -268,7 +291,9 @@ impl FaultRule {
 
     /// Why a rule makes no sense, if it does not.
     fn fault_of(&self) -> Option<String> {
-        let choices = usize::from(self.nth.is_some()) + usize::from(self.probability.is_some()) + usize::from(self.always.is_some());
+        let choices = usize::from(self.nth.is_some())
+            + usize::from(self.probability.is_some())
+            + usize::from(self.always.is_some());
         if choices > 1 {
             return Some("give one of nth, probability and always".to_owned());
         }
@@ -285,7 +310,10 @@ pub fn canonical(operation: &str) -> &str {
         "PostEntitiesAlertsV2" => "GetV2",
         "PatchEntitiesAlertsV3" => "UpdateV3",
         "GetOnlineState_V1" => "GetOnlineState.V1",
-        other => other.trim_start_matches("/public_api/").trim_end_matches('/'),
+        other => {
+            let path = other.trim_matches('/');
+            path.strip_prefix("public_api/").unwrap_or(path)
+        }
     }
 }
 
@@ -399,7 +427,11 @@ impl Faults {
 /// # Errors
 /// What is wrong with it.
 pub fn parse_rules(text: &[u8]) -> Result<Vec<FaultRule>, String> {
-    serde_json::from_slice(text).map_err(|e| format!("fault rules are a JSON array of {{operation, tenant, nth|probability|always, fault, seed}}: {e}"))
+    serde_json::from_slice(text).map_err(|e| {
+        format!(
+            "fault rules are a JSON array of {{operation, tenant, nth|probability|always, fault, seed}}: {e}"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -414,7 +446,8 @@ mod tests {
 
     #[test]
     fn nth_counts_matching_calls_from_one() {
-        let faults = rules(r#"[{"operation":"A","nth":2,"fault":"500"},{"operation":"A","nth":[3,4],"fault":"503"}]"#);
+        let faults =
+            rules(r#"[{"operation":"A","nth":2,"fault":"500"},{"operation":"A","nth":[3,4],"fault":"503"}]"#);
         let kinds: Vec<_> = (0..5).map(|_| faults.pick("A", None).map(|f| f.kind)).collect();
         let unavailable = Some(FaultKind::Unavailable);
         assert_eq!(kinds, [None, Some(FaultKind::Internal), unavailable, unavailable, None]);
@@ -441,14 +474,18 @@ mod tests {
 
     #[test]
     fn page_and_transport_faults_are_counted_apart() {
-        let faults = rules(r#"[{"operation":"A","fault":{"kind":"drift","shift":-2}},{"operation":"A","nth":1,"fault":"gzip"}]"#);
+        let faults = rules(
+            r#"[{"operation":"A","fault":{"kind":"drift","shift":-2}},{"operation":"A","nth":1,"fault":"gzip"}]"#,
+        );
         assert_eq!(faults.page("A", "t"), Some(PageFault::Drift { shift: -2 }));
         assert_eq!(faults.pick("A", Some("t")).unwrap().kind, FaultKind::Gzip);
     }
 
     #[test]
     fn other_names_are_understood() {
-        let faults = rules(r#"[{"operation":"PostEntitiesAlertsV2","fault":"401"},{"operation":"/public_api/v1/x/","fault":"401"}]"#);
+        let faults = rules(
+            r#"[{"operation":"PostEntitiesAlertsV2","fault":"401"},{"operation":"/public_api/v1/x/","fault":"401"}]"#,
+        );
         assert!(faults.pick("GetV2", None).is_some());
         assert!(faults.pick("v1/x", None).is_some());
     }

@@ -45,7 +45,9 @@ struct Call {
 fn identify(state: &SimState, front: Front, parts: &Parts, body: &Bytes) -> Call {
     match front {
         Front::Falcon => Call {
-            operation: crate::falcon::operation(&parts.method, parts.uri.path()).unwrap_or("unknown").to_owned(),
+            operation: crate::falcon::operation(&parts.method, parts.uri.path())
+                .unwrap_or("unknown")
+                .to_owned(),
             tenant: crate::falcon::tenant_of(state, parts, body),
         },
         Front::Cortex(tenant) => {
@@ -96,7 +98,13 @@ async fn pass(state: Arc<SimState>, front: Front, request: Request, next: Next) 
 }
 
 /// The handler's answer, or what the fault makes of it.
-async fn answer(state: &SimState, front: Front, fault: Option<Fault>, mut request: Request, next: Next) -> Response {
+async fn answer(
+    state: &SimState,
+    front: Front,
+    fault: Option<Fault>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Some(fault) = fault else { return next.run(request).await };
     if fault.kind == FaultKind::StallHeaders {
         tokio::time::sleep(Duration::from_millis(fault.delay_ms.unwrap_or(30_000))).await;

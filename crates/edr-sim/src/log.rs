@@ -43,7 +43,14 @@ impl MutationLog {
     }
 
     /// Notes a mutation.
-    pub fn push(&self, tenant: &str, operation: &str, target: &str, before: impl Into<Value>, after: impl Into<Value>) {
+    pub fn push(
+        &self,
+        tenant: &str,
+        operation: &str,
+        target: &str,
+        before: impl Into<Value>,
+        after: impl Into<Value>,
+    ) {
         lock(&self.entries).push(Mutation {
             time: rfc3339(self.clock.now_ms()),
             tenant: tenant.to_owned(),
@@ -154,7 +161,11 @@ impl RequestLog {
     #[must_use]
     pub fn report(&self) -> RequestReport {
         let seen = lock(&self.seen);
-        RequestReport { total: seen.total, counters: seen.counters.clone(), last: seen.last.iter().cloned().collect() }
+        RequestReport {
+            total: seen.total,
+            counters: seen.counters.clone(),
+            last: seen.last.iter().cloned().collect(),
+        }
     }
 
     /// Forgets all of them.

@@ -42,8 +42,14 @@ fn cortex_error(status: StatusCode, code: u16, message: &str) -> Response {
 pub(crate) fn instead(real_ms: i64, front: Front, fault: &Fault, path: &str) -> Response {
     use FaultKind as K;
     match fault.kind {
-        K::TooMany | K::TooManySeconds | K::TooManyDate | K::TooManyEpoch | K::TooManyBare => too_many(real_ms, front, fault),
-        K::Internal => refuse(front, StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error: Please provide trace-id='sim' to support"),
+        K::TooMany | K::TooManySeconds | K::TooManyDate | K::TooManyEpoch | K::TooManyBare => {
+            too_many(real_ms, front, fault)
+        }
+        K::Internal => refuse(
+            front,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal Server Error: Please provide trace-id='sim' to support",
+        ),
         K::BadGateway => page(StatusCode::BAD_GATEWAY, "502 Bad Gateway"),
         K::Unavailable => refuse(front, StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         K::GatewayTimeout => page(StatusCode::GATEWAY_TIMEOUT, "504 Gateway Time-out"),
@@ -52,7 +58,8 @@ pub(crate) fn instead(real_ms: i64, front: Front, fault: &Fault, path: &str) -> 
         K::Unauthorized => unauthorized(front),
         K::Scope => scope(front),
         K::Reset => close(),
-        K::Garbage => (StatusCode::OK, [(CONTENT_TYPE, JSON)], Bytes::from_static(b"\x00\xff\xfe{{not json")).into_response(),
+        K::Garbage => (StatusCode::OK, [(CONTENT_TYPE, JSON)], Bytes::from_static(b"\x00\xff\xfe{{not json"))
+            .into_response(),
         K::Html => page(StatusCode::OK, "Please sign in to the proxy"),
         K::EmptyBody => (StatusCode::OK, [(CONTENT_TYPE, JSON)], Body::empty()).into_response(),
         K::Oversized => oversized(fault.bytes.unwrap_or(64 << 20)),
@@ -63,8 +70,17 @@ pub(crate) fn instead(real_ms: i64, front: Front, fault: &Fault, path: &str) -> 
 
 fn business(front: Front) -> Response {
     match front {
-        Front::Falcon => envelope::service_error(StatusCode::INTERNAL_SERVER_ERROR, "detectsapi", 400, "the request cannot be carried out"),
-        Front::Cortex(_) => cortex_error(StatusCode::INTERNAL_SERVER_ERROR, 500, "No endpoint was found for creating the requested action"),
+        Front::Falcon => envelope::service_error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "detectsapi",
+            400,
+            "the request cannot be carried out",
+        ),
+        Front::Cortex(_) => cortex_error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            500,
+            "No endpoint was found for creating the requested action",
+        ),
     }
 }
 
@@ -125,7 +141,9 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 fn page(status: StatusCode, title: &str) -> Response {
-    let html = format!("<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
+    let html = format!(
+        "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
+    );
     (status, [(CONTENT_TYPE, HeaderValue::from_static("text/html"))], html).into_response()
 }
 
@@ -190,7 +208,8 @@ fn broken(half: Bytes) -> Body {
 fn drip(bytes: Bytes, fault: &Fault) -> Body {
     let pause = Duration::from_millis(fault.delay_ms.unwrap_or(200));
     let size = usize::try_from(fault.bytes.unwrap_or(64)).unwrap_or(64).max(1);
-    let drops: Vec<Bytes> = (0..bytes.len()).step_by(size).map(|at| bytes.slice(at..bytes.len().min(at + size))).collect();
+    let drops: Vec<Bytes> =
+        (0..bytes.len()).step_by(size).map(|at| bytes.slice(at..bytes.len().min(at + size))).collect();
     Body::from_stream(stream::iter(drops).then(move |drop| async move {
         tokio::time::sleep(pause).await;
         Ok::<_, Infallible>(drop)

@@ -25,7 +25,11 @@ pub(crate) struct Listening {
 }
 
 /// Binds an address and serves `app` on it until `stop` changes.
-pub(crate) async fn listen(address: SocketAddr, app: Router, stop: watch::Receiver<bool>) -> io::Result<Listening> {
+pub(crate) async fn listen(
+    address: SocketAddr,
+    app: Router,
+    stop: watch::Receiver<bool>,
+) -> io::Result<Listening> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let task = tokio::spawn(accept(listener, app, stop));

@@ -231,19 +231,30 @@ impl SimBuilder {
         let control = ports.serve(crate::control::router(Arc::clone(&state)), &stopped).await?;
         let mut listening = vec![control];
         let mut tenants = Vec::new();
-        let falcon = ports.serve(gated(crate::falcon::router(Arc::clone(&state)), &state, Front::Falcon), &stopped).await?;
+        let falcon = ports
+            .serve(gated(crate::falcon::router(Arc::clone(&state)), &state, Front::Falcon), &stopped)
+            .await?;
         for (number, tenant) in state.tenants.iter().enumerate() {
             let address = match tenant.vendor {
                 Vendor::Falcon => falcon.address,
                 Vendor::Cortex => {
-                    let router = gated(crate::cortex::router(Arc::clone(&state), number), &state, Front::Cortex(number));
+                    let router = gated(
+                        crate::cortex::router(Arc::clone(&state), number),
+                        &state,
+                        Front::Cortex(number),
+                    );
                     let cortex = ports.serve(router, &stopped).await?;
                     listening.push(cortex);
                     listening[listening.len() - 1].address
                 }
             };
             let access = access(&tenant.credentials);
-            tenants.push(TenantInfo { name: tenant.name.clone(), vendor: tenant.vendor, base_url: format!("http://{address}"), access });
+            tenants.push(TenantInfo {
+                name: tenant.name.clone(),
+                vendor: tenant.vendor,
+                base_url: format!("http://{address}"),
+                access,
+            });
         }
         let control_url = format!("http://{}", listening[0].address);
         listening.push(falcon);
@@ -253,9 +264,11 @@ impl SimBuilder {
 
 fn access(credentials: &Credentials) -> Access {
     match credentials {
-        Credentials::Falcon(f) => {
-            Access::Falcon { client_id: f.client_id.clone(), client_secret: f.client_secret.clone(), member_cid: None }
-        }
+        Credentials::Falcon(f) => Access::Falcon {
+            client_id: f.client_id.clone(),
+            client_secret: f.client_secret.clone(),
+            member_cid: None,
+        },
         Credentials::Cortex(c) => Access::Cortex {
             api_key_id: c.api_key_id.clone(),
             api_key: c.api_key.clone(),
@@ -281,7 +294,9 @@ impl Ports {
         let mut address = self.base;
         if address.port() != 0 {
             let port = address.port().checked_add(self.taken);
-            address.set_port(port.ok_or_else(|| SimError::Invalid("not enough ports above the given one".to_owned()))?);
+            address.set_port(
+                port.ok_or_else(|| SimError::Invalid("not enough ports above the given one".to_owned()))?,
+            );
         }
         self.taken += 1;
         listen(address, app, stopped.clone()).await.map_err(|source| SimError::Listen { address, source })

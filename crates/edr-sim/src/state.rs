@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::estate::hash::{hex32, mix2, mix_str, text};
+use crate::estate::hash::{hex32, mix_str, mix2, text};
 use crate::estate::{EstateSpec, TenantEstate, Vendor};
 use crate::falcon::FalconState;
 use crate::faults::Faults;
@@ -248,7 +248,12 @@ impl TenantSpec {
             sensor_delay_ms: i64::try_from(options.sensor_delay.as_millis()).unwrap_or(i64::MAX / 4),
         };
         let credentials = self.credentials(mix_str(options.seed ^ 0xC0DE, &name));
-        TenantState { vendor: self.vendor, estate: TenantEstate::new(spec, Arc::clone(clock)), credentials, name }
+        TenantState {
+            vendor: self.vendor,
+            estate: TenantEstate::new(spec, Arc::clone(clock)),
+            credentials,
+            name,
+        }
     }
 
     fn credentials(&self, h: u64) -> Credentials {
@@ -257,7 +262,11 @@ impl TenantSpec {
                 client_id: hex32(mix2(h, 1)),
                 client_secret: text(mix2(h, 2), 40, WORD),
                 cid: hex32(mix2(h, 3)),
-                scopes: crate::falcon::ALL_SCOPES.iter().filter(|s| !self.without_scopes.iter().any(|w| w == *s)).map(|s| (*s).to_owned()).collect(),
+                scopes: crate::falcon::ALL_SCOPES
+                    .iter()
+                    .filter(|s| !self.without_scopes.iter().any(|w| w == *s))
+                    .map(|s| (*s).to_owned())
+                    .collect(),
             }),
             Vendor::Cortex => Credentials::Cortex(CortexCredentials {
                 api_key_id: (9 + self.ordinal).to_string(),

@@ -26,9 +26,22 @@ async fn the_ready_line_names_every_tenant() {
     assert_eq!(tenants[0]["base_url"], tenants[1]["base_url"]);
     assert_ne!(tenants[2]["base_url"], tenants[3]["base_url"]);
     assert_ne!(tenants[0]["client_id"], tenants[1]["client_id"]);
-    assert_eq!((tenants[0]["client_id"].as_str().unwrap().len(), tenants[0]["client_secret"].as_str().unwrap().len()), (32, 40));
+    assert_eq!(
+        (
+            tenants[0]["client_id"].as_str().unwrap().len(),
+            tenants[0]["client_secret"].as_str().unwrap().len()
+        ),
+        (32, 40)
+    );
     assert!(tenants[0]["member_cid"].is_null());
-    assert_eq!((tenants[2]["api_key"].as_str().unwrap().len(), tenants[2]["key_type"].as_str(), tenants[2]["generation"].as_u64()), (128, Some("advanced"), Some(3)));
+    assert_eq!(
+        (
+            tenants[2]["api_key"].as_str().unwrap().len(),
+            tenants[2]["key_type"].as_str(),
+            tenants[2]["generation"].as_u64()
+        ),
+        (128, Some("advanced"), Some(3))
+    );
     let config: toml::Table = sim.config_toml().parse().unwrap();
     assert_eq!(config["tenants"]["cortex-2"]["requests_per_second"].as_integer(), Some(0));
     assert_eq!(config["tenants"]["falcon-2"]["vendor"].as_str(), Some("falcon"));
@@ -51,8 +64,14 @@ async fn hosts_alerts_clock_and_log() {
     let late = &body["resources"][0];
     assert!(late["timestamp"].as_str() < late["created_timestamp"].as_str());
     let (_, _, log) = send(raw.control(Method::GET, "/sim/log")).await;
-    assert_eq!((&log[0]["operation"], &log[0]["target"], &log[0]["after"]["online"], &log[1]["after"]["count"]), (&json!("sim/hosts"), &json!(id), &json!(false), &json!(13)));
-    assert_eq!(send(raw.control(Method::POST, "/sim/clock").json(&json!({"advance": "30m"}))).await.2["advanced_ms"], 1_800_000);
+    assert_eq!(
+        (&log[0]["operation"], &log[0]["target"], &log[0]["after"]["online"], &log[1]["after"]["count"]),
+        (&json!("sim/hosts"), &json!(id), &json!(false), &json!(13))
+    );
+    assert_eq!(
+        send(raw.control(Method::POST, "/sim/clock").json(&json!({"advance": "30m"}))).await.2["advanced_ms"],
+        1_800_000
+    );
     assert_eq!(send(raw.get(COMBINED, &[])).await.0, 401);
 }
 
@@ -63,7 +82,10 @@ async fn requests_are_counted_without_secrets() {
     let (_, _, report) = send(raw.control(Method::GET, "/sim/requests")).await;
     assert_eq!(report["counters"]["falcon-1"], json!({"CombinedDevicesByFilter": 1, "oauth2AccessToken": 1}));
     let last = &report["last"][1];
-    assert_eq!((&last["method"], &last["path"], &last["query"], &last["status"]), (&json!("GET"), &json!(COMBINED), &json!("limit=5"), &json!(200)));
+    assert_eq!(
+        (&last["method"], &last["path"], &last["query"], &last["status"]),
+        (&json!("GET"), &json!(COMBINED), &json!("limit=5"), &json!(200))
+    );
     let text = report.to_string();
     assert!(!text.contains(&raw.secret) && !text.contains(&raw.token));
 }
@@ -96,12 +118,22 @@ async fn bad_input_is_named_and_reset_takes_all_back() {
         assert_eq!(status, 400, "{path} {body}");
         assert!(!answer["error"].as_str().unwrap().is_empty());
     }
-    assert_eq!(send(raw.control(Method::PATCH, "/sim/hosts/falcon-1/x").body("{\"online\":true}")).await.0, 404);
+    assert_eq!(
+        send(raw.control(Method::PATCH, "/sim/hosts/falcon-1/x").body("{\"online\":true}")).await.0,
+        404
+    );
     assert_eq!(send(raw.control(Method::GET, "/sim/nothing")).await.0, 404);
     let page = raw.control(Method::GET, "/").send().await.unwrap().text().await.unwrap();
     assert!(page.contains("falcon-1") && page.contains("50 hosts"));
     raw.sim.add_alerts("falcon-1", 4, std::time::Duration::ZERO).unwrap();
     raw.sim.advance(std::time::Duration::from_secs(9));
     assert_eq!(send(raw.control(Method::POST, "/sim/reset")).await.0, 200);
-    assert_eq!((raw.sim.estate("falcon-1").unwrap().alert_count(), raw.sim.log().len(), raw.sim.state().clock.offset_ms()), (10, 0, 0));
+    assert_eq!(
+        (
+            raw.sim.estate("falcon-1").unwrap().alert_count(),
+            raw.sim.log().len(),
+            raw.sim.state().clock.offset_ms()
+        ),
+        (10, 0, 0)
+    );
 }

@@ -26,7 +26,10 @@ async fn a_token_has_three_keys_and_expires() {
     assert_eq!(status, 201);
     assert_eq!(body.as_object().unwrap().len(), 3);
     assert_eq!((body["expires_in"].as_u64(), body["token_type"].as_str()), (Some(1799), Some("bearer")));
-    assert_eq!((headers["x-ratelimit-limit"].to_str().unwrap(), headers["x-ratelimit-remaining"].to_str().unwrap()), ("300", "298"));
+    assert_eq!(
+        (headers["x-ratelimit-limit"].to_str().unwrap(), headers["x-ratelimit-remaining"].to_str().unwrap()),
+        ("300", "298")
+    );
     assert_eq!(headers["x-cs-region"], "sim-1");
     assert_eq!(send(raw.get(COMBINED, &[("limit", "1")])).await.0, 200);
     raw.sim.advance(Duration::from_secs(1800));
@@ -39,20 +42,33 @@ async fn a_token_has_three_keys_and_expires() {
 async fn wrong_credentials_are_refused_as_the_vendor_does() {
     let raw = small().await;
     let token = |form: Vec<(&str, String)>| raw.http.post(format!("{}/oauth2/token", raw.base)).form(&form);
-    let (status, _, body) = send(token(vec![("client_id", "0".repeat(32)), ("client_secret", "x".into())])).await;
+    let (status, _, body) =
+        send(token(vec![("client_id", "0".repeat(32)), ("client_secret", "x".into())])).await;
     assert_eq!(status, 400);
     assert!(message(&body).starts_with("Failed to generate access token for clientID="));
-    let (status, _, body) = send(token(vec![("client_id", raw.id.clone()), ("client_secret", "x".into())])).await;
+    let (status, _, body) =
+        send(token(vec![("client_id", raw.id.clone()), ("client_secret", "x".into())])).await;
     assert_eq!((status.as_u16(), body["meta"]["powered_by"].as_str()), (403, Some("csam")));
-    let right = vec![("client_id", raw.id.clone()), ("client_secret", raw.secret.clone()), ("member_cid", "a".repeat(32))];
+    let right = vec![
+        ("client_id", raw.id.clone()),
+        ("client_secret", raw.secret.clone()),
+        ("member_cid", "a".repeat(32)),
+    ];
     assert_eq!(send(token(right)).await.0, 403);
-    assert_eq!(send(raw.http.post(format!("{}/oauth2/token", raw.base)).json(&json!({"client_id": raw.id}))).await.0, 400);
+    assert_eq!(
+        send(raw.http.post(format!("{}/oauth2/token", raw.base)).json(&json!({"client_id": raw.id}))).await.0,
+        400
+    );
 }
 
 #[tokio::test]
 async fn a_revoked_token_is_dead_at_once() {
     let raw = small().await;
-    let revoke = raw.http.post(format!("{}/oauth2/revoke", raw.base)).basic_auth(&raw.id, Some(&raw.secret)).form(&[("token", &raw.token)]);
+    let revoke = raw
+        .http
+        .post(format!("{}/oauth2/revoke", raw.base))
+        .basic_auth(&raw.id, Some(&raw.secret))
+        .form(&[("token", &raw.token)]);
     assert_eq!(send(revoke).await.0, 200);
     assert_eq!(send(raw.get(COMBINED, &[])).await.0, 401);
 }
@@ -102,7 +118,16 @@ async fn both_walks_see_every_host_once_in_order() {
         assert!(all.windows(2).all(|w| w[0] < w[1]));
         let down = walk(&raw, path, &[("limit", "97"), ("sort", "device_id.desc")]).await;
         assert!(down.iter().rev().eq(all.iter()));
-        let named = walk(&raw, path, &[("limit", "50"), ("sort", "hostname.asc"), ("filter", "platform_name:'Windows'+status:'normal'")]).await;
+        let named = walk(
+            &raw,
+            path,
+            &[
+                ("limit", "50"),
+                ("sort", "hostname.asc"),
+                ("filter", "platform_name:'Windows'+status:'normal'"),
+            ],
+        )
+        .await;
         assert_eq!(named.iter().collect::<HashSet<_>>().len(), named.len());
         assert!((100..200).contains(&named.len()));
     }
@@ -154,7 +179,8 @@ async fn caps_and_bad_parameters() {
     let (_, _, body) = send(raw.get(COMBINED, &[("filter", "colour:'red'")])).await;
     assert_eq!(message(&body), "Invalid filter expression supplied");
     assert_eq!(send(raw.get(COMBINED, &[("filter", "os_version:'Win*'")])).await.0, 500);
-    let (status, _, body) = send(raw.get("/devices/queries/devices/v1", &[("limit", "5"), ("offset", "228")])).await;
+    let (status, _, body) =
+        send(raw.get("/devices/queries/devices/v1", &[("limit", "5"), ("offset", "228")])).await;
     assert_eq!((status.as_u16(), ids(&body).len(), &body["errors"]), (200, 2, &json!(null)));
     let ids: Vec<String> = (0..5001).map(|n| format!("{n:032x}")).collect();
     assert_eq!(send(raw.post("/devices/entities/devices/v2", &json!({"ids": ids}))).await.0, 400);
@@ -177,7 +203,8 @@ async fn entities_come_in_another_order_with_errors_for_unknown_ids() {
     assert_ne!(got, all[..40]);
     assert_eq!(got.iter().collect::<HashSet<_>>(), all[..40].iter().collect());
     assert_eq!((&body["errors"][0]["code"], &body["errors"][0]["id"]), (&json!(404), &json!("f".repeat(32))));
-    let (_, _, body) = send(raw.get("/devices/entities/devices/v2", &[("ids", &all[0]), ("ids", &all[1])])).await;
+    let (_, _, body) =
+        send(raw.get("/devices/entities/devices/v2", &[("ids", &all[0]), ("ids", &all[1])])).await;
     assert_eq!(ids(&body).len(), 2);
     assert!(body.get("errors").is_none());
 }
@@ -187,14 +214,22 @@ async fn a_device_has_strings_where_the_vendor_has_strings() {
     let raw = small().await;
     let (_, _, body) = send(raw.get(COMBINED, &[("limit", "230")])).await;
     for device in body["resources"].as_array().unwrap() {
-        for key in ["platform_id", "major_version", "config_id_base", "agent_load_flags", "cpu_vendor", "chassis_type"] {
+        for key in [
+            "platform_id",
+            "major_version",
+            "config_id_base",
+            "agent_load_flags",
+            "cpu_vendor",
+            "chassis_type",
+        ] {
             assert!(device[key].is_string(), "{key} {device}");
         }
         assert_eq!(device["platform_name"] == "Mac", device.get("product_type").is_none());
         assert!(device["device_policies"]["sensor_update"]["policy_id"].as_str().unwrap().len() == 32);
         assert!(device["mac_address"].as_str().unwrap().contains('-'));
     }
-    let (_, _, body) = send(raw.get(COMBINED, &[("limit", "3"), ("fields", "hostname, device_policies.prevention")])).await;
+    let (_, _, body) =
+        send(raw.get(COMBINED, &[("limit", "3"), ("fields", "hostname, device_policies.prevention")])).await;
     let keys: Vec<&String> = body["resources"][0].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["cid", "device_id", "device_policies", "hostname"]);
 }
@@ -204,7 +239,17 @@ async fn a_filter_finds_what_the_entity_says() {
     let raw = small().await;
     let (_, _, body) = send(raw.get(COMBINED, &[("limit", "230")])).await;
     for device in body["resources"].as_array().unwrap().iter().step_by(23) {
-        for key in ["hostname", "serial_number", "local_ip", "device_id", "mac_address", "os_version", "status", "first_seen", "last_login_user"] {
+        for key in [
+            "hostname",
+            "serial_number",
+            "local_ip",
+            "device_id",
+            "mac_address",
+            "os_version",
+            "status",
+            "first_seen",
+            "last_login_user",
+        ] {
             let Some(value) = device[key].as_str() else { continue };
             let filter = format!("{key}:'{}'", value.replace('\'', "\\'"));
             let (status, _, found) = send(raw.get(SCROLL, &[("filter", &filter), ("limit", "500")])).await;
@@ -222,7 +267,10 @@ async fn containment_passes_through_pending() {
     raw.sim.set_online("falcon-1", up, true).unwrap();
     raw.sim.set_online("falcon-1", down, false).unwrap();
     let act = |action: &'static str, ids: Vec<&str>| {
-        send(raw.post(&format!("/devices/entities/devices-actions/v2?action_name={action}"), &json!({"ids": ids})))
+        send(raw.post(
+            &format!("/devices/entities/devices-actions/v2?action_name={action}"),
+            &json!({"ids": ids}),
+        ))
     };
     let unknown = "e".repeat(32);
     let (status, _, body) = act("contain", vec![up, down, &unknown]).await;
@@ -244,10 +292,18 @@ async fn containment_passes_through_pending() {
     assert_eq!(status_of(up.clone()).await, "normal");
     assert_eq!(act("explode", vec![up]).await.0, 400);
     let log = raw.sim.log();
-    let acted: Vec<_> = log.iter().filter(|m| m.operation == "PerformActionV2").map(|m| m.after["status"].as_str().unwrap()).collect();
+    let acted: Vec<_> = log
+        .iter()
+        .filter(|m| m.operation == "PerformActionV2")
+        .map(|m| m.after["status"].as_str().unwrap())
+        .collect();
     assert_eq!(acted, ["containment_pending", "containment_pending", "lift_containment_pending"]);
-    let (_, _, body) = send(raw.get("/devices/entities/online-state/v1", &[("ids", up), ("ids", down)])).await;
-    assert_eq!((&body["resources"][0]["state"], &body["resources"][1]["state"]), (&json!("online"), &json!("offline")));
+    let (_, _, body) =
+        send(raw.get("/devices/entities/online-state/v1", &[("ids", up), ("ids", down)])).await;
+    assert_eq!(
+        (&body["resources"][0]["state"], &body["resources"][1]["state"]),
+        (&json!("online"), &json!("offline"))
+    );
 }
 
 async fn walk_alerts(raw: &Raw, request: serde_json::Value) -> Vec<String> {
@@ -286,11 +342,16 @@ async fn alerts_are_walked_by_after_without_drift() {
 #[tokio::test]
 async fn alerts_by_query_and_entities() {
     let raw = small().await;
-    let (_, _, body) = send(raw.get("/alerts/queries/alerts/v2", &[("limit", "25"), ("offset", "50"), ("sort", "created_timestamp.asc")])).await;
+    let (_, _, body) = send(raw.get(
+        "/alerts/queries/alerts/v2",
+        &[("limit", "25"), ("offset", "50"), ("sort", "created_timestamp.asc")],
+    ))
+    .await;
     assert_eq!((ids(&body).len(), &body["meta"]["writes"]["resources_affected"]), (10, &json!(0)));
     let mut asked = ids(&body);
     asked.push(format!("{}x", asked[0]));
-    let (status, _, body) = send(raw.post("/alerts/entities/alerts/v2", &json!({"composite_ids": asked}))).await;
+    let (status, _, body) =
+        send(raw.post("/alerts/entities/alerts/v2", &json!({"composite_ids": asked}))).await;
     assert_eq!((status.as_u16(), ids(&body).len(), &body["errors"][0]["code"]), (200, 10, &json!(404)));
     let many: Vec<String> = (0..1001).map(|n| n.to_string()).collect();
     assert_eq!(send(raw.post("/alerts/entities/alerts/v2", &json!({"composite_ids": many}))).await.0, 413);
@@ -327,7 +388,10 @@ async fn limits_are_enforced_with_their_headers() {
     let raw = small().await;
     for n in 0..15 {
         let (status, headers, _) = send(raw.http.get(format!("{}{COMBINED}", raw.base))).await;
-        assert_eq!((status.as_u16(), headers["x-ratelimit-remaining"].to_str().unwrap()), (401, (14 - n).to_string().as_str()));
+        assert_eq!(
+            (status.as_u16(), headers["x-ratelimit-remaining"].to_str().unwrap()),
+            (401, (14 - n).to_string().as_str())
+        );
     }
     let (status, headers, body) = send(raw.http.get(format!("{}{COMBINED}", raw.base))).await;
     assert_eq!((status.as_u16(), message(&body)), (429, "API rate limit exceeded."));
@@ -336,7 +400,10 @@ async fn limits_are_enforced_with_their_headers() {
     assert!((now..=now + 61).contains(&retry));
     let (status, headers, _) = send(raw.get(COMBINED, &[("limit", "1")])).await;
     assert_eq!(status, 200);
-    assert_eq!((headers["x-ratelimit-limit"].to_str().unwrap(), headers["x-ratelimit-remaining"].to_str().unwrap()), ("6000", "5999"));
+    assert_eq!(
+        (headers["x-ratelimit-limit"].to_str().unwrap(), headers["x-ratelimit-remaining"].to_str().unwrap()),
+        ("6000", "5999")
+    );
     let off = start(Sim::builder().enforce_limits(false)).await;
     for _ in 0..20 {
         assert_eq!(send(off.http.get(format!("{}{COMBINED}", off.base))).await.0, 401);

@@ -41,8 +41,17 @@ async fn statuses() {
     let raw = raw().await;
     use FaultKind as K;
     let expected = [
-        (K::Internal, 500), (K::BadGateway, 502), (K::Unavailable, 503), (K::GatewayTimeout, 504), (K::Business, 500),
-        (K::OkError, 200), (K::Unauthorized, 401), (K::Scope, 403), (K::Html, 200), (K::ForeignRedirect, 308), (K::EmptyBody, 200),
+        (K::Internal, 500),
+        (K::BadGateway, 502),
+        (K::Unavailable, 503),
+        (K::GatewayTimeout, 504),
+        (K::Business, 500),
+        (K::OkError, 200),
+        (K::Unauthorized, 401),
+        (K::Scope, 403),
+        (K::Html, 200),
+        (K::ForeignRedirect, 308),
+        (K::EmptyBody, 200),
     ];
     for (kind, status) in expected {
         let (got, headers, body) = once(&raw, kind).await;
@@ -52,7 +61,9 @@ async fn statuses() {
             K::Scope => assert_eq!(message(&body), "access denied, scope not permitted"),
             K::OkError => assert_eq!(body["errors"][0]["code"], 500),
             K::Html | K::BadGateway => assert_eq!(headers["content-type"], "text/html"),
-            K::ForeignRedirect => assert!(headers["location"].to_str().unwrap().starts_with("https://elsewhere.invalid/devices/")),
+            K::ForeignRedirect => assert!(
+                headers["location"].to_str().unwrap().starts_with("https://elsewhere.invalid/devices/")
+            ),
             _ => {}
         }
         assert_eq!(send(raw.get(COMBINED, &[])).await.0, 200, "only the first call is struck");
@@ -69,7 +80,10 @@ async fn the_five_kinds_of_429() {
     let (status, headers, body) = once(&raw, with(FaultKind::TooMany, |f| f.retry_after_secs = 3)).await;
     assert_eq!((status.as_u16(), message(&body)), (429, "API rate limit exceeded."));
     assert!(hints(&headers).1.unwrap().parse::<u64>().unwrap() > 1_600_000_000);
-    assert_eq!(hints(&once(&raw, with(FaultKind::TooManySeconds, |f| f.retry_after_secs = 3)).await.1), (Some("3".into()), None));
+    assert_eq!(
+        hints(&once(&raw, with(FaultKind::TooManySeconds, |f| f.retry_after_secs = 3)).await.1),
+        (Some("3".into()), None)
+    );
     assert!(hints(&once(&raw, FaultKind::TooManyDate).await.1).0.unwrap().ends_with(" GMT"));
     assert!(hints(&once(&raw, FaultKind::TooManyEpoch).await.1).1.is_some());
     assert_eq!(hints(&once(&raw, FaultKind::TooManyBare).await.1), (None, None));
@@ -95,7 +109,9 @@ async fn broken_connections_and_bodies() {
 async fn slow_answers() {
     let raw = raw().await;
     let began = edr_sim::clock::instant();
-    let dripped = body(&raw, with(FaultKind::SlowDrip, |f| (f.delay_ms, f.bytes) = (Some(5), Some(4_000)))).await.unwrap();
+    let dripped = body(&raw, with(FaultKind::SlowDrip, |f| (f.delay_ms, f.bytes) = (Some(5), Some(4_000))))
+        .await
+        .unwrap();
     assert!(serde_json::from_slice::<Value>(&dripped).is_ok());
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(5 * (dripped.len() as u64 / 4_000)), "{took:?}");
@@ -107,14 +123,22 @@ async fn slow_answers() {
 #[tokio::test]
 async fn compression_and_dates() {
     let raw = raw().await;
-    let plain = raw.http.get(format!("{}{COMBINED}", raw.base)).bearer_auth(&raw.token).header("accept-encoding", "identity");
-    raw.sim.inject(vec![FaultRule::nth(OP, 1, FaultKind::Gzip), FaultRule::nth(OP, 2, FaultKind::DoubleGzip)]).unwrap();
+    let plain = raw
+        .http
+        .get(format!("{}{COMBINED}", raw.base))
+        .bearer_auth(&raw.token)
+        .header("accept-encoding", "identity");
+    raw.sim
+        .inject(vec![FaultRule::nth(OP, 1, FaultKind::Gzip), FaultRule::nth(OP, 2, FaultKind::DoubleGzip)])
+        .unwrap();
     for (encoding, expected) in [("gzip", true), ("gzip, gzip", true), ("", false)] {
         let answer = plain.try_clone().unwrap().send().await.unwrap();
         assert_eq!(answer.headers().get("content-encoding").map_or("", |v| v.to_str().unwrap()), encoding);
         assert_eq!(answer.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]), expected);
     }
-    let date = |h: &reqwest::header::HeaderMap| chrono::DateTime::parse_from_rfc2822(h["date"].to_str().unwrap()).unwrap();
+    let date = |h: &reqwest::header::HeaderMap| {
+        chrono::DateTime::parse_from_rfc2822(h["date"].to_str().unwrap()).unwrap()
+    };
     let skewed = once(&raw, with(FaultKind::Skew, |f| f.seconds = -600)).await;
     let honest = send(raw.get(COMBINED, &[])).await;
     assert!((595..=605).contains(&(date(&honest.1) - date(&skewed.1)).num_seconds()));
@@ -125,7 +149,9 @@ async fn a_lost_answer_may_have_been_carried_out() {
     let raw = raw().await;
     let (_, _, body) = send(raw.get(COMBINED, &[("filter", "status:'normal'")])).await;
     let id = ids(&body)[0].clone();
-    raw.sim.inject(vec![FaultRule::nth("PerformActionV2", 1, with(FaultKind::Reset, |f| f.after = true))]).unwrap();
+    raw.sim
+        .inject(vec![FaultRule::nth("PerformActionV2", 1, with(FaultKind::Reset, |f| f.after = true))])
+        .unwrap();
     let request = raw.post("/devices/entities/devices-actions/v2?action_name=contain", &json!({"ids": [id]}));
     assert!(request.send().await.is_err());
     assert_eq!(raw.sim.log().len(), 1);
@@ -138,7 +164,12 @@ async fn page(raw: &Raw, offset: Option<&str>) -> (Vec<String>, usize, String, u
     query.extend(offset.map(|o| ("offset", o)));
     let (status, _, body) = send(raw.get(COMBINED, &query)).await;
     let rows = body["resources"].as_array().map_or(0, Vec::len);
-    (ids(&body), rows, body["meta"]["pagination"]["next"].as_str().unwrap_or_default().to_owned(), status.as_u16())
+    (
+        ids(&body),
+        rows,
+        body["meta"]["pagination"]["next"].as_str().unwrap_or_default().to_owned(),
+        status.as_u16(),
+    )
 }
 
 #[tokio::test]
@@ -170,7 +201,8 @@ async fn pages_that_go_wrong() {
 #[tokio::test]
 async fn alert_pages_that_go_wrong() {
     let raw = raw().await;
-    let ask = |after: &Value| send(raw.post("/alerts/combined/alerts/v1", &json!({"limit": 5, "after": after})));
+    let ask =
+        |after: &Value| send(raw.post("/alerts/combined/alerts/v1", &json!({"limit": 5, "after": after})));
     let after_of = |body: &Value| body["meta"]["pagination"]["after"].clone();
     let first = ask(&Value::Null).await.2;
     let next = after_of(&first);

@@ -319,7 +319,7 @@ fn is_no_such_id(error: &Error) -> bool {
 }
 
 fn out_of_time(deadline: Duration) -> Error {
-    Error::new(ErrorKind::Timeout, format!("the {} s for the whole command ran out", deadline.as_secs_f64()))
+    Error::new(ErrorKind::Timeout, format!("the {:.0?} for the whole command ran out", deadline))
         .with_hint("raise --timeout, or narrow the query")
 }
 
@@ -330,7 +330,7 @@ async fn forward<T: Listing>(
     provider: &dyn EdrProvider,
     deadline: Option<Instant>,
 ) {
-    let started = Instant::now();
+    let limit = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
     let mut given = 0;
     loop {
         let event = match deadline {
@@ -338,7 +338,7 @@ async fn forward<T: Listing>(
             Some(at) => match tokio::time::timeout_at(at, walk.next()).await {
                 Ok(event) => event,
                 Err(_) => {
-                    let error = out_of_time(at - started).with_tenant(provider.tenant(), provider.vendor());
+                    let error = out_of_time(limit).with_tenant(provider.tenant(), provider.vendor());
                     let _ = out.send(EstateEvent::Done(cut_short(provider, error, given))).await;
                     return;
                 }

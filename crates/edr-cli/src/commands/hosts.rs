@@ -51,6 +51,6 @@ fn asks_connection(context: &Context, online: bool, few: Option<u64>, filters: &
     }
     match &context.view.columns {
         Some(columns) => columns.iter().any(|c| c == FIELD),
-        None => context.view.format.is_table() || few.is_some_and(|n| n <= listing::GATHERED),
+        None => !context.view.format.is_record() || few.is_some_and(|n| n <= listing::GATHERED),
     }
 }

@@ -265,7 +265,13 @@ fn born_status(estate: &TenantEstate, index: u64, h: u64) -> Status {
     let roll = below(h, 100) as i64;
     match age_days {
         _ if roll >= 98 => Status::Reopened,
-        0 => if roll < 85 { Status::New } else { Status::InProgress },
+        0 => {
+            if roll < 85 {
+                Status::New
+            } else {
+                Status::InProgress
+            }
+        }
         days if roll < 20 + 3 * days.min(24) => Status::Closed,
         _ if roll % 3 == 0 => Status::InProgress,
         _ => Status::New,
@@ -279,7 +285,12 @@ pub(super) fn generate(estate: &TenantEstate, index: u64) -> Detection {
     let happened = created - late - 1000 * (5 + below(mix2(o.root, 5), 90) as i64);
     let host = estate.fields(o.machine);
     let user = host.users().into_iter().next();
-    let build = Builder { o, host_name: host.hostname(), user: user.as_ref().map(|u| u.name.clone()).unwrap_or_default(), happened };
+    let build = Builder {
+        o,
+        host_name: host.hostname(),
+        user: user.as_ref().map(|u| u.name.clone()).unwrap_or_default(),
+        happened,
+    };
     let [process, parent, grandparent] = build.tree();
     let prevented = o.kind.family == Family::Endpoint && below(mix2(o.root, 6), 10) < 6;
     let mut detection = Detection {
@@ -334,23 +345,28 @@ fn apply_overlay(estate: &TenantEstate, detection: &mut Detection) {
 
 fn born_verdict(h: u64) -> Verdict {
     use Verdict::{Benign, Duplicate, FalsePositive, Testing, TruePositive};
-    pick(&[TruePositive, TruePositive, TruePositive, FalsePositive, FalsePositive, Benign, Testing, Duplicate], h)
+    pick(
+        &[TruePositive, TruePositive, TruePositive, FalsePositive, FalsePositive, Benign, Testing, Duplicate],
+        h,
+    )
 }
 
 /// One of the six analysts of the company.
 fn analyst(estate: &TenantEstate, h: u64) -> Analyst {
     let who = below(h, 6);
-    let (first, last) = (
-        estate.company_pick(FIRST_NAMES, 900 + who),
-        estate.company_pick(LAST_NAMES, 950 + who),
-    );
+    let (first, last) =
+        (estate.company_pick(FIRST_NAMES, 900 + who), estate.company_pick(LAST_NAMES, 950 + who));
     analyst_named(estate, &format!("{first}.{last}@{}", estate.company().domain))
 }
 
 /// The analyst with a name or a mail address.
 fn analyst_named(estate: &TenantEstate, who: &str) -> Analyst {
     let account = who.split('@').next().unwrap_or(who);
-    let email = if who.contains('@') { who.to_owned() } else { format!("{}@{}", who.replace(' ', "."), estate.company().domain) };
+    let email = if who.contains('@') {
+        who.to_owned()
+    } else {
+        format!("{}@{}", who.replace(' ', "."), estate.company().domain)
+    };
     let name = account.split(['.', ' ']).map(capital).collect::<Vec<_>>().join(" ");
     let uuid = super::hash::uuid(super::hash::mix_str(estate.company_seed(), &email.to_lowercase()));
     Analyst { name, email, uuid }

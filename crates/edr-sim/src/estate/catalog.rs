@@ -22,16 +22,18 @@ pub(crate) const COMPANIES: &[Company] = &[
 pub(crate) const SITES: &[(&str, &str)] =
     &[("BER", "Berlin"), ("LIS", "Lisbon"), ("AUS", "Austin"), ("SIN", "Singapore"), ("YYZ", "Toronto")];
 
-pub(crate) const DEPARTMENTS: &[&str] = &["Finance", "Engineering", "Sales", "Legal", "People", "Operations", "Support"];
+pub(crate) const DEPARTMENTS: &[&str] =
+    &["Finance", "Engineering", "Sales", "Legal", "People", "Operations", "Support"];
 
 pub(crate) const FIRST_NAMES: &[&str] = &[
-    "anna", "bruno", "carla", "deniz", "emma", "farid", "greta", "hugo", "ines", "jonas", "keiko", "lars", "mina",
-    "nils", "olga", "pablo", "rosa", "samir", "tara", "ugo", "vera", "wei", "yara", "zoe",
+    "anna", "bruno", "carla", "deniz", "emma", "farid", "greta", "hugo", "ines", "jonas", "keiko", "lars",
+    "mina", "nils", "olga", "pablo", "rosa", "samir", "tara", "ugo", "vera", "wei", "yara", "zoe",
 ];
 
 pub(crate) const LAST_NAMES: &[&str] = &[
-    "alder", "brandt", "castro", "duarte", "egger", "fischer", "garcia", "haas", "ivanov", "jansen", "keller", "lopez",
-    "moreau", "novak", "okafor", "pereira", "quist", "rossi", "santos", "tanaka", "ueda", "vogel", "weber", "yilmaz",
+    "alder", "brandt", "castro", "duarte", "egger", "fischer", "garcia", "haas", "ivanov", "jansen",
+    "keller", "lopez", "moreau", "novak", "okafor", "pereira", "quist", "rossi", "santos", "tanaka", "ueda",
+    "vogel", "weber", "yilmaz",
 ];
 
 /// An operating system as an agent sees it.
@@ -78,10 +80,46 @@ pub(crate) const WINDOWS_CLIENTS: &[Os] = &[
 ];
 
 pub(crate) const WINDOWS_SERVERS: &[Os] = &[
-    os(Windows, "Windows Server 2022", "Windows Server 2022 Datacenter", "10.0.20348", "10", "0", "20348", "10.0.20348.3207"),
-    os(Windows, "Windows Server 2019", "Windows Server 2019 Standard", "10.0.17763", "10", "0", "17763", "10.0.17763.6893"),
-    os(Windows, "Windows Server 2016", "Windows Server 2016 Standard", "10.0.14393", "10", "0", "14393", "10.0.14393.7785"),
-    os(Windows, "Windows Server 2025", "Windows Server 2025 Datacenter", "10.0.26100", "10", "0", "26100", "10.0.26100.3194"),
+    os(
+        Windows,
+        "Windows Server 2022",
+        "Windows Server 2022 Datacenter",
+        "10.0.20348",
+        "10",
+        "0",
+        "20348",
+        "10.0.20348.3207",
+    ),
+    os(
+        Windows,
+        "Windows Server 2019",
+        "Windows Server 2019 Standard",
+        "10.0.17763",
+        "10",
+        "0",
+        "17763",
+        "10.0.17763.6893",
+    ),
+    os(
+        Windows,
+        "Windows Server 2016",
+        "Windows Server 2016 Standard",
+        "10.0.14393",
+        "10",
+        "0",
+        "14393",
+        "10.0.14393.7785",
+    ),
+    os(
+        Windows,
+        "Windows Server 2025",
+        "Windows Server 2025 Datacenter",
+        "10.0.26100",
+        "10",
+        "0",
+        "26100",
+        "10.0.26100.3194",
+    ),
 ];
 
 pub(crate) const MACS: &[Os] = &[
@@ -93,9 +131,27 @@ pub(crate) const MACS: &[Os] = &[
 pub(crate) const LINUXES: &[Os] = &[
     os(Linux, "Ubuntu 22.04", "Ubuntu 22.04.5 LTS", "22.04", "5", "15", "", "5.15.0-133-generic"),
     os(Linux, "Ubuntu 24.04", "Ubuntu 24.04.2 LTS", "24.04", "6", "8", "", "6.8.0-53-generic"),
-    os(Linux, "RHEL 9.5", "Red Hat Enterprise Linux 9.5", "9.5", "5", "14", "", "5.14.0-503.23.2.el9_5.x86_64"),
+    os(
+        Linux,
+        "RHEL 9.5",
+        "Red Hat Enterprise Linux 9.5",
+        "9.5",
+        "5",
+        "14",
+        "",
+        "5.14.0-503.23.2.el9_5.x86_64",
+    ),
     os(Linux, "Debian GNU 12", "Debian GNU/Linux 12", "12", "6", "1", "", "6.1.0-31-amd64"),
-    os(Linux, "Amazon Linux 2023", "Amazon Linux 2023", "2023", "6", "1", "", "6.1.127-135.201.amzn2023.x86_64"),
+    os(
+        Linux,
+        "Amazon Linux 2023",
+        "Amazon Linux 2023",
+        "2023",
+        "6",
+        "1",
+        "",
+        "6.1.127-135.201.amzn2023.x86_64",
+    ),
 ];
 
 /// (manufacturer, model, BIOS maker, BIOS version, first three octets of its network cards).
@@ -124,8 +180,13 @@ pub(crate) const SERVERS: &[Hardware] = &[
 ];
 
 pub(crate) const AWS: Hardware = ("Amazon EC2", "m6i.large", "Amazon EC2", "1.0", [0x02, 0xC7, 0x57]);
-pub(crate) const AZURE: Hardware =
-    ("Microsoft Corporation", "Virtual Machine", "Microsoft Corporation", "Hyper-V UEFI Release v4.1", [0x00, 0x0D, 0x3A]);
+pub(crate) const AZURE: Hardware = (
+    "Microsoft Corporation",
+    "Virtual Machine",
+    "Microsoft Corporation",
+    "Hyper-V UEFI Release v4.1",
+    [0x00, 0x0D, 0x3A],
+);
 pub(crate) const GCP: Hardware = ("Google", "Google Compute Engine", "Google", "Google", [0x42, 0x01, 0x0A]);
 
 pub(crate) const AWS_REGIONS: &[&str] = &["eu-central-1", "us-east-1", "ap-southeast-1"];
@@ -133,8 +194,10 @@ pub(crate) const AZURE_REGIONS: &[&str] = &["westeurope", "eastus", "southeastas
 pub(crate) const GCP_REGIONS: &[&str] = &["europe-west3", "us-central1", "asia-southeast1"];
 
 /// Versions of the agents, newest first; the last is old enough to be unsupported.
-pub(crate) const FALCON_AGENTS: &[&str] = &["7.22.19410.0", "7.21.19205.0", "7.20.19011.0", "7.18.18604.0", "6.58.17212.0"];
-pub(crate) const CORTEX_AGENTS: &[&str] = &["8.7.0.14829", "8.6.1.13201", "8.5.1.12874", "8.3.0.49900", "7.9.2.30441"];
+pub(crate) const FALCON_AGENTS: &[&str] =
+    &["7.22.19410.0", "7.21.19205.0", "7.20.19011.0", "7.18.18604.0", "6.58.17212.0"];
+pub(crate) const CORTEX_AGENTS: &[&str] =
+    &["8.7.0.14829", "8.6.1.13201", "8.5.1.12874", "8.3.0.49900", "7.9.2.30441"];
 
 /// Names of server roles, as they stand in host names.
 pub(crate) const ROLES: &[&str] = &["sql", "web", "app", "file", "mail", "build", "jump", "backup"];

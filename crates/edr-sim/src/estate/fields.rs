@@ -146,7 +146,9 @@ impl<'a> HostFields<'a> {
         let (site, n) = (self.site().0, self.number);
         match (self.form(), self.platform()) {
             (Form::DomainController, _) => format!("DC-{site}-{n:05}"),
-            (Form::Laptop | Form::Desktop, Platform::MacOs) => format!("MBP-{}-{n:05}", self.person().1.to_uppercase()),
+            (Form::Laptop | Form::Desktop, Platform::MacOs) => {
+                format!("MBP-{}-{n:05}", self.person().1.to_uppercase())
+            }
             (Form::Laptop, _) => format!("{site}-LT-{n:05}"),
             (Form::Desktop, _) => format!("{site}-WS-{n:05}"),
             (Form::ContainerHost, _) => format!("k8s-prod-node-{n:05}"),
@@ -209,7 +211,9 @@ impl<'a> HostFields<'a> {
         let h = self.p(10);
         match self.form() {
             Form::CloudInstance | Form::ContainerHost => super::hash::uuid(h),
-            Form::Laptop | Form::Desktop => text(h, if self.platform() == Platform::MacOs { 10 } else { 7 }, BASE36),
+            Form::Laptop | Form::Desktop => {
+                text(h, if self.platform() == Platform::MacOs { 10 } else { 7 }, BASE36)
+            }
             _ => format!("VMware-56 4d {}", text(h, 12, BASE36)),
         }
     }
@@ -233,7 +237,9 @@ impl<'a> HostFields<'a> {
     #[must_use]
     pub fn external_ip(&self) -> Ipv4Addr {
         match self.form() {
-            Form::CloudInstance | Form::ContainerHost => Ipv4Addr::new(198, 51, 100, 1 + below(self.p(11), 250) as u8),
+            Form::CloudInstance | Form::ContainerHost => {
+                Ipv4Addr::new(198, 51, 100, 1 + below(self.p(11), 250) as u8)
+            }
             _ => Ipv4Addr::new(203, 0, 113, 10 + below(self.p(5), catalog::SITES.len() as u64) as u8),
         }
     }
@@ -242,7 +248,9 @@ impl<'a> HostFields<'a> {
     #[must_use]
     pub fn more_ips(&self) -> Vec<Ipv4Addr> {
         match self.form() {
-            Form::ContainerHost => vec![Ipv4Addr::new(172, 17, 0, 1), Ipv4Addr::new(10, 244, below(self.p(12), 250) as u8, 1)],
+            Form::ContainerHost => {
+                vec![Ipv4Addr::new(172, 17, 0, 1), Ipv4Addr::new(10, 244, below(self.p(12), 250) as u8, 1)]
+            }
             Form::Laptop if below(self.p(12), 4) == 0 => {
                 vec![Ipv4Addr::new(10, 255, below(self.p(13), 250) as u8, 1 + below(self.p(14), 250) as u8)]
             }
@@ -300,7 +308,8 @@ impl<'a> HostFields<'a> {
             Platform::Linux => rid.to_string(),
             _ => format!("S-1-5-21-{}-{}-{}-{rid}", part(1), part(2), part(3)),
         };
-        let domain = if self.is_joined() { self.estate.company().netbios.to_owned() } else { self.hostname() };
+        let domain =
+            if self.is_joined() { self.estate.company().netbios.to_owned() } else { self.hostname() };
         User { name: name.to_owned(), sid, domain }
     }
 
@@ -308,7 +317,10 @@ impl<'a> HostFields<'a> {
         if !matches!(self.form(), Form::CloudInstance | Form::ContainerHost) {
             return None;
         }
-        Some(pick(&[CloudProvider::Aws, CloudProvider::Aws, CloudProvider::Azure, CloudProvider::Gcp], self.p(40)))
+        Some(pick(
+            &[CloudProvider::Aws, CloudProvider::Aws, CloudProvider::Azure, CloudProvider::Gcp],
+            self.p(40),
+        ))
     }
 
     /// The cloud it runs in.
@@ -327,7 +339,13 @@ impl<'a> HostFields<'a> {
             CloudProvider::Azure => {
                 let account = super::hash::uuid(mix2(company, 61));
                 let instance_id = super::hash::uuid(self.p(42));
-                Cloud { provider, account, zone: "1".to_owned(), region: region(catalog::AZURE_REGIONS), instance_id }
+                Cloud {
+                    provider,
+                    account,
+                    zone: "1".to_owned(),
+                    region: region(catalog::AZURE_REGIONS),
+                    instance_id,
+                }
             }
             CloudProvider::Gcp => {
                 let region = region(catalog::GCP_REGIONS);
@@ -384,7 +402,8 @@ impl<'a> HostFields<'a> {
 
     /// For how long a host that was offline at the start had not been seen.
     fn silence(&self) -> i64 {
-        let seconds = |from: i64, to: i64| from + 1000 * below(self.p(53), ((to - from) / 1000) as u64) as i64;
+        let seconds =
+            |from: i64, to: i64| from + 1000 * below(self.p(53), ((to - from) / 1000) as u64) as i64;
         match self.index {
             i if is_reimaged(i) => seconds(35 * DAY, 80 * DAY),
             _ if self.stale() => seconds(31 * DAY, 120 * DAY),
@@ -443,7 +462,8 @@ impl<'a> HostFields<'a> {
     /// Containment at the virtual now.
     #[must_use]
     pub fn containment(&self) -> Containment {
-        let stored = self.overlay.as_ref().and_then(|o| o.containment).unwrap_or_else(|| self.born_containment());
+        let stored =
+            self.overlay.as_ref().and_then(|o| o.containment).unwrap_or_else(|| self.born_containment());
         stored.resolve(self.estate.clock().now_ms(), self.online_since(), self.estate.sensor_delay_ms())
     }
 
@@ -462,7 +482,9 @@ impl<'a> HostFields<'a> {
             return tags;
         }
         let mut tags = Vec::new();
-        if self.form() == Form::DomainController || (self.form() == Form::Server && below(self.p(61), 20) == 0) {
+        if self.form() == Form::DomainController
+            || (self.form() == Form::Server && below(self.p(61), 20) == 0)
+        {
             tags.push("crown-jewel".to_owned());
         }
         match below(self.p(62), 10) {

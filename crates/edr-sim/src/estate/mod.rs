@@ -24,7 +24,7 @@ pub use machine::Machine;
 pub use overlay::{AlertOverlay, Comment, Containment, Overlay};
 
 use crate::clock::Clock;
-use hash::{below, mix2, mix_str, pick};
+use hash::{below, mix_str, mix2, pick};
 
 /// The vendor that a tenant belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -290,7 +290,8 @@ impl TenantEstate {
     /// How many alerts there are now.
     #[must_use]
     pub fn alert_count(&self) -> u64 {
-        self.spec.alerts + if self.is_touched() { self.read().batches.iter().map(|b| b.count).sum() } else { 0 }
+        self.spec.alerts
+            + if self.is_touched() { self.read().batches.iter().map(|b| b.count).sum() } else { 0 }
     }
 
     /// One alert, whole.

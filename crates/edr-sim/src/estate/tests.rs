@@ -13,7 +13,15 @@ use super::*;
 
 fn estate(seed: u64, vendor: Vendor, hosts: u64) -> TenantEstate {
     let epoch = Utc.with_ymd_and_hms(2026, 6, 1, 12, 0, 0).single();
-    let spec = EstateSpec { seed, vendor, ordinal: 1, hosts, shared: hosts.div_ceil(10), alerts: 500, sensor_delay_ms: 5_000 };
+    let spec = EstateSpec {
+        seed,
+        vendor,
+        ordinal: 1,
+        hosts,
+        shared: hosts.div_ceil(10),
+        alerts: 500,
+        sensor_delay_ms: 5_000,
+    };
     TenantEstate::new(spec, Arc::new(Clock::new(epoch)))
 }
 
@@ -91,7 +99,10 @@ fn the_first_machines_carry_both_agents() {
     let (falcon, cortex) = (estate(1, Vendor::Falcon, 200), estate(1, Vendor::Cortex, 200));
     for i in 0..20 {
         let (f, c) = (falcon.machine(i), cortex.machine(i));
-        assert_eq!((&f.hostname, &f.serial, &f.macs, f.ip, &f.cloud, f.form, f.os), (&c.hostname, &c.serial, &c.macs, c.ip, &c.cloud, c.form, c.os));
+        assert_eq!(
+            (&f.hostname, &f.serial, &f.macs, f.ip, &f.cloud, f.form, f.os),
+            (&c.hostname, &c.serial, &c.macs, c.ip, &c.cloud, c.form, c.os)
+        );
         assert!(f.shared && f.id != c.id);
     }
     let names: HashSet<_> = (20..199).map(|i| falcon.machine(i).hostname).collect();
@@ -104,10 +115,16 @@ fn alerts_lie_in_the_last_thirty_days_in_order() {
     let all: Vec<_> = (0..500).map(|j| estate.detection(j)).collect();
     let start = estate.clock().now();
     assert!(all.windows(2).all(|w| w[0].created <= w[1].created));
-    assert!(all.iter().all(|d| d.created <= start && (start - d.created).num_days() <= 30 && d.happened < d.created && d.updated >= d.created && d.updated <= start));
+    assert!(all.iter().all(|d| d.created <= start
+        && (start - d.created).num_days() <= 30
+        && d.happened < d.created
+        && d.updated >= d.created
+        && d.updated <= start));
     let kinds: HashSet<_> = all.iter().map(|d| d.kind.name).collect();
     assert!(kinds.len() >= 10, "{kinds:?}");
-    for severity in [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+    for severity in
+        [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
+    {
         assert!(all.iter().any(|d| d.severity == severity), "{severity:?}");
     }
     for status in [Status::New, Status::InProgress, Status::Reopened, Status::Closed] {
@@ -133,7 +150,11 @@ fn added_alerts_are_created_now_and_may_be_late() {
 #[test]
 fn containment_waits_for_the_sensor() {
     let estate = estate(1, Vendor::Falcon, 200);
-    let pick = |online: bool| (0..200).find(|i| estate.online(*i) == online && estate.containment(*i) == Containment::Normal).unwrap();
+    let pick = |online: bool| {
+        (0..200)
+            .find(|i| estate.online(*i) == online && estate.containment(*i) == Containment::Normal)
+            .unwrap()
+    };
     let (up, down) = (pick(true), pick(false));
     estate.request_contain(up).unwrap();
     estate.request_contain(down).unwrap();

@@ -50,7 +50,8 @@ impl Sorted {
 
 /// The alerts that pass a filter and the words of `q`, sorted.
 fn sorted(c: Context<'_>, filter: &str, q: &str, sort: &str) -> Result<Sorted, Refused> {
-    let filter = Filter::compile(filter, &ALERTS, c.state.clock.now_ms()).map_err(|_| bad("Invalid filter expression supplied"))?;
+    let filter = Filter::compile(filter, &ALERTS, c.state.clock.now_ms())
+        .map_err(|_| bad("Invalid filter expression supplied"))?;
     let known = order(sort).and_then(|(field, down)| ALERTS.property(field).map(|(name, _)| (name, down)));
     let (field, descending) = known.ok_or_else(|| bad("Invalid sort expression supplied"))?;
     let keyed = |i: u64| {
@@ -68,9 +69,19 @@ fn sorted(c: Context<'_>, filter: &str, q: &str, sort: &str) -> Result<Sorted, R
 
 /// Free text: every word occurs somewhere in the names and texts of the alert.
 fn says(view: &AlertView<'_>, q: &str) -> bool {
-    const SEARCHED: [&str; 6] = ["name", "description", "device.hostname", "user_name", "cmdline", "filename"];
-    let text = || SEARCHED.iter().flat_map(|p| view.values(p)).map(|v| format!("{v:?}").to_lowercase()).collect::<String>();
-    q.is_empty() || { let text = text(); q.to_lowercase().split_whitespace().all(|word| text.contains(word)) }
+    const SEARCHED: [&str; 6] =
+        ["name", "description", "device.hostname", "user_name", "cmdline", "filename"];
+    let text = || {
+        SEARCHED
+            .iter()
+            .flat_map(|p| view.values(p))
+            .map(|v| format!("{v:?}").to_lowercase())
+            .collect::<String>()
+    };
+    q.is_empty() || {
+        let text = text();
+        q.to_lowercase().split_whitespace().all(|word| text.contains(word))
+    }
 }
 
 /// `GET /alerts/queries/alerts/v1` is refused nowadays.
@@ -79,10 +90,16 @@ pub(crate) async fn retired_query() -> Response {
 }
 
 /// `GET /alerts/queries/alerts/v2`: ids, by offset; beyond 10,000 the service breaks with a 500.
-pub(crate) async fn query(State(state): Shared, caller: Option<Extension<Caller>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn query(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     run(&state, caller, |c| {
         let query = form(&query.unwrap_or_default());
-        let number = |key: &str, default: usize| first(&query, key).map_or(Ok(default), str::parse).map_err(|_| bad(&format!("invalid {key}")));
+        let number = |key: &str, default: usize| {
+            first(&query, key).map_or(Ok(default), str::parse).map_err(|_| bad(&format!("invalid {key}")))
+        };
         let (limit, offset) = (number("limit", 100)?, number("offset", 0)?);
         if limit > 10_000 {
             return Err(bad("limit must be between 0 and 10000"));
@@ -98,18 +115,29 @@ pub(crate) async fn query(State(state): Shared, caller: Option<Extension<Caller>
             Some(PageFault::Drift { shift }) if offset > 0 => offset.saturating_add_signed(-(shift as isize)),
             _ => offset,
         };
-        let page: Vec<u64> = if fault == Some(PageFault::EmptyPage) { Vec::new() } else { found.rows.iter().skip(from).take(limit).map(|r| r.1).collect() };
+        let page: Vec<u64> = if fault == Some(PageFault::EmptyPage) {
+            Vec::new()
+        } else {
+            found.rows.iter().skip(from).take(limit).map(|r| r.1).collect()
+        };
         Ok(ids_reply(c, &page, fault, json!({"offset": offset, "limit": limit, "total": found.rows.len()})))
     })
 }
 
-fn ids_reply(c: Context<'_>, page: &[u64], fault: Option<PageFault>, pagination: serde_json::Value) -> Response {
+fn ids_reply(
+    c: Context<'_>,
+    page: &[u64],
+    fault: Option<PageFault>,
+    pagination: serde_json::Value,
+) -> Response {
     let spoilt = (fault == Some(PageFault::BadItem)).then_some(page.len() / 2);
     let mut envelope = Envelope::new(SERVICE).paged(pagination);
     (envelope.no_errors, envelope.writes) = (Empty::Absent, Some(0));
     envelope.resources = Some(items(page.iter().enumerate(), |out, (at, i)| match spoilt {
         Some(middle) if middle == at => out.extend_from_slice(b"17"),
-        _ => out.extend_from_slice(format!("\"{}\"", composite_id(c.tenant, c.falcon, &c.tenant.estate.detection(*i))).as_bytes()),
+        _ => out.extend_from_slice(
+            format!("\"{}\"", composite_id(c.tenant, c.falcon, &c.tenant.estate.detection(*i))).as_bytes(),
+        ),
     }));
     envelope.into_response()
 }
@@ -120,9 +148,14 @@ struct CompositeIds {
 }
 
 /// `POST /alerts/entities/alerts/v2`: at most 1,000 ids, answered in another order.
-pub(crate) async fn entities(State(state): Shared, caller: Option<Extension<Caller>>, body: Bytes) -> Response {
+pub(crate) async fn entities(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    body: Bytes,
+) -> Response {
     run(&state, caller, |c| {
-        let body: CompositeIds = serde_json::from_slice(&body).map_err(|_| bad("invalid element in the request"))?;
+        let body: CompositeIds =
+            serde_json::from_slice(&body).map_err(|_| bad("invalid element in the request"))?;
         if body.composite_ids.len() > 1_000 {
             return Err(Box::new(gateway(StatusCode::PAYLOAD_TOO_LARGE, "request too large")));
         }
@@ -152,7 +185,11 @@ struct CombinedRequest {
 }
 
 /// `POST /alerts/combined/alerts/v1`: whole alerts, walked by `after`.
-pub(crate) async fn combined(State(state): Shared, caller: Option<Extension<Caller>>, body: Bytes) -> Response {
+pub(crate) async fn combined(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    body: Bytes,
+) -> Response {
     run(&state, caller, |c| {
         let request: CombinedRequest = match body.is_empty() {
             true => CombinedRequest::default(),
@@ -199,7 +236,9 @@ fn walk(c: Context<'_>, request: &CombinedRequest, limit: usize) -> Result<Respo
     let spoilt = (fault == Some(PageFault::BadItem)).then_some(shown.len() / 2);
     let mut envelope = Envelope::new(SERVICE).paged(pagination);
     envelope.resources = Some(items(shown.iter().enumerate(), |out, (at, (_, i))| match spoilt {
-        Some(middle) if middle == at => out.extend_from_slice(br#"{"composite_id":{"unexpected":true},"severity":"much"}"#),
+        Some(middle) if middle == at => {
+            out.extend_from_slice(br#"{"composite_id":{"unexpected":true},"severity":"much"}"#)
+        }
         _ => render(out, c.tenant, c.falcon, &c.tenant.estate.detection(*i)),
     }));
     Ok(envelope.into_response())

@@ -95,7 +95,8 @@ impl Envelope {
     }
 
     fn meta(&self, trace: &str) -> Value {
-        let mut meta = json!({"query_time": query_time(trace), "powered_by": self.powered_by, "trace_id": trace});
+        let mut meta =
+            json!({"query_time": query_time(trace), "powered_by": self.powered_by, "trace_id": trace});
         if let Some(pagination) = &self.pagination {
             meta["pagination"] = pagination.clone();
         }
@@ -150,7 +151,8 @@ pub(crate) fn reply(status: StatusCode, trace: &str, body: Vec<u8>) -> Response 
     let mut response = (status, [(CONTENT_TYPE, JSON)], body).into_response();
     let headers = response.headers_mut();
     headers.insert("x-cs-region", HeaderValue::from_static("sim-1"));
-    headers.insert("strict-transport-security", HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    headers
+        .insert("strict-transport-security", HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     if let Ok(trace) = HeaderValue::from_str(trace) {
         headers.insert(TRACE, trace);
     }
@@ -168,7 +170,12 @@ pub(crate) fn gateway(status: StatusCode, message: &str) -> Response {
 }
 
 /// An error made by a service, whose code in the body may differ from the status.
-pub(crate) fn service_error(status: StatusCode, powered_by: &'static str, code: u16, message: &str) -> Response {
+pub(crate) fn service_error(
+    status: StatusCode,
+    powered_by: &'static str,
+    code: u16,
+    message: &str,
+) -> Response {
     let mut envelope = Envelope::new(powered_by);
     envelope.status = status;
     envelope.errors.push(ApiError::new(code, message));

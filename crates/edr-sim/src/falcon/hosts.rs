@@ -46,7 +46,10 @@ fn resolve(c: Context<'_>, ids: &[String], what: &str) -> (Vec<u64>, Vec<ApiErro
 
 fn entities(c: Context<'_>, ids: &[String], cap: usize) -> Result<Response, Refused> {
     if ids.len() > cap {
-        return Err(refuse(StatusCode::BAD_REQUEST, &format!("request must contain between 0 and {cap} ids")));
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            &format!("request must contain between 0 and {cap} ids"),
+        ));
     }
     let (mut found, errors) = resolve(c, ids, "device");
     // The service answers in an order of its own.
@@ -59,20 +62,33 @@ fn entities(c: Context<'_>, ids: &[String], cap: usize) -> Result<Response, Refu
 }
 
 /// `GET /devices/entities/devices/v2`: at most 100 ids.
-pub(crate) async fn get_entities(State(state): Shared, caller: Option<Extension<Caller>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn get_entities(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     run(&state, caller, |c| entities(c, &ids_of(query), 100))
 }
 
 /// `POST /devices/entities/devices/v2`: at most 5,000 ids.
-pub(crate) async fn post_entities(State(state): Shared, caller: Option<Extension<Caller>>, body: Bytes) -> Response {
+pub(crate) async fn post_entities(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    body: Bytes,
+) -> Response {
     run(&state, caller, |c| {
-        let body: Ids = serde_json::from_slice(&body).map_err(|_| refuse(StatusCode::BAD_REQUEST, "Failed to parse request body"))?;
+        let body: Ids = serde_json::from_slice(&body)
+            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "Failed to parse request body"))?;
         entities(c, &body.ids, 5_000)
     })
 }
 
 /// `GET /devices/entities/online-state/v1`: at most 100 ids.
-pub(crate) async fn online_state(State(state): Shared, caller: Option<Extension<Caller>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn online_state(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     run(&state, caller, |c| {
         let ids = ids_of(query);
         if ids.is_empty() || ids.len() > 100 {

@@ -46,7 +46,9 @@ pub(crate) async fn perform(
     run(&state, caller, |c| {
         let bad = |text: &str| refuse(StatusCode::BAD_REQUEST, text);
         let query = form(&query.unwrap_or_default());
-        let action = first(&query, "action_name").and_then(Action::named).ok_or_else(|| bad("action_name is missing or not supported"))?;
+        let action = first(&query, "action_name")
+            .and_then(Action::named)
+            .ok_or_else(|| bad("action_name is missing or not supported"))?;
         let Ids { ids } = serde_json::from_slice(&body).map_err(|_| bad("Failed to parse request body"))?;
         if ids.is_empty() || ids.len() > MOST_IDS {
             return Err(bad("request must contain between 1 and 500 ids"));
@@ -64,8 +66,16 @@ fn one(c: Context<'_>, action: Action, id: &str) -> Result<(), ApiError> {
         Action::Contain => estate.request_contain(index),
         Action::Lift => estate.request_lift(index),
     };
-    let after = asked.map_err(|state| ApiError::of(409, format!("Device is in state {} and cannot take this action", status(state)), id))?;
-    c.state.log.push(&c.tenant.name, "PerformActionV2", id, json!({"status": status(before)}), json!({"status": status(after)}));
+    let after = asked.map_err(|state| {
+        ApiError::of(409, format!("Device is in state {} and cannot take this action", status(state)), id)
+    })?;
+    c.state.log.push(
+        &c.tenant.name,
+        "PerformActionV2",
+        id,
+        json!({"status": status(before)}),
+        json!({"status": status(after)}),
+    );
     Ok(())
 }
 

@@ -99,13 +99,16 @@ pub(super) fn order(sort: &str) -> Option<(&str, bool)> {
 /// The hosts that pass `filter`, in the order of `sort`; kept under `key` for the pages that follow.
 fn listing(c: Context<'_>, key: &str, filter: &str, sort: &str, now: i64) -> Result<Listing, Refused> {
     let filter = Filter::compile(filter, &HOSTS, now).map_err(|e| bad_filter(&e))?;
-    let (field, descending) = order(sort).filter(|(f, _)| host_order(f)).ok_or_else(|| bad("Invalid sort expression supplied"))?;
+    let (field, descending) =
+        order(sort).filter(|(f, _)| host_order(f)).ok_or_else(|| bad("Invalid sort expression supplied"))?;
     let total = c.tenant.estate.host_count();
     let by_id = field == "device_id" || HOSTS.property(field).is_none();
     if filter.is_empty() && by_id {
         return Ok(Listing::All { total, reversed: descending });
     }
-    Ok(Listing::Some(c.state.lists.get_or_compute(key, || compute(c, &filter, (!by_id).then_some(field), descending))))
+    Ok(Listing::Some(
+        c.state.lists.get_or_compute(key, || compute(c, &filter, (!by_id).then_some(field), descending)),
+    ))
 }
 
 fn compute(c: Context<'_>, filter: &Filter, field: Option<&str>, descending: bool) -> Vec<u32> {
@@ -116,7 +119,9 @@ fn compute(c: Context<'_>, filter: &Filter, field: Option<&str>, descending: boo
         None => hits.filter_map(|i| u32::try_from(i).ok()).collect(),
         Some(name) => {
             let mut keyed: Vec<(SortKey, u32)> = hits
-                .filter_map(|i| Some((sort_key(view(i).values(name).into_iter().next()), u32::try_from(i).ok()?)))
+                .filter_map(|i| {
+                    Some((sort_key(view(i).values(name).into_iter().next()), u32::try_from(i).ok()?))
+                })
                 .collect();
             keyed.sort();
             keyed.into_iter().map(|(_, i)| i).collect()
@@ -131,7 +136,10 @@ fn compute(c: Context<'_>, filter: &Filter, field: Option<&str>, descending: boo
 /// The `limit` of a query, within its bounds.
 pub(super) fn limit(query: &[(String, String)], max: u64) -> Result<u64, Refused> {
     let Some(text) = first(query, "limit") else { return Ok(100) };
-    text.parse().ok().filter(|n| (1..=max).contains(n)).ok_or_else(|| bad(&format!("limit must be between 1 and {max}")))
+    text.parse()
+        .ok()
+        .filter(|n| (1..=max).contains(n))
+        .ok_or_else(|| bad(&format!("limit must be between 1 and {max}")))
 }
 
 /// One page of a walk by cursor.
@@ -219,7 +227,11 @@ fn resume(c: Context<'_>, text: &str, now: i64, fault: Option<PageFault>) -> Res
 type Shared = State<Arc<SimState>>;
 
 /// Runs a handler for a caller; both ways end in a reply.
-pub(super) fn run(state: &SimState, caller: Option<Extension<Caller>>, work: impl FnOnce(Context<'_>) -> Result<Response, Refused>) -> Response {
+pub(super) fn run(
+    state: &SimState,
+    caller: Option<Extension<Caller>>,
+    work: impl FnOnce(Context<'_>) -> Result<Response, Refused>,
+) -> Response {
     let context = caller.and_then(|Extension(caller)| caller.context(state));
     match context {
         Some(context) => work(context).unwrap_or_else(|refusal| *refusal),
@@ -228,12 +240,20 @@ pub(super) fn run(state: &SimState, caller: Option<Extension<Caller>>, work: imp
 }
 
 /// `GET /devices/combined/devices/v1`.
-pub(crate) async fn combined(State(state): Shared, caller: Option<Extension<Caller>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn combined(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     run(&state, caller, |c| {
         let query = form(&query.unwrap_or_default());
         let page = walk(c, "CombinedDevicesByFilter", &query)?;
-        let only: Option<Vec<String>> = first(&query, "fields").filter(|f| !f.is_empty()).map(|f| f.split(',').map(|f| f.trim().to_owned()).collect());
-        let rows = page.render(r#"{"device_id":{"unexpected":[1,2]},"hostname":false}"#, |out, i| render(out, c.tenant, c.falcon, i, only.as_deref()));
+        let only: Option<Vec<String>> = first(&query, "fields")
+            .filter(|f| !f.is_empty())
+            .map(|f| f.split(',').map(|f| f.trim().to_owned()).collect());
+        let rows = page.render(r#"{"device_id":{"unexpected":[1,2]},"hostname":false}"#, |out, i| {
+            render(out, c.tenant, c.falcon, i, only.as_deref())
+        });
         let mut envelope = Envelope::new(SERVICE).paged(combined_pagination(&page));
         envelope.resources = Some(rows);
         Ok(envelope.into_response())
@@ -248,7 +268,11 @@ fn combined_pagination(page: &Page) -> Value {
 }
 
 /// `GET /devices/queries/devices-scroll/v1`: the last page has a cursor as well.
-pub(crate) async fn scroll(State(state): Shared, caller: Option<Extension<Caller>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn scroll(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     run(&state, caller, |c| {
         let page = walk(c, "QueryDevicesByFilterScroll", &form(&query.unwrap_or_default()))?;
         let pagination = json!({"total": page.total, "offset": page.next(), "expires_at": page.expires_ns()});
@@ -263,15 +287,23 @@ fn id_json(c: Context<'_>, out: &mut Vec<u8>, index: u64) {
 }
 
 /// `GET /devices/queries/devices/v1`: offset and limit stay below 10,000.
-pub(crate) async fn query(State(state): Shared, caller: Option<Extension<Caller>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn query(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     run(&state, caller, |c| {
         let query = form(&query.unwrap_or_default());
         let limit = limit(&query, 5_000)?;
-        let offset: u64 = first(&query, "offset").map_or(Ok(0), str::parse).map_err(|_| bad("Invalid offset supplied"))?;
+        let offset: u64 =
+            first(&query, "offset").map_or(Ok(0), str::parse).map_err(|_| bad("Invalid offset supplied"))?;
         if offset.saturating_add(limit) >= 10_000 {
             return Err(bad("limit + offset must be less than 10000"));
         }
-        let (filter, sort) = (first(&query, "filter").unwrap_or_default(), first(&query, "sort").filter(|s| !s.is_empty()).unwrap_or("device_id.asc"));
+        let (filter, sort) = (
+            first(&query, "filter").unwrap_or_default(),
+            first(&query, "sort").filter(|s| !s.is_empty()).unwrap_or("device_id.asc"),
+        );
         let number = c.state.falcon.cursors.fetch_add(1, Ordering::Relaxed);
         let list = listing(c, &format!("query:{number}"), filter, sort, c.state.clock.now_ms())?;
         let pagination = json!({"offset": offset, "limit": limit, "total": list.total()});

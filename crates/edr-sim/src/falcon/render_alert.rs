@@ -5,10 +5,10 @@ use serde_json::json;
 use super::render_host as rh;
 use super::writer::Object;
 use crate::clock::from_ms;
+use crate::estate::Detection;
 use crate::estate::alert::{Family, Process, Status, Verdict, device_path};
 use crate::estate::hash::{hex32, mix2, permute32, unpermute32};
 use crate::estate::machine::{Machine, Platform};
-use crate::estate::Detection;
 use crate::state::{FalconCredentials, TenantState};
 
 pub(crate) fn status(status: Status) -> &'static str {
@@ -144,7 +144,13 @@ fn base(o: &mut Object<'_>, s: &Scene<'_>) {
         .put("description", d.kind.description)
         .put("display_name", d.kind.name)
         .put("email_sent", true)
-        .put("falcon_host_link", format!("https://falcon.crowdstrike.com/activity-v2/detections/{composite}?_cid={}", &s.falcon.cid[..8]))
+        .put(
+            "falcon_host_link",
+            format!(
+                "https://falcon.crowdstrike.com/activity-v2/detections/{composite}?_cid={}",
+                &s.falcon.cid[..8]
+            ),
+        )
         .put("id", short_id(s.tenant, d))
         .put("name", d.kind.name)
         .put("pattern_id", d.kind.pattern)
@@ -167,10 +173,13 @@ fn attack(o: &mut Object<'_>, s: &Scene<'_>) {
         .put("tactic_id", k.tactic.0)
         .put("technique", k.technique.1)
         .put("technique_id", k.technique.0)
-        .put("mitre_attack", json!([{
-            "pattern_id": k.pattern, "tactic": k.tactic.1, "tactic_id": k.tactic.0,
-            "technique": k.technique.1, "technique_id": k.technique.0,
-        }]));
+        .put(
+            "mitre_attack",
+            json!([{
+                "pattern_id": k.pattern, "tactic": k.tactic.1, "tactic_id": k.tactic.0,
+                "technique": k.technique.1, "technique_id": k.technique.0,
+            }]),
+        );
 }
 
 /// Status and people. Alerts that nobody took lack the fields of the assignee, as real ones do.
@@ -183,7 +192,9 @@ fn work(o: &mut Object<'_>, s: &Scene<'_>) {
         .put("seconds_to_triaged", if d.status == Status::New { 0 } else { took / 2 })
         .put("seconds_to_resolved", if closed { took } else { 0 });
     if let Some(who) = &d.assigned_to {
-        o.put("assigned_to_name", &who.name).put("assigned_to_uid", &who.email).put("assigned_to_uuid", &who.uuid);
+        o.put("assigned_to_name", &who.name)
+            .put("assigned_to_uid", &who.email)
+            .put("assigned_to_uuid", &who.uuid);
     }
     // A third of the alerts has no list of tags at all; some have null.
     match d.index % 6 {
@@ -251,7 +262,9 @@ fn relative(o: &mut Object<'_>, s: &Scene<'_>, p: &Process) {
         .put("sha256", &p.sha256)
         .put("timestamp", rh::stamp(p.started.timestamp_millis()));
     if let Some(user) = &s.d.user {
-        o.put("user_graph_id", format!("uid:{}:{}", s.aid, user.sid)).put("user_id", &user.sid).put("user_name", &user.name);
+        o.put("user_graph_id", format!("uid:{}:{}", s.aid, user.sid))
+            .put("user_id", &user.sid)
+            .put("user_name", &user.name);
     }
 }
 
@@ -301,12 +314,34 @@ fn host(o: &mut Object<'_>, s: &Scene<'_>) {
 }
 
 const DISPOSITIONS: [&str; 28] = [
-    "blocking_unsupported_or_disabled", "bootup_safeguard_enabled", "containment_file_system", "critical_process_disabled",
-    "detect", "fs_operation_blocked", "handle_operation_downgraded", "inddet_mask", "indicator", "kill_action_failed",
-    "kill_parent", "kill_process", "kill_subprocess", "mfa_required", "operation_blocked", "policy_disabled",
-    "prevention_provisioning_enabled", "process_blocked", "quarantine_file", "quarantine_machine",
-    "registry_operation_blocked", "response_action_already_applied", "response_action_failed",
-    "response_action_triggered", "rooting", "sensor_only", "suspend_parent", "suspend_process",
+    "blocking_unsupported_or_disabled",
+    "bootup_safeguard_enabled",
+    "containment_file_system",
+    "critical_process_disabled",
+    "detect",
+    "fs_operation_blocked",
+    "handle_operation_downgraded",
+    "inddet_mask",
+    "indicator",
+    "kill_action_failed",
+    "kill_parent",
+    "kill_process",
+    "kill_subprocess",
+    "mfa_required",
+    "operation_blocked",
+    "policy_disabled",
+    "prevention_provisioning_enabled",
+    "process_blocked",
+    "quarantine_file",
+    "quarantine_machine",
+    "registry_operation_blocked",
+    "response_action_already_applied",
+    "response_action_failed",
+    "response_action_triggered",
+    "rooting",
+    "sensor_only",
+    "suspend_parent",
+    "suspend_process",
 ];
 
 /// What the sensor did: a bit mask, its words, and its 28 bits by name.
@@ -315,7 +350,11 @@ fn disposition(o: &mut Object<'_>, d: &Detection) {
     let (mask, text, bits): (u32, &str, &[&str]) = match (d.prevented, quarantined) {
         (false, _) => (0, "Detection, standard detection.", &[]),
         (true, false) => (2048, "Prevention, process was blocked from execution.", &["process_blocked"]),
-        (true, true) => (2176, "Prevention, process was blocked and file quarantined.", &["process_blocked", "quarantine_file"]),
+        (true, true) => (
+            2176,
+            "Prevention, process was blocked and file quarantined.",
+            &["process_blocked", "quarantine_file"],
+        ),
     };
     o.put("pattern_disposition", mask).put("pattern_disposition_description", text);
     o.object("pattern_disposition_details", |details| {
@@ -339,10 +378,12 @@ fn evidence(o: &mut Object<'_>, s: &Scene<'_>) {
             o.put("quarantined_files", quarantined);
         }
     }
-    let connection = |n: &crate::estate::alert::NetworkEvidence| json!({
-        "access_timestamp": at, "access_type": 0, "connection_direction": if n.outbound { "0" } else { "1" }, "isIPV6": false, "protocol": "TCP",
-        "local_address": n.local_ip, "local_port": n.local_port.to_string(), "remote_address": n.remote_ip, "remote_port": n.remote_port.to_string(),
-    });
+    let connection = |n: &crate::estate::alert::NetworkEvidence| {
+        json!({
+            "access_timestamp": at, "access_type": 0, "connection_direction": if n.outbound { "0" } else { "1" }, "isIPV6": false, "protocol": "TCP",
+            "local_address": n.local_ip, "local_port": n.local_port.to_string(), "remote_address": n.remote_ip, "remote_port": n.remote_port.to_string(),
+        })
+    };
     if !d.network.is_empty() {
         o.put("network_accesses", d.network.iter().map(connection).collect::<Vec<_>>());
     }
@@ -356,7 +397,9 @@ fn evidence(o: &mut Object<'_>, s: &Scene<'_>) {
 /// A known-bad file or name makes the indicator of compromise.
 fn indicators(o: &mut Object<'_>, d: &Detection) {
     let found = match (d.files.first(), d.dns.first()) {
-        (Some(file), _) if d.kind.family == Family::Endpoint => Some(("hash_sha256", file.sha256.clone(), file.name.clone())),
+        (Some(file), _) if d.kind.family == Family::Endpoint => {
+            Some(("hash_sha256", file.sha256.clone(), file.name.clone()))
+        }
         (_, Some(name)) => Some(("domain", name.clone(), name.clone())),
         _ => None,
     };
@@ -364,14 +407,23 @@ fn indicators(o: &mut Object<'_>, d: &Detection) {
         o.put("ioc_context", json!([]));
         return;
     };
-    o.put("ioc_type", kind).put("ioc_value", &value).put("ioc_values", [&value]).put("ioc_source", "library_load").put("ioc_description", &about);
-    o.put("ioc_context", json!([{"ioc_description": about, "ioc_source": "library_load", "ioc_type": kind, "ioc_value": value,
-        "md5": d.process.md5, "sha256": d.process.sha256, "type": "module"}]));
+    o.put("ioc_type", kind)
+        .put("ioc_value", &value)
+        .put("ioc_values", [&value])
+        .put("ioc_source", "library_load")
+        .put("ioc_description", &about);
+    o.put(
+        "ioc_context",
+        json!([{"ioc_description": about, "ioc_source": "library_load", "ioc_type": kind, "ioc_value": value,
+        "md5": d.process.md5, "sha256": d.process.sha256, "type": "module"}]),
+    );
 }
 
 fn user(o: &mut Object<'_>, s: &Scene<'_>) {
     let Some(user) = &s.d.user else { return };
-    o.put("user_id", &user.sid).put("user_name", &user.name).put("user_principal", format!("{}@{}", user.name, s.m.hostname));
+    o.put("user_id", &user.sid)
+        .put("user_name", &user.name)
+        .put("user_principal", format!("{}@{}", user.name, s.m.hostname));
     if s.m.platform() == Platform::Windows {
         o.put("logon_domain", &user.domain);
     }
@@ -381,7 +433,9 @@ fn user(o: &mut Object<'_>, s: &Scene<'_>) {
 fn identity(o: &mut Object<'_>, s: &Scene<'_>) {
     let m = &s.m;
     let at = s.d.happened.timestamp_millis();
-    o.put("start_time", millis(at - 60_000)).put("end_time", millis(at)).put("idp_policy_account_event_type", 1);
+    o.put("start_time", millis(at - 60_000))
+        .put("end_time", millis(at))
+        .put("idp_policy_account_event_type", 1);
     o.put("source_endpoint_host_name", &m.hostname)
         .put("source_endpoint_sensor_id", &s.aid)
         .put("source_endpoint_address_ip4", m.ip)
@@ -394,13 +448,18 @@ fn identity(o: &mut Object<'_>, s: &Scene<'_>) {
     }
     let controller = s.tenant.estate.host_count().min(4).saturating_sub(1);
     let target = s.tenant.estate.fields(controller);
-    o.put("target_endpoint_host_name", target.hostname()).put("target_endpoint_sensor_id", target.id()).put("target_domain_controller_host_name", target.hostname());
+    o.put("target_endpoint_host_name", target.hostname())
+        .put("target_endpoint_sensor_id", target.id())
+        .put("target_domain_controller_host_name", target.hostname());
 }
 
 /// Finds of a scan on demand: a file, and no process.
 fn scan(o: &mut Object<'_>, s: &Scene<'_>) {
     let d = s.d;
-    o.put("agent_id", &s.aid).put("agent_scan_id", hex32(d.index)).put("scan_id", hex32(d.index / 5)).put("event_id", d.process.unique.to_string());
+    o.put("agent_id", &s.aid)
+        .put("agent_scan_id", hex32(d.index))
+        .put("scan_id", hex32(d.index / 5))
+        .put("event_id", d.process.unique.to_string());
     o.put("platform", rh::platform(s.m.platform()).1);
     if let Some(file) = d.files.first() {
         o.put("filename", &file.name)

@@ -18,7 +18,15 @@ pub(crate) fn stamp(ms: i64) -> String {
     let at = from_ms(ms);
     // By hand: the general formatter costs as much as the rest of a device.
     let (date, time) = (at.date_naive(), at.time());
-    format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", date.year(), date.month(), date.day(), time.hour(), time.minute(), time.second())
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 /// Nanoseconds with a Z.
@@ -143,7 +151,13 @@ fn group_hash(ids: &[String]) -> String {
 }
 
 /// Writes one device. `only` is the projection of `fields`.
-pub(crate) fn render(out: &mut Vec<u8>, tenant: &TenantState, falcon: &FalconCredentials, index: u64, only: Option<&[String]>) {
+pub(crate) fn render(
+    out: &mut Vec<u8>,
+    tenant: &TenantState,
+    falcon: &FalconCredentials,
+    index: u64,
+    only: Option<&[String]>,
+) {
     let h = tenant.estate.fields(index);
     let m = h.machine();
     let mut o = Object::begin(out, only);
@@ -206,7 +220,10 @@ fn network(o: &mut Object<'_>, m: &Machine) {
 fn system(o: &mut Object<'_>, h: &HostFields<'_>, m: &Machine) {
     let (id, name) = platform(m.platform());
     if m.platform() == Platform::Windows {
-        o.put("build_number", m.os.build).put("os_build", m.os.build).put("service_pack_major", "0").put("service_pack_minor", "0");
+        o.put("build_number", m.os.build)
+            .put("os_build", m.os.build)
+            .put("service_pack_major", "0")
+            .put("service_pack_minor", "0");
     } else {
         o.maybe("os_build", Some(m.os.build).filter(|b| !b.is_empty()));
     }
@@ -232,7 +249,8 @@ fn times(o: &mut Object<'_>, h: &HostFields<'_>, m: &Machine) {
         .put("last_seen", &seen)
         .put("modified_timestamp", &seen);
     o.object("meta", |meta| {
-        meta.put("version", (m.index % 5_000).to_string()).put("version_string", format!("{}:{}", m.index % 10, m.index + 789_000));
+        meta.put("version", (m.index % 5_000).to_string())
+            .put("version_string", format!("{}:{}", m.index % 10, m.index + 789_000));
     });
 }
 
@@ -285,7 +303,11 @@ fn policy(o: &mut Object<'_>, tag_seed: u64, m: &Machine, (key, kind): (&str, &s
     let salt = mix_str(m.index, key);
     // A policy that waits for a reboot was assigned, and not applied.
     let applied = !(key == "device_control" && m.index.is_multiple_of(9));
-    let settings = if key == "sensor_update" { "tagged|1;101".to_owned() } else { hex_words(mix_str(tag_seed, key), 1)[..8].to_owned() };
+    let settings = if key == "sensor_update" {
+        "tagged|1;101".to_owned()
+    } else {
+        hex_words(mix_str(tag_seed, key), 1)[..8].to_owned()
+    };
     o.put("policy_type", kind)
         .put("policy_id", &id)
         .put("applied", applied)

@@ -70,7 +70,8 @@ pub(crate) fn authorise(state: &SimState, headers: &HeaderMap) -> Option<usize> 
 /// The tenant of the client that a token request names.
 pub(crate) fn tenant_of_form(state: &SimState, headers: &HeaderMap, body: &[u8]) -> Option<usize> {
     let form = super::form(&String::from_utf8_lossy(body));
-    let id = super::first(&form, "client_id").map(str::to_owned).or_else(|| basic(headers).map(|(id, _)| id))?;
+    let id =
+        super::first(&form, "client_id").map(str::to_owned).or_else(|| basic(headers).map(|(id, _)| id))?;
     client(state, &id)
 }
 
@@ -99,7 +100,10 @@ pub(crate) async fn issue(State(state): State<Arc<SimState>>, headers: HeaderMap
         return refuse(StatusCode::BAD_REQUEST, "Failed to generate access token for clientID=.");
     }
     let Some(tenant) = client(&state, id) else {
-        return refuse(StatusCode::BAD_REQUEST, &format!("Failed to generate access token for clientID={}.", printable(id)));
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            &format!("Failed to generate access token for clientID={}.", printable(id)),
+        );
     };
     let secret = super::first(&form, "client_secret").unwrap_or_default();
     let good = state.tenants[tenant].falcon().is_some_and(|f| f.client_secret == secret);

@@ -70,8 +70,29 @@ pub(crate) const HOSTS: Dialect = Dialect {
 };
 
 /// Orders that the service takes on fields that no simulated host has: they leave the order by id.
-const VAIN_ORDERS: &[&str] =
-    &["device_policies.", "policies.", "policy_id", "managed_apps.", "pod_", "k8s_", "connection_", "cpu_", "_all", "email", "internet_exposure", "license_activation_state", "group_hash", "host_utc_offset", "pointer_size", "safe_mode", "migration_completed_time", "detection_suppression_status", "chassis_type", "first_login_", "last_login_"];
+const VAIN_ORDERS: &[&str] = &[
+    "device_policies.",
+    "policies.",
+    "policy_id",
+    "managed_apps.",
+    "pod_",
+    "k8s_",
+    "connection_",
+    "cpu_",
+    "_all",
+    "email",
+    "internet_exposure",
+    "license_activation_state",
+    "group_hash",
+    "host_utc_offset",
+    "pointer_size",
+    "safe_mode",
+    "migration_completed_time",
+    "detection_suppression_status",
+    "chassis_type",
+    "first_login_",
+    "last_login_",
+];
 
 /// Whether an order by this field is accepted.
 pub(crate) fn host_order(field: &str) -> bool {
@@ -325,7 +346,9 @@ impl Record for AlertView<'_> {
             "show_in_ui" | "email_sent" => vec![Val::Bool(true)],
             "user_id" => optional(d.user.as_ref().map(|u| &u.sid)),
             "user_name" => optional(d.user.as_ref().map(|u| &u.name)),
-            "cmdline" | "filename" | "filepath" | "md5" | "sha256" | "local_process_id" | "process_id" => self.process(property),
+            "cmdline" | "filename" | "filepath" | "md5" | "sha256" | "local_process_id" | "process_id" => {
+                self.process(property)
+            }
             _ => self.work(property),
         }
     }

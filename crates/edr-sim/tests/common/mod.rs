@@ -29,8 +29,16 @@ pub(crate) async fn start(builder: SimBuilder) -> Raw {
     let ready: Value = serde_json::from_str(&sim.ready_line()).unwrap();
     let tenant = &ready["tenants"][0];
     let text = |key: &str| tenant[key].as_str().unwrap().to_owned();
-    let http = Client::builder().no_proxy().no_gzip().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let mut raw = Raw { base: text("base_url"), id: text("client_id"), secret: text("client_secret"), sim, http, token: String::new() };
+    let http =
+        Client::builder().no_proxy().no_gzip().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let mut raw = Raw {
+        base: text("base_url"),
+        id: text("client_id"),
+        secret: text("client_secret"),
+        sim,
+        http,
+        token: String::new(),
+    };
     raw.login().await;
     raw
 }
@@ -62,7 +70,12 @@ impl Raw {
 }
 
 pub(crate) fn ids(body: &Value) -> Vec<String> {
-    let id = |v: &Value| v.as_str().or_else(|| v["device_id"].as_str()).or_else(|| v["composite_id"].as_str()).map(str::to_owned);
+    let id = |v: &Value| {
+        v.as_str()
+            .or_else(|| v["device_id"].as_str())
+            .or_else(|| v["composite_id"].as_str())
+            .map(str::to_owned)
+    };
     body["resources"].as_array().unwrap().iter().filter_map(id).collect()
 }
 

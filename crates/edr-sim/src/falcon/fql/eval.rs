@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, NaiveDate};
 
-use super::parse::{Expr, Literal, Op, Term, parse};
 use super::FqlError;
+use super::parse::{Expr, Literal, Op, Term, parse};
 
 /// What a property holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,8 +139,10 @@ impl Checker<'_> {
     }
 
     fn term(&self, term: &Term) -> Result<Node, FqlError> {
-        let (property, kind) =
-            self.dialect.property(&term.property).ok_or_else(|| FqlError::UnknownProperty(term.property.clone()))?;
+        let (property, kind) = self
+            .dialect
+            .property(&term.property)
+            .ok_or_else(|| FqlError::UnknownProperty(term.property.clone()))?;
         let (negate, op) = match term.op {
             Op::Ne => (true, Op::Eq),
             Op::NotGlob => (true, Op::Glob),
@@ -213,7 +215,8 @@ fn relative(rest: &str) -> Option<i64> {
     if rest.is_empty() {
         return Some(0);
     }
-    let (sign, rest) = rest.strip_prefix('-').map_or_else(|| rest.strip_prefix('+').map(|r| (1, r)), |r| Some((-1, r)))?;
+    let (sign, rest) =
+        rest.strip_prefix('-').map_or_else(|| rest.strip_prefix('+').map(|r| (1, r)), |r| Some((-1, r)))?;
     let unit = rest.chars().last()?;
     let seconds = match unit {
         's' => 1,
@@ -236,7 +239,11 @@ fn block(text: &str) -> Option<Test> {
 }
 
 fn words(text: &str) -> Vec<String> {
-    text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+    text.to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn holds(node: &Node, record: &impl Record) -> bool {
@@ -292,7 +299,9 @@ fn ordered(op: Op, have: f64, want: f64) -> bool {
 /// Whether `text` is what `glob` describes, `*` standing for anything.
 pub(super) fn glob_match(glob: &str, text: &str) -> bool {
     let mut parts = glob.split('*');
-    let (Some(first), last) = (parts.next(), glob.rsplit('*').next().unwrap_or_default()) else { return false };
+    let (Some(first), last) = (parts.next(), glob.rsplit('*').next().unwrap_or_default()) else {
+        return false;
+    };
     if !glob.contains('*') {
         return glob == text;
     }

@@ -190,7 +190,8 @@ impl Parser<'_> {
     }
 
     fn op(&mut self) -> Op {
-        const SIGNED: [Op; 9] = [Op::NotWords, Op::NotGlob, Op::Ge, Op::Le, Op::Gt, Op::Lt, Op::Ne, Op::Words, Op::Glob];
+        const SIGNED: [Op; 9] =
+            [Op::NotWords, Op::NotGlob, Op::Ge, Op::Le, Op::Gt, Op::Lt, Op::Ne, Op::Words, Op::Glob];
         SIGNED.into_iter().find(|op| self.eat(op.sign())).unwrap_or(Op::Eq)
     }
 
@@ -283,7 +284,10 @@ impl fmt::Display for Expr {
             Self::And(parts) => (parts, "+"),
             Self::Or(parts) => (parts, ","),
         };
-        let inner: Vec<String> = parts.iter().map(|p| if matches!(p, Self::Term(_)) { p.to_string() } else { format!("({p})") }).collect();
+        let inner: Vec<String> = parts
+            .iter()
+            .map(|p| if matches!(p, Self::Term(_)) { p.to_string() } else { format!("({p})") })
+            .collect();
         f.write_str(&inner.join(sign))
     }
 }

@@ -145,7 +145,14 @@ fn filters_that_are_refused() {
     }
     assert_eq!(refused("colour:'red'"), FqlError::UnknownProperty("colour".into()));
     assert_eq!(refused("os_version:'Win*'"), FqlError::Breaks("os_version".into()));
-    for filter in ["hostname:>'a'", "last_seen:>'yesterday'", "hostname:!~'x'", "severity:>5", "local_ip:'10.0.0.0/40'", "last_seen:>null"] {
+    for filter in [
+        "hostname:>'a'",
+        "last_seen:>'yesterday'",
+        "hostname:!~'x'",
+        "severity:>5",
+        "local_ip:'10.0.0.0/40'",
+        "last_seen:>null",
+    ] {
         assert!(matches!(refused(filter), FqlError::BadValue(_)), "{filter}");
     }
     let many = vec!["hostname:'x'"; 21].join("+");
@@ -157,7 +164,10 @@ fn filters_that_are_refused() {
 #[test]
 fn and_binds_tighter_than_or() {
     let expr = parse("a:'1',b:'2'+c:'3'").unwrap();
-    assert!(matches!(&expr, Expr::Or(parts) if parts.len() == 2 && matches!(parts[1], Expr::And(_))), "{expr:?}");
+    assert!(
+        matches!(&expr, Expr::Or(parts) if parts.len() == 2 && matches!(parts[1], Expr::And(_))),
+        "{expr:?}"
+    );
 }
 
 #[test]
@@ -185,7 +195,18 @@ fn literal() -> impl Strategy<Value = Literal> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    prop::sample::select(vec![Op::Eq, Op::Ne, Op::Gt, Op::Ge, Op::Lt, Op::Le, Op::Words, Op::NotWords, Op::Glob, Op::NotGlob])
+    prop::sample::select(vec![
+        Op::Eq,
+        Op::Ne,
+        Op::Gt,
+        Op::Ge,
+        Op::Lt,
+        Op::Le,
+        Op::Words,
+        Op::NotWords,
+        Op::Glob,
+        Op::NotGlob,
+    ])
 }
 
 fn expr() -> impl Strategy<Value = Expr> {
