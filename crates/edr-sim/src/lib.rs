@@ -33,5 +33,5 @@ pub mod state;
 
 pub use args::{OnOff, ServeArgs, serve};
 pub use faults::{Fault, FaultKind, FaultRule, Nth};
-pub use sim::{Sim, SimBuilder, SimError, TenantInfo};
+pub use sim::{Access, Sim, SimBuilder, SimError, TenantInfo};
 pub use state::KeyType;

@@ -18,13 +18,18 @@ async fn main() -> anyhow::Result<()> {
         match event {
             EstateEvent::Items(hosts) => {
                 for host in hosts {
-                    println!("{}\t{}\t{}\t{}", host.vendor, host.tenant, host.hostname, host.containment_state);
+                    println!(
+                        "{}\t{}\t{}\t{}",
+                        host.vendor, host.tenant, host.hostname, host.containment_state
+                    );
                 }
             }
             EstateEvent::Done(tenant) => {
                 eprintln!("{}: {} hosts, {}", tenant.tenant, tenant.items, tenant.outcome.summary());
             }
-            EstateEvent::Rejected(item) => eprintln!("{}: an item cannot be read: {}", item.tenant, item.reason),
+            EstateEvent::Rejected(item) => {
+                eprintln!("{}: an item cannot be read: {}", item.tenant, item.reason)
+            }
             EstateEvent::Warning(warning) => eprintln!("{}: {}", warning.tenant, warning.message),
         }
     }

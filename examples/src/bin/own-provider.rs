@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery, Listing, Page, PageEnd, Platform, Query, Result, Severity, TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery,
+    Listing, Page, PageEnd, Platform, Query, Result, Severity, TenantCheck, TenantId, Vendor,
 };
 use edr_testkit::{Still, run_all};
 
@@ -36,7 +37,8 @@ impl Inventory {
             return Err(self.error(ErrorKind::Unsupported, format!("no order by {}", sort.field.name)));
         }
         let (noun, print) = (Q::Item::NOUN, query.fingerprint());
-        let from: usize = cursor.map_or(Ok(0), |c| c.open(&self.tenant, noun, print)).map_err(|e| self.own(e))?;
+        let from: usize =
+            cursor.map_or(Ok(0), |c| c.open(&self.tenant, noun, print)).map_err(|e| self.own(e))?;
         let matching: Vec<&Q::Item> = all.iter().filter(|item| query.matches(item)).collect();
         let size = query.page_size().map_or(50, |s| s.min(50) as usize);
         let to = (from + size).min(matching.len());
@@ -49,7 +51,9 @@ impl Inventory {
     fn one<T: Listing>(&self, all: &[T], uid: &str) -> Result<T> {
         let found = all.iter().find(|item| item.uid() == uid).cloned();
         let operation = format!("{}_get", T::NOUN);
-        found.ok_or_else(|| self.error(ErrorKind::NotFound, format!("no {} {uid}", T::NOUN)).with_operation(operation))
+        found.ok_or_else(|| {
+            self.error(ErrorKind::NotFound, format!("no {} {uid}", T::NOUN)).with_operation(operation)
+        })
     }
 
     fn error(&self, kind: ErrorKind, message: String) -> Error {
