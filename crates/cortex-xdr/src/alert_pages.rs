@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::alerts::CAP;
 use crate::api::{self, AlertsPath, Order, PageRequest, Skeleton};
 use crate::dialect::is_path_missing;
-use crate::listing::{Reading, Tally, next_from, window};
+use crate::listing::{Ending, Reading, Tally, is_hollow, next_from, window};
 use crate::{CortexClient, Filters, Generation, map, push};
 
 /// The order of a listing.
@@ -64,6 +64,8 @@ struct Place {
     by: Option<By>,
     /// The id of the item before, where the listing goes on by offset.
     after: Option<String>,
+    /// A page did not keep the order.
+    disordered: bool,
 }
 
 /// The order that a query asks for.
@@ -185,7 +187,12 @@ pub(crate) async fn parts<'a>(
         Err(error) if asked.by_default && by == By::Stored && first && refuses_order(&error) => {
             let other = Listing { by: By::Happened, ..listing };
             let parts = other.open().await?;
-            client.refuses_stored();
+            // A plain 500 may have been an outage, which says nothing about the order.
+            if error.kind() == ErrorKind::InvalidRequest {
+                client.refuses_stored();
+            } else {
+                client.failed_stored();
+            }
             Ok(parts)
         }
         opened => opened,
@@ -225,6 +232,7 @@ impl<'a> Listing<'a> {
             descending: self.descending,
             anchor: self.place.after.clone(),
             from: self.place.from,
+            disordered: self.place.disordered,
             end: Box::new(move |body, tally| self.end(source.envelope(body)?, tally)),
             operation: source.operation().name,
         };
@@ -248,14 +256,15 @@ impl<'a> Listing<'a> {
         window(self.place.from, self.place.after.as_deref(), self.size)
     }
 
-    fn end(&self, envelope: Skeleton, tally: &Tally) -> Result<PageEnd> {
+    fn end(&self, envelope: Skeleton, tally: &Tally) -> Result<Ending> {
         let exact = envelope.total.filter(|total| *total < CAP);
         let next = self.next(envelope.total, tally)?.map(|place| {
             Cursor::seal(self.client.http().tenant(), Noun::Alert, self.query.fingerprint(), &place)
         });
         // Beyond an edge the vendor counts the rest, which is not the listing.
         let total = exact.filter(|_| self.place.edge.is_none());
-        Ok(PageEnd { next: next.transpose()?, total })
+        let hollow = is_hollow(self.window().0, envelope.total, tally);
+        Ok(Ending { end: PageEnd { next: next.transpose()?, total }, hollow })
     }
 
     /// The place after this page. A full window always has one; a short one ends the listing, unless
@@ -266,17 +275,38 @@ impl<'a> Listing<'a> {
         let size = u64::from(size);
         let more = tally.arrived >= size || total.is_some_and(|total| to < total);
         if !more {
-            return Ok(None);
+            return self.at_the_end(to, total).map(|()| None);
         }
         let by = Some(self.by);
         let capped = total.is_none_or(|total| total >= CAP);
         match tally.last {
-            Some(edge) if capped && to.saturating_add(size) > CAP && self.place.edge != Some(edge) => {
+            Some(edge) if capped && to.saturating_add(size) > CAP && !self.is_at(edge) => {
                 self.in_order(tally)?;
-                Ok(Some(Place { from: 0, edge: Some(edge), by, after: None }))
+                // Some tenants tell the time of storage in whole seconds, and compare it in milliseconds.
+                let second = if self.descending && edge % 1000 == 0 { 999 } else { 0 };
+                let edge = Some(edge.saturating_add(second));
+                Ok(Some(Place { from: 0, edge, by, after: None, disordered: false }))
             }
-            _ => Ok(Some(Place { from: to, by, edge: self.place.edge, after: tally.last_uid.clone() })),
+            _ => {
+                let (edge, after) = (self.place.edge, tally.last_uid.clone());
+                Ok(Some(Place { from: to, by, edge, after, disordered: tally.disordered }))
+            }
         }
+    }
+
+    /// True when the listing went on from this key already.
+    fn is_at(&self, edge: i64) -> bool {
+        self.place.edge.is_some_and(|at| at == edge || (self.descending && at == edge + 999))
+    }
+
+    /// Where the vendor stops counting, the end of a listing that could not go on by key proves nothing.
+    fn at_the_end(&self, to: u64, total: Option<u64>) -> Result<()> {
+        if to < CAP || total.is_some_and(|total| total < CAP) {
+            return Ok(());
+        }
+        let message = "the vendor counts and lists up to 9,999 alerts, and in this order there may be more";
+        Err(Error::new(ErrorKind::Vendor, message)
+            .with_hint("sort by created_time, or narrow the query by time"))
     }
 
     /// A listing that goes on by key must have come in its order.
@@ -353,7 +383,7 @@ mod tests {
     }
 
     fn at(from: u64, edge: Option<i64>) -> Place {
-        Place { from, edge, by: Some(By::Stored), after: None }
+        Place { from, edge, by: Some(By::Stored), after: None, disordered: false }
     }
 
     #[test]

@@ -228,6 +228,15 @@ impl CortexClient {
         }
     }
 
+    /// The service failed when asked for the order by storage, and answered for another: an outage or a
+    /// refusal, so nothing is remembered.
+    pub(crate) fn failed_stored(&self) {
+        self.0.http.notice(
+            "the service failed when it was asked for alerts by the time of storage; this listing is in the order \
+             in which they happened",
+        );
+    }
+
     /// A window of endpoints.
     ///
     /// # Errors

@@ -24,7 +24,8 @@ pub(crate) struct Tally {
 impl Tally {
     fn count(&mut self, uid: Option<&str>, key: Option<i64>, descending: bool) {
         self.arrived += 1;
-        self.last_uid = uid.map(str::to_owned).or(self.last_uid.take());
+        // An item without an id cannot be found again, so there is nothing to look for then.
+        self.last_uid = uid.map(str::to_owned);
         let Some(key) = key else { return };
         let back = self.last.is_some_and(|last| if descending { key > last } else { key < last });
         self.disordered |= back;
@@ -60,7 +61,21 @@ pub(crate) fn next_from(begun: u64, size: u32, tally: &Tally) -> u64 {
 }
 
 type Decode<'a, T> = Box<dyn Fn(Raw) -> Result<T, Box<Rejected>> + Send + 'a>;
-type End<'a> = Box<dyn Fn(&[u8], &Tally) -> Result<PageEnd> + Send + 'a>;
+type End<'a> = Box<dyn Fn(&[u8], &Tally) -> Result<Ending> + Send + 'a>;
+
+/// How a page ends.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) end: PageEnd,
+    /// Nothing new came, although the vendor counts more: what should have come is missing.
+    pub(crate) hollow: bool,
+}
+
+/// True for a window that brought nothing new before the vendor's count.
+pub(crate) fn is_hollow(begun: u64, total: Option<u64>, tally: &Tally) -> bool {
+    let news = tally.arrived - u64::from(tally.anchored);
+    news == 0 && total.is_some_and(|total| begun + tally.arrived < total)
+}
 
 /// A page that is being read.
 pub(crate) struct Reading<'a, Q: Query> {
@@ -77,6 +92,8 @@ pub(crate) struct Reading<'a, Q: Query> {
     pub(crate) anchor: Option<String>,
     /// Where the page should begin.
     pub(crate) from: u64,
+    /// An earlier page of the listing did not keep its order.
+    pub(crate) disordered: bool,
     /// Where the listing goes on, from the envelope and what has arrived.
     pub(crate) end: End<'a>,
     pub(crate) operation: &'static str,
@@ -85,7 +102,8 @@ pub(crate) struct Reading<'a, Q: Query> {
 impl<'a, Q: Query> Reading<'a, Q> {
     /// The parts.
     pub(crate) fn into_parts(self) -> PartStream<'a, Q::Item> {
-        let state = Some((self, Tally::default()));
+        let tally = self.tally();
+        let state = Some((self, tally));
         stream::unfold(state, |state| async move {
             let (mut reading, mut tally) = state?;
             let part = reading.part(&mut tally).await?;
@@ -93,6 +111,10 @@ impl<'a, Q: Query> Reading<'a, Q> {
             Some((part, goes_on.then_some((reading, tally))))
         })
         .boxed()
+    }
+
+    fn tally(&self) -> Tally {
+        Tally { disordered: self.disordered, ..Tally::default() }
     }
 
     async fn part(&mut self, tally: &mut Tally) -> Option<Result<Part<Q::Item>>> {
@@ -110,7 +132,7 @@ impl<'a, Q: Query> Reading<'a, Q> {
                 items.into_iter().for_each(|bytes| self.item(Raw::new(bytes), tally, &mut part));
             }
             ItemEvent::Restarted => {
-                *tally = Tally::default();
+                *tally = self.tally();
                 part.restarted = true;
             }
             ItemEvent::End { skeleton, .. } => {
@@ -118,8 +140,10 @@ impl<'a, Q: Query> Reading<'a, Q> {
                     let http = self.client.http();
                     e.with_operation(self.operation).with_tenant(http.tenant(), http.vendor())
                 };
-                part.drift = drift(self.anchor.as_deref(), self.from, tally);
-                part.end = Some((self.end)(&skeleton, tally).map_err(dressed)?);
+                let ending = (self.end)(&skeleton, tally).map_err(dressed)?;
+                let drift = drift(self.anchor.as_deref(), self.from, tally);
+                part.drift = if ending.hollow { Drift::Seen } else { drift };
+                part.end = Some(ending.end);
                 part.warnings = self.client.warnings();
             }
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Order, PageRequest, Skeleton};
 use crate::client::CortexClient;
 use crate::config::CortexXdrBuilder;
-use crate::listing::{Reading, Tally, next_from, window};
+use crate::listing::{Ending, Reading, Tally, is_hollow, next_from, window};
 use crate::{Filters, Generation, alert_pages, auth, map, push};
 
 /// One tenant of Cortex XDR. Cheap to clone; clones share connections, pace and what was learned.
@@ -115,6 +115,7 @@ impl CortexXdr {
             descending: false,
             anchor: place.after,
             from: place.from,
+            disordered: false,
             end: Box::new(move |body, tally| self.host_end(query, from, size, body, tally)),
             operation: api::endpoints::GET_ENDPOINT.name,
         };
@@ -130,14 +131,15 @@ impl CortexXdr {
         size: u32,
         body: &[u8],
         tally: &Tally,
-    ) -> Result<PageEnd> {
+    ) -> Result<Ending> {
         let envelope = Skeleton::read(body, api::endpoints::LIST, api::endpoints::COUNT)?;
         let to = next_from(from, size, tally);
         let more = tally.arrived >= u64::from(size) || envelope.total.is_some_and(|total| to < total);
         // After an empty window nobody knows what the next one should begin after.
         let place = Place { from: to, after: tally.last_uid.clone() };
         let seal = || Cursor::seal(self.tenant(), Noun::Host, query.fingerprint(), &place);
-        Ok(PageEnd { next: more.then(seal).transpose()?, total: envelope.total })
+        let end = PageEnd { next: more.then(seal).transpose()?, total: envelope.total };
+        Ok(Ending { end, hollow: is_hollow(from, envelope.total, tally) })
     }
 
     async fn one_host(&self, uid: &str) -> Result<Host> {
@@ -174,9 +176,9 @@ impl CortexXdr {
 
     async fn probe(&self) -> Result<TenantCheck> {
         let client = self.client();
-        let before = client.now();
+        let before = client.http().clock().now();
         let reply = client.http().fetch(&api::endpoints(&PageRequest::window(0, 1))).await?;
-        let skew = auth::date(&reply.headers).map(|date| date - before + client.clock_offset());
+        let skew = auth::date(&reply.headers).map(|date| date - before);
         let page = Skeleton::read_whole(&reply.body, "endpoints", api::endpoints::COUNT)?;
         let mut check = TenantCheck::default();
         check.tenant_uid = client.tenant_uid().map(str::to_owned);

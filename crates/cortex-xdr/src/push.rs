@@ -150,8 +150,9 @@ fn severities(
     closed.then(|| passing.iter().map(|s| words(s).map(Into::into)).collect::<Option<Vec<_>>>())?
 }
 
-/// The vendor's times are whole milliseconds; a bound is rounded down, which keeps all that passes in
-/// both directions. Several values are alternatives: the widest counts.
+/// The vendor compares whole milliseconds, and some replies tell whole seconds of them: a lower bound is
+/// rounded down, an upper one up to the end of its second, which keeps all that passes here. Several
+/// values are alternatives: the widest counts.
 fn push_time(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
     let texts = filter.texts();
     let times: Option<Vec<i64>> = texts
@@ -161,7 +162,9 @@ fn push_time(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
     let Some(times) = times else { return pushed };
     match (filter.op(), times.iter().min(), times.iter().max()) {
         (Op::Ge | Op::Gt, Some(least), _) => pushed.at_least(rule.request, *least),
-        (Op::Le | Op::Lt, _, Some(most)) => pushed.at_most(rule.request, *most),
+        (Op::Le | Op::Lt, _, Some(most)) => {
+            pushed.at_most(rule.request, most.div_euclid(1000).saturating_mul(1000).saturating_add(999))
+        }
         _ => pushed,
     }
 }
@@ -238,7 +241,7 @@ mod tests {
             ("last_seen >= 2026-01-01", r#"[{"field":"last_seen","operator":"gte","value":1767225600000}]"#),
             (
                 "last_seen < 2026-01-01T00:00:00.0009Z",
-                r#"[{"field":"last_seen","operator":"lte","value":1767225600000}]"#,
+                r#"[{"field":"last_seen","operator":"lte","value":1767225600999}]"#,
             ),
         ] {
             assert_eq!(host(&[text]), expected, "{text}");
@@ -287,7 +290,7 @@ mod tests {
                 Generation::Xdr5,
                 &["severity = informational", "status = in_progress", "time < 2026-01-01"]
             ),
-            r#"[{"field":"severity","operator":"in","value":["INFO"]},{"field":"status.progress","operator":"in","value":["In Progress"]},{"field":"observation_time","operator":"lte","value":1767225600000}]"#
+            r#"[{"field":"severity","operator":"in","value":["INFO"]},{"field":"status.progress","operator":"in","value":["In Progress"]},{"field":"observation_time","operator":"lte","value":1767225600999}]"#
         );
     }
 

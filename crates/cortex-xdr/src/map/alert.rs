@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use edr_core::model::read;
 use edr_core::{
-    Action, Alert, AlertStatus, Analytic, Comment, Indicator, Noun, Raw, Rejected, User, Verdict,
+    Action, Alert, AlertStatus, Analytic, Comment, Disposition, Indicator, Noun, Raw, Rejected, User, Verdict,
 };
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ fn judged(alert: &mut Alert, record: &AlertRecord, notes: &mut Notes) {
     }
     if let Some(code) = record.text("action") {
         (alert.action, alert.disposition) = words::action(&code);
-        alert.prevented = prevented(&alert.action);
+        alert.prevented = prevented(&alert.action, &alert.disposition);
         notes.converted("action", &code);
     }
 }
@@ -109,8 +109,10 @@ fn standing(alert: &mut Alert, record: &AlertRecord, word: &str, notes: &mut Not
     }
 }
 
-fn prevented(action: &Action) -> Option<bool> {
+/// Where the user was asked, nobody knows whether he went on.
+fn prevented(action: &Action, disposition: &Disposition) -> Option<bool> {
     match action {
+        _ if *disposition == Disposition::Challenge => None,
         Action::Denied => Some(true),
         Action::Allowed | Action::Modified | Action::Observed => Some(false),
         _ => None,

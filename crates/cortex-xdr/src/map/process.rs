@@ -56,11 +56,13 @@ static OS_ACTOR: Keys =
 /// of the causality chain is the last ancestor, and never the parent, unless it is the same process.
 pub(super) fn process(event: &EventRecord<'_>, notes: &mut Notes) -> Option<Process> {
     let mut read = |keys| one(event, keys, notes);
+    // Without a name the action says nothing of a process that was started.
+    let named = event.text(STARTED.name).is_some() || event.text(STARTED.path).is_some();
     let (started, actor, os_actor, root) = (read(&STARTED), read(&ACTOR), read(&OS_ACTOR), read(&ROOT));
     let os_user = event.text("os_actor_effective_username").and_then(|name| read::user(&name, None));
     let os_actor = os_actor.filter(|os| !actor.as_ref().is_some_and(|actor| same(os, actor)));
     let os_actor = os_actor.map(|os| Process { user: os_user, ..os });
-    let mut line: Vec<Process> = match started {
+    let mut line: Vec<Process> = match started.filter(|_| named) {
         Some(started) => [Some(started), os_actor, actor].into_iter().flatten().collect(),
         None => [actor, os_actor].into_iter().flatten().collect(),
     };

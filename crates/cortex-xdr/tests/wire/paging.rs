@@ -239,8 +239,37 @@ async fn more_alerts_of_one_instant_than_the_cap_are_read_by_offset() {
     let (cortex, log) =
         tenant(|seen| many(seen, 12_000, 12_000, ("local_insert_ts", "server_creation_time")));
     let all = cortex.collect_alerts(&AlertQuery::new()).await.unwrap();
-    assert_eq!((all.items.len(), all.outcome.is_complete()), (12_000, true), "{:?}", all.warnings);
+    // All of them arrive, but where the vendor stops counting nothing proves that they are all.
+    assert_eq!((all.items.len(), all.outcome.is_complete()), (12_000, false), "{:?}", all.warnings);
+    assert!(all.outcome.summary().contains("there may be more"), "{}", all.outcome.summary());
     assert!(log.all().iter().any(|seen| seen.window().0 >= 9_900));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_window_beyond_the_count_is_noticed() {
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let (cortex, _) = tenant(move |seen| {
+        if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 40 {
+            return alerts(&[], 9_999);
+        }
+        many(seen, 12_000, 1, ("local_insert_ts", "server_creation_time"))
+    });
+    let all = cortex.collect_alerts(&AlertQuery::new()).await.unwrap();
+    assert_eq!((all.items.len(), all.outcome.is_complete()), (12_000, true), "{:?}", all.warnings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_cannot_be_cut_does_not_end_in_silence() {
+    let (cortex, _) = tenant(|seen| {
+        let (from, to) = seen.window();
+        let items: Vec<Value> =
+            (from.min(10_000)..to.min(10_000)).map(|n| alert(n, 1_767_000_000_000)).collect();
+        alerts(&items, 9_999)
+    });
+    let mut query = AlertQuery::new();
+    query.sort = Some(Sort { field: Noun::Alert.field("severity").unwrap(), descending: true });
+    let all = cortex.collect_alerts(&query).await.unwrap();
+    assert!(all.outcome.summary().contains("there may be more"), "{}", all.outcome.summary());
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,7 +296,7 @@ async fn a_tenant_that_refuses_the_order_is_read_in_another_and_says_so() {
         });
         let all = cortex.collect_alerts(&AlertQuery::new()).await.unwrap();
         assert_eq!((all.items.len(), all.outcome.is_complete()), (10_200, true), "{message}");
-        assert_eq!(all.warnings.iter().filter(|w| w.message.contains("time of storage")).count(), 1);
+        assert!(all.warnings.iter().any(|w| w.message.contains("time of storage")), "{message}");
         let refused = log.all().iter().filter(|s| s.data["sort"]["field"] == "server_creation_time").count();
         assert!(refused <= 5, "it is remembered: {refused}");
     }
