@@ -26,7 +26,7 @@ struct Inventory {
 impl Inventory {
     fn new(tenant: &str, mut hosts: Vec<Host>, mut alerts: Vec<Alert>) -> Self {
         hosts.sort_by(|a, b| a.uid.cmp(&b.uid));
-        alerts.sort_by(|a, b| b.created_time.cmp(&a.created_time));
+        alerts.sort_by_key(|alert| std::cmp::Reverse(alert.created_time));
         let features = [Feature::HostList, Feature::HostGet, Feature::AlertList, Feature::AlertGet];
         Self { tenant: tenant.into(), capabilities: Capabilities::new().with(features), hosts, alerts }
     }
