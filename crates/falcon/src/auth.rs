@@ -21,7 +21,8 @@ use crate::wire::Lenient;
 
 /// How long before its expiry a token is renewed.
 const MARGIN: Duration = Duration::from_secs(300);
-/// The lifetime of a token whose answer does not state one.
+/// The lifetime of a token whose answer does not state one. One that is stated and below a second is a
+/// failure of the vendor.
 const UNSTATED: Duration = Duration::from_secs(600);
 
 /// OAuth2 client credentials of one API client, for one customer.
@@ -109,7 +110,11 @@ fn granted(body: &[u8]) -> Result<(SecretString, Duration)> {
     if !usable {
         return Err(bad());
     }
-    let stated = granted.expires_in.and_then(|e| e.0).filter(|s| *s >= 1.0);
+    let stated = granted.expires_in.and_then(|e| e.0);
+    // To use such a token would be to mint one for every request.
+    if stated.is_some_and(|s| s < 1.0) {
+        return Err(Error::new(ErrorKind::Decode, "the token endpoint's answer holds an expired token"));
+    }
     let lifetime = stated.and_then(|s| Duration::try_from_secs_f64(s.min(86_400.0)).ok()).unwrap_or(UNSTATED);
     Ok((SecretString::from(granted.access_token), lifetime))
 }
@@ -171,8 +176,11 @@ mod tests {
             r#"{"access_token":""}"#,
             r#"{"access_token":"canary\n"}"#,
             r#"{"access_token":"canary"#,
+            r#"{"access_token":"canary","expires_in":0}"#,
+            r#"{"access_token":"canary","expires_in":"-5"}"#,
         ] {
             let error = read(bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode, "{bad}");
             assert!(!format!("{error} {error:?}").contains("canary"), "{bad}");
         }
     }

@@ -130,7 +130,8 @@ fn customer_id(text: &str) -> Result<String> {
     };
     let fits = body.len() == 32 && body.bytes().all(|b| b.is_ascii_hexdigit());
     fits.then(|| body.to_ascii_lowercase()).ok_or_else(|| {
-        invalid(format!("'{text}' is not a customer id"))
+        // What stands there may be a secret that was pasted into the wrong field: it is not repeated.
+        invalid("the member CID is not a customer id")
             .with_hint("the member CID has 32 hex digits; a checksum of two digits may follow a dash")
     })
 }
@@ -175,7 +176,7 @@ impl fmt::Debug for FalconBuilder {
         f.debug_struct("FalconBuilder")
             .field("tenant", &self.tenant)
             .field("cloud", &self.cloud)
-            .field("member_cid", &self.member_cid)
+            .field("member", &self.member_cid.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -410,7 +411,7 @@ mod tests {
             (("FALCON_CLOUD", "mars"), "'mars' is not a CrowdStrike cloud"),
             (("FALCON_BASE_URL", "not a url"), "FALCON_BASE_URL is not a URL"),
             (("FALCON_BASE_URL", "http://api.example"), "not an https address"),
-            (("FALCON_MEMBER_CID", "123"), "'123' is not a customer id"),
+            (("FALCON_MEMBER_CID", "canary"), "the member CID is not a customer id"),
         ] {
             let builder = env(&[&KEYS[..], &[pair]].concat()).unwrap();
             assert!(!format!("{builder:?}").contains("canary"));
@@ -422,6 +423,14 @@ mod tests {
         let swapped = FalconBuilder::new("t", &"x".repeat(40), "0".repeat(32).into()).build().unwrap_err();
         assert!(swapped.to_string().contains("exchanged"), "{swapped}");
         assert!(FalconBuilder::new("t", " ", "x".into()).build().is_err());
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_field_is_not_repeated() {
+        let builder = FalconBuilder::new("t", "id", "x".into()).member_cid("canary-in-the-wrong-place");
+        assert!(!format!("{builder:?}").contains("canary"), "{builder:?}");
+        let error = builder.build().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use edr_http::{Dialect, Failure, ServerDelay, Verdict, server_delay};
 use http::{HeaderMap, header};
 use url::Url;
 
-use crate::api::{ApiError, Envelope, oauth2};
+use crate::api::{ApiError, Envelope, Resources, oauth2};
 use crate::config::Cloud;
 
 /// What Falcon said. Found behind [`Error::detail`] by
@@ -27,7 +27,7 @@ pub struct FalconDetail {
     pub trace_id: Option<String>,
     /// The service that answered, where it says.
     pub powered_by: Option<String>,
-    /// All errors of the reply, in order.
+    /// All errors of the reply, in order; their messages in one line each, without a client id.
     pub errors: Vec<ApiError>,
 }
 
@@ -36,7 +36,10 @@ impl FalconDetail {
     #[must_use]
     pub fn read(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let envelope = Envelope::read(body).unwrap_or_default();
-        let errors = envelope.all_errors();
+        let mut errors = envelope.all_errors();
+        for message in errors.iter_mut().filter_map(|e| e.message.as_mut()) {
+            *message = clean(message).into_owned();
+        }
         let meta = envelope.meta.unwrap_or_default();
         let header = headers.get("x-cs-traceid").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let trace_id = header.or(meta.trace_id).filter(|t| !t.is_empty());
@@ -88,9 +91,11 @@ impl VendorDetail for FalconDetail {
 
 /// A message for one line of print. The token endpoint repeats the client id, which may be a secret
 /// that was pasted into the wrong field.
-fn clean(message: &str) -> Cow<'_, str> {
+pub(crate) fn clean(message: &str) -> Cow<'_, str> {
     const LIMIT: usize = 400;
-    let open = message.split_once("clientID=").map_or(message, |(before, _)| before).trim();
+    let small = message.to_ascii_lowercase();
+    let at = ["clientid=", "client_id="].iter().filter_map(|key| small.find(key)).min();
+    let open = message[..at.unwrap_or(message.len())].trim();
     let open = open.strip_suffix("for").map_or(open, str::trim_end);
     let calm = open.chars().all(|c| !c.is_control()) && open.len() <= LIMIT;
     if calm {
@@ -129,25 +134,15 @@ impl Dialect for FalconDialect {
         }
     }
 
-    /// Errors inside a success. Beside resources they belong to the caller; that an id is not there
-    /// (404 with the id) is an answer, too.
+    /// Errors in place of resources. A list, even an empty one, may have lost its items to the reader
+    /// of a listing: whether errors beside it are a failure is for the caller, who has the items, to say
+    /// ([`error_inside`]).
     fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
-        if reply.operation.name == oauth2::TOKEN.name || has_resources(reply.body) {
+        let bare = matches!(Resources::of(reply.body), Some(Resources::Absent | Resources::Null));
+        if reply.operation.name == oauth2::TOKEN.name || !bare {
             return None;
         }
-        let mut detail = FalconDetail::read(reply.status.as_u16(), reply.headers, reply.body);
-        let about_id = |e: &ApiError| e.code.as_deref() == Some("404") && e.id.is_some();
-        detail.errors.retain(|e| !about_id(e));
-        if detail.errors.is_empty() {
-            return None;
-        }
-        Some(match detail.number() {
-            Some(429) => throttled(reply, detail),
-            Some(404) => Verdict::Fail(absent(reply, detail)),
-            Some(403) => Verdict::Fail(forbidden(reply, detail)),
-            Some(400..500) => Verdict::Fail(refused(reply, detail)),
-            _ => failed(reply, detail),
-        })
+        inside(reply)
     }
 
     /// Small limits are those of the token endpoint and of calls without a token: they say nothing
@@ -172,9 +167,12 @@ impl FalconDialect {
             );
         };
         let message = format!("the tenant lives in {cloud}");
-        let error = Error::new(ErrorKind::Configuration, message)
-            .with_detail(detail)
-            .with_hint(format!("set cloud = \"{cloud}\" for this tenant, or \"autodiscover\""));
+        let hint = if self.on_cloud {
+            format!("set cloud = \"{cloud}\" for this tenant, or \"autodiscover\"")
+        } else {
+            format!("remove base_url or point it at https://{}", cloud.api_host())
+        };
+        let error = Error::new(ErrorKind::Configuration, message).with_detail(detail).with_hint(hint);
         let follow = self.on_cloud && self.cloud == Cloud::Autodiscover && f.status.as_u16() == 308;
         match crate::config::cloud_url(cloud) {
             Ok(url) if follow => Verdict::Relocate(url, error),
@@ -224,19 +222,31 @@ fn cloud_at(location: &str) -> Option<Cloud> {
     if plain { Cloud::of_api_host(url.host_str()?) } else { None }
 }
 
-/// True when the reply brings resources: a list with something in it, or a map.
-fn has_resources(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Reply<'a> {
-        #[serde(borrow, default)]
-        resources: Option<&'a serde_json::value::RawValue>,
+/// The errors of a success, judged. That an id is not there (404 with the id) is an answer.
+fn inside(reply: &Failure<'_>) -> Option<Verdict> {
+    let mut detail = FalconDetail::read(reply.status.as_u16(), reply.headers, reply.body);
+    detail.errors.retain(|e| !e.is_about_id());
+    if detail.errors.is_empty() {
+        return None;
     }
-    let reply = serde_json::from_slice::<Reply<'_>>(body).ok();
-    let text = reply.and_then(|r| r.resources).map(|r| r.get().trim());
-    text.is_some_and(|t| {
-        let inner = t.get(1..t.len().saturating_sub(1)).unwrap_or_default();
-        t != "null" && !inner.trim().is_empty()
+    Some(match detail.number() {
+        Some(429) => throttled(reply, detail),
+        Some(404) => Verdict::Fail(absent(reply, detail)),
+        Some(403) => Verdict::Fail(forbidden(reply, detail)),
+        Some(400..500) => Verdict::Fail(refused(reply, detail)),
+        _ => failed(reply, detail),
     })
+}
+
+/// The error inside a success, for the reader of its items; one that may pass is marked as such.
+pub(crate) fn error_inside(reply: &Failure<'_>) -> Option<Error> {
+    match inside(reply)? {
+        Verdict::Retry { error, delay, .. } => {
+            Some(delay.into_iter().fold(error, |error, delay| error.with_retry_after(delay)))
+        }
+        Verdict::Fail(error) => Some(error),
+        _ => None,
+    }
 }
 
 fn throttled(f: &Failure<'_>, detail: FalconDetail) -> Verdict {

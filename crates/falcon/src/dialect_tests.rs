@@ -170,12 +170,14 @@ fn an_error_inside_a_success_is_seen() {
         r#"{"meta":{},"resources":[]}"#,
         r#"{"errors":[{"code":404,"message":"not found","id":"x"}],"resources":[]}"#,
         r#"{"errors":[{"code":500,"message":"a part failed"}],"resources":[{"id":"x"}]}"#,
+        // The items may have been cut out: the reader of the listing knows.
+        r#"{"errors":[{"code":500,"message":"a part failed"}],"resources":[]}"#,
+        r#"{"errors":[{"code":404,"message":"gone"}],"resources":[ ]}"#,
         r#"{"errors":[{"code":500,"message":"a part failed"}],"resources":{"x":{}}}"#,
     ] {
         assert!(inside(body).is_none(), "{body}");
     }
     for (body, what, kind) in [
-        (r#"{"errors":[{"code":500,"message":"m"}],"resources":[ ]}"#, "retry", ErrorKind::Vendor),
         (r#"{"errors":[{"code":500,"message":"m"}],"resources":null}"#, "retry", ErrorKind::Vendor),
         (
             r#"{"errors":[{"code":400,"message":"invalid aggregate type"}]}"#,
@@ -191,7 +193,7 @@ fn an_error_inside_a_success_is_seen() {
             ErrorKind::Vendor,
         ),
         (
-            r#"{"errors":[{"code":404,"message":"Search context expired, 'after' key no longer valid"}],"resources":[]}"#,
+            r#"{"errors":[{"code":404,"message":"Search context expired, 'after' key no longer valid"}],"resources":null}"#,
             "fail",
             ErrorKind::CursorExpired,
         ),
@@ -199,6 +201,46 @@ fn an_error_inside_a_success_is_seen() {
         let (verdict, error) = parts(inside(body).unwrap());
         assert_eq!((verdict, error.kind()), (what, kind), "{body}");
     }
+}
+
+#[test]
+fn a_listing_without_items_has_the_error_that_stands_in_their_place() {
+    let read = |code: u16| {
+        let body = format!(r#"{{"resources":[],"errors":[{{"code":{code},"message":"m"}}]}}"#);
+        with(200, &[("retry-after", "7")], &body, &hosts::COMBINED, error_inside).unwrap()
+    };
+    for (code, kind, retry) in [
+        (500, ErrorKind::Vendor, RetryStatus::Temporary),
+        (429, ErrorKind::RateLimited, RetryStatus::Temporary),
+        (404, ErrorKind::NotFound, RetryStatus::Permanent),
+        (403, ErrorKind::Permission, RetryStatus::Permanent),
+    ] {
+        let error = read(code);
+        assert_eq!((error.kind(), error.retry_status()), (kind, retry), "{error}");
+    }
+    assert_eq!(read(429).retry_after().map(|d| d.as_secs()), Some(7));
+    let gone = r#"{"resources":[],"errors":[{"code":404,"message":"m","id":"x"}]}"#;
+    assert!(with(200, &[], gone, &hosts::COMBINED, error_inside).is_none());
+}
+
+#[test]
+fn the_client_id_is_in_no_part_of_an_error() {
+    let body = r#"{"errors":[{"code":403,"message":"x"},{"code":403,"message":"Failed to issue access token for clientID=canary."}]}"#;
+    let (_, error) = parts(with(403, &[], body, &oauth2::TOKEN, |f| DIALECT.judge(f)));
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    assert_eq!(FalconDetail::read(403, &HeaderMap::new(), body.as_bytes()).errors.len(), 2);
+}
+
+#[test]
+fn a_redirect_from_a_base_url_says_to_remove_it() {
+    let headers = [("location", "https://api.us-2.crowdstrike.com/oauth2/token")];
+    let hint = |on_cloud: bool| {
+        let dialect = FalconDialect { on_cloud, ..DIALECT };
+        let (_, error) = parts(with(308, &headers, "", &oauth2::TOKEN, |f| dialect.judge(f)));
+        error.hint().unwrap().to_owned()
+    };
+    assert!(hint(true).starts_with("set cloud = \"us-2\""));
+    assert_eq!(hint(false), "remove base_url or point it at https://api.us-2.crowdstrike.com");
 }
 
 #[test]
@@ -220,6 +262,7 @@ fn a_message_is_one_line_without_the_client_id() {
         said("Failed to generate access token for clientID=canary."),
         "Failed to generate access token"
     );
+    assert_eq!(said("no access token for client_id=canary"), "no access token");
     assert_eq!(said("a\nb"), "a b");
     assert_eq!(said(&"x".repeat(1000)).len(), 400);
 }

@@ -7,6 +7,8 @@ pub mod oauth2;
 use std::fmt::Write as _;
 
 use edr_http::Operation;
+use serde::{Deserialize as _, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::wire::wire;
 
@@ -117,6 +119,72 @@ impl Envelope {
     }
 }
 
+impl ApiError {
+    /// That an id is not there: an answer about the id, and no failure of the call.
+    pub(crate) fn is_about_id(&self) -> bool {
+        self.code.as_deref() == Some("404") && self.id.is_some()
+    }
+}
+
+/// What stands under `resources` in a reply whose items have been cut out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resources {
+    Absent,
+    List,
+    Null,
+    /// A map, a text: nothing that an operation of this crate answers.
+    Other,
+}
+
+impl Resources {
+    /// Looks; `None` when the reply is no JSON object, or names its resources twice.
+    pub(crate) fn of(body: &[u8]) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Reply<'a> {
+            // `Some` for a null, too: that the key is there is what counts.
+            #[serde(borrow, default, deserialize_with = "there")]
+            resources: Option<&'a RawValue>,
+        }
+        fn there<'de, D: Deserializer<'de>>(d: D) -> Result<Option<&'de RawValue>, D::Error> {
+            <&RawValue>::deserialize(d).map(Some)
+        }
+        let begins = |byte| body.trim_ascii_start().first() == Some(&byte);
+        let reply: Reply<'_> = begins(b'{').then(|| serde_json::from_slice(body).ok()).flatten()?;
+        Some(match reply.resources.map(|r| r.get().as_bytes()) {
+            None => Self::Absent,
+            Some([b'[', ..]) => Self::List,
+            Some(b"null") => Self::Null,
+            Some(_) => Self::Other,
+        })
+    }
+}
+
+/// What a reply must be to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// A JSON object: the caller knows the operation.
+    Any,
+    /// Resources by id: a list, or errors in its place.
+    Entities,
+    /// A page of a listing: `meta`, and a list. An empty listing must be said, because it is taken as
+    /// proof that there is nothing: `resources` may be absent only beside a total of 0.
+    Listing,
+}
+
+impl Expect {
+    pub(crate) fn fits(self, envelope: &Envelope, resources: Option<Resources>) -> bool {
+        let Some(resources) = resources else { return false };
+        match (self, resources) {
+            (Self::Any, _) => true,
+            (_, Resources::Other) => false,
+            (Self::Entities, Resources::Absent) => !envelope.all_errors().is_empty(),
+            (Self::Entities, _) => true,
+            (Self::Listing, Resources::Absent) => envelope.pagination().count() == Some(0),
+            (Self::Listing, _) => envelope.meta.is_some(),
+        }
+    }
+}
+
 /// `{"key":["a","b"]}`.
 pub(crate) fn id_list<S: AsRef<str>>(key: &str, ids: &[S]) -> String {
     let mut out = format!("{{{}:[", json_text(key));
@@ -167,6 +235,35 @@ mod tests {
         let bare = Envelope::read(br#"{"code":40401,"message":"m"}"#).unwrap().all_errors();
         assert_eq!(bare[0].code.as_deref(), Some("40401"));
         assert!(Envelope::read(b"<html>").is_none());
+    }
+
+    #[test]
+    fn an_empty_listing_must_be_said() {
+        let fits = |body: &str, expect: Expect| {
+            let envelope = Envelope::read(body.as_bytes()).unwrap_or_default();
+            expect.fits(&envelope, Resources::of(body.as_bytes()))
+        };
+        for (body, listing, entities) in [
+            (r#"{"meta":{},"resources":[]}"#, true, true),
+            (r#" {"meta":{},"resources": null }"#, true, true),
+            (r#"{"meta":{"pagination":{"total":0}}}"#, true, false),
+            (r#"{"meta":{"pagination":{"total":3}}}"#, false, false),
+            (r#"{"meta":{}}"#, false, false),
+            (r#"{"errors":[{"code":404,"id":"x"}]}"#, false, true),
+            (r#"{"resources":[]}"#, false, true),
+            (r#"{"meta":7,"resources":[]}"#, false, true),
+            (r#"{"meta":{},"resources":"x"}"#, false, false),
+            (r#"{"meta":{},"resources":{"a":1}}"#, false, false),
+            (r#"{"meta":{},"resources":[],"resources":{}}"#, false, false),
+            ("{}", false, false),
+            (r#"{"ok":true}"#, false, false),
+            (r#"{"data":[]}"#, false, false),
+            ("[]", false, false),
+            ("17", false, false),
+        ] {
+            assert_eq!(fits(body, Expect::Listing), listing, "{body}");
+            assert_eq!(fits(body, Expect::Entities), entities, "{body}");
+        }
     }
 
     #[test]

@@ -128,8 +128,14 @@ fn status(alert: &mut Alert, wire: &AlertEntity, notes: &mut Notes) {
         Some(_) if legacy.is_some() => AlertStatus::Resolved,
         Some(_) => AlertStatus::Other(word.unwrap_or_default().to_owned()),
     };
-    let provenance = if word.is_some() { Provenance::Converted } else { Provenance::Default };
-    notes.origin("status", word, provenance);
+    // A decision that somebody took outranks the rule that hides the alert.
+    if wire.show_in_ui == Some(false) && alert.status != AlertStatus::Resolved {
+        alert.status = AlertStatus::Suppressed;
+        notes.origin("status", Some("show_in_ui"), Provenance::Derived);
+    } else {
+        let provenance = if word.is_some() { Provenance::Converted } else { Provenance::Default };
+        notes.origin("status", word, provenance);
+    }
     decision(alert, wire, legacy, notes);
     alert.confidence_score = confidence(wire.confidence, notes);
 }
@@ -311,6 +317,28 @@ mod tests {
             (f64::NAN, None),
         ] {
             assert_eq!(bucket(number), severity, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_alert_is_suppressed_unless_it_is_decided() {
+        for (word, shown, status, origin) in [
+            ("new", "false", AlertStatus::Suppressed, (Some("show_in_ui"), Provenance::Derived)),
+            ("escalated", "false", AlertStatus::Suppressed, (Some("show_in_ui"), Provenance::Derived)),
+            ("", "false", AlertStatus::Suppressed, (Some("show_in_ui"), Provenance::Derived)),
+            ("closed", "false", AlertStatus::Resolved, (Some("closed"), Provenance::Converted)),
+            ("ignored", "false", AlertStatus::Resolved, (Some("ignored"), Provenance::Converted)),
+            ("new", "true", AlertStatus::New, (Some("new"), Provenance::Converted)),
+            ("new", "null", AlertStatus::New, (Some("new"), Provenance::Converted)),
+        ] {
+            let json = format!(r#"{{"composite_id":"c","status":"{word}","show_in_ui":{shown}}}"#);
+            let now = chrono::TimeZone::timestamp_opt(&chrono::Utc, 1_768_046_400, 0).unwrap();
+            let alert =
+                super::super::alert(&json.clone().into(), &Context { tenant: "t".into(), now }).unwrap();
+            assert_eq!(alert.status, status, "{json}");
+            let origins: Vec<_> = alert.origins.iter().filter(|o| o.field == "status").collect();
+            assert_eq!(origins.len(), 1, "{json}");
+            assert_eq!((origins[0].vendor_value.as_deref(), origins[0].provenance.clone()), origin, "{json}");
         }
     }
 

@@ -15,9 +15,9 @@ use edr_core::{
 use edr_http::{ItemEvent, ItemReader};
 use serde::{Deserialize, Serialize};
 
-use super::{Falcon, RESOURCES, filters, ids, in_order, is_missing_route, stale, vanished};
-use crate::api::Pagination;
+use super::{Falcon, RESOURCES, filters, ids, in_order, is_missing_route, stale};
 use crate::api::alerts::{self, AlertsParams, OFFSET_CAP};
+use crate::api::{Expect, Pagination};
 use crate::fql::{Fql, field};
 use crate::map;
 
@@ -35,10 +35,11 @@ struct Place {
     o: u32,
     /// The edge of this slice.
     b: Option<DateTime<Utc>>,
-    /// The number of the page.
+    /// The number of the page, where ids and entities are read.
     p: u64,
-    /// Items on the pages before.
-    n: u64,
+    /// How many rows this slice had on the page before.
+    #[serde(default)]
+    c: Option<u64>,
 }
 
 enum Stage {
@@ -124,25 +125,32 @@ impl<'a> AlertPage<'a> {
                 (self.arrived, part.restarted) = (0, true);
             }
             ItemEvent::End { skeleton, headers } => {
-                self.falcon.client().look_at(alerts::COMBINED.name, &headers);
-                let envelope = self.falcon.client().envelope(alerts::COMBINED.name, &skeleton)?;
-                // `after` is the key of the last item: pages do not slip against each other.
-                part.drift = Drift::None;
-                part.end = Some(self.combined_end(&envelope.pagination())?);
+                let some = self.arrived > 0;
+                let client = self.falcon.client();
+                let tail = client.tail(&alerts::COMBINED, Expect::Listing, some, &skeleton, &headers)?;
+                self.falcon.beside(&tail, &mut part);
+                part.drift = self.drift();
+                part.end = Some(self.combined_end(&tail.envelope.pagination())?);
             }
         }
         part.warnings.extend(self.falcon.notices());
         Ok(Some(part))
     }
 
-    /// The listing ends where `after` is empty or absent, or at an empty page with everything read.
+    /// `after` is the key of the last item, so pages do not slip against each other where that key
+    /// stays what it is: in an order by a time that is set once.
+    fn drift(&self) -> Drift {
+        let field = self.sort.split('|').next().unwrap_or_default();
+        if matches!(field, "created_timestamp" | "timestamp") { Drift::None } else { Drift::Unknown }
+    }
+
+    /// The listing ends where `after` is empty or absent, or at an empty page of an empty listing. The
+    /// cursor is the key alone, so that the walk sees at once when one comes again.
     fn combined_end(&self, pagination: &Pagination) -> Result<PageEnd> {
         let total = self.total(pagination);
-        let n = self.place.n + self.arrived;
-        let over = self.arrived == 0 && total.is_some_and(|t| n >= t);
+        let over = self.arrived == 0 && total == Some(0);
         let key = pagination.after.clone().filter(|k| !k.is_empty() && !over);
-        let next = key.map(|k| Place { k, p: self.place.p + 1, n, ..self.place.clone() });
-        self.end(next, total)
+        self.end(key.map(|k| Place { k, ..Place::default() }), total)
     }
 
     fn end(&self, next: Option<Place>, total: Option<u64>) -> Result<PageEnd> {
@@ -177,22 +185,26 @@ impl<'a> AlertPage<'a> {
             after: None,
             offset: self.place.o,
         };
-        let reply = self.falcon.client().raw(alerts::query(&params)).await?;
+        let reply = self.falcon.client().raw(alerts::query(&params), Expect::Listing).await?;
         let (ids, rejected) = ids(&reply.items, &self.context, Noun::Alert);
+        let pagination = reply.tail.envelope.pagination();
         let mut part = Part { rejected, ..Part::default() };
+        self.falcon.beside(&reply.tail, &mut part);
+        // Rows that left the slice have moved the others towards its beginning.
+        if self.place.c.zip(pagination.count()).is_some_and(|(before, now)| now < before) {
+            part.drift = Drift::Seen;
+        }
         let mut found = Vec::new();
         if !ids.is_empty() {
-            let entities = entities(self.falcon, &ids).await?;
+            let entities = self.falcon.entities(alerts::entities(&ids)).await?;
             let refused = part.rejected.len();
-            found = self.sift(&entities, &mut part.rejected);
+            found = self.sift(&entities.items, &mut part.rejected);
             let (ordered, missing) = in_order(found, &part.rejected[refused..], &ids);
             found = ordered;
-            if !missing.is_empty() {
-                part.warnings.push(self.falcon.warning(vanished(Noun::Alert, &missing)));
-            }
+            self.falcon.miss(missing, &entities.tail, &mut part);
         }
         let edge = self.edge(&found);
-        let next = self.after_ids(&reply.envelope.pagination(), reply.items.len(), limit, edge);
+        let next = self.after_ids(&pagination, reply.items.len(), limit, edge);
         self.pass(found, &mut part);
         part.warnings.extend(self.falcon.notices());
         match next {
@@ -239,11 +251,10 @@ impl<'a> AlertPage<'a> {
         if over {
             return self.end(None, total);
         }
-        let mut next =
-            Place { o: offset, p: self.place.p + 1, n: self.place.n + arrived as u64, ..self.place.clone() };
+        let mut next = Place { o: offset, p: self.place.p + 1, c: pagination.count(), ..self.place.clone() };
         if offset + 1 >= OFFSET_CAP {
             next.b = Some(self.cut(edge)?);
-            next.o = 0;
+            (next.o, next.c) = (0, None);
         }
         self.end(Some(next), total)
     }
@@ -283,15 +294,6 @@ impl<'a> AlertPage<'a> {
                 part.filtered_out.push(alert.key());
             }
         }
-    }
-}
-
-/// Entities; a page whose alerts have all gone is an empty one.
-async fn entities(falcon: &Falcon, ids: &[String]) -> Result<Vec<Bytes>> {
-    match falcon.client().raw(alerts::entities(ids)).await {
-        Ok(reply) => Ok(reply.items),
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        Err(error) => Err(error),
     }
 }
 

@@ -220,15 +220,16 @@ fn spellings(severity: &Severity) -> Vec<String> {
     all
 }
 
+/// In every spelling that the mapping takes and that occurs, because FQL may heed case.
 fn status(filter: &Filter) -> Result<Option<Fql>, FqlError> {
     let mut words = Vec::new();
     for word in filter.texts() {
         words.extend_from_slice(match word.as_str() {
-            "new" => &["new"][..],
-            "in_progress" => &["in_progress"],
-            "reopened" => &["reopened"],
+            "new" => &["new", "New"][..],
+            "in_progress" => &["in_progress", "In Progress", "in progress"],
+            "reopened" => &["reopened", "Reopened"],
             // The last three are how older alerts say that they were decided.
-            "resolved" => &["closed", "true_positive", "false_positive", "ignored"],
+            "resolved" => &["closed", "Closed", "true_positive", "false_positive", "ignored"],
             _ => return Ok(None),
         });
     }

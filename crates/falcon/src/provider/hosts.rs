@@ -8,12 +8,11 @@ use edr_core::{
     Cursor, Error, Host, HostQuery, Listing as _, Noun, PageEnd, Part, Query as _, Rejected, Result, Sort,
 };
 use edr_http::{ItemEvent, ItemReader};
-use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Falcon, RESOURCES, fields, filters, ids, in_order, is_missing_route, stale, vanished};
+use super::{Falcon, RESOURCES, fields, filters, ids, in_order, is_missing_route, stale};
 use crate::api::hosts::{self, HostsParams};
-use crate::api::{Envelope, Pagination};
+use crate::api::{Expect, Pagination};
 use crate::map;
 
 /// The page size unless one is asked for. Items are given out while they arrive, so it costs no memory.
@@ -25,17 +24,16 @@ const CHUNK: usize = 500;
 /// Hosts whose connection state is asked for at once: eight calls of 100.
 const CONNECT: usize = 800;
 
-/// Where a listing of hosts stands. The number of the page is part of it, because a scroll may have
-/// the same key on every page.
+/// Where a listing of hosts stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     /// True in scroll mode.
     s: bool,
     /// The vendor's page key.
     k: String,
-    /// The number of the page.
+    /// The number of the page in scroll mode, where the key may be the same on every page.
     p: u64,
-    /// Items on the pages before.
+    /// Items on the pages before, in scroll mode.
     n: u64,
 }
 
@@ -137,9 +135,12 @@ impl<'a> HostPage<'a> {
                 self.waiting.clear();
             }
             ItemEvent::End { skeleton, headers } => {
-                let envelope = self.envelope(hosts::COMBINED.name, &skeleton, &headers)?;
+                let some = self.arrived > 0;
+                let client = self.falcon.client();
+                let tail = client.tail(&hosts::COMBINED, Expect::Listing, some, &skeleton, &headers)?;
+                self.falcon.beside(&tail, &mut part);
                 self.take(Vec::new(), &mut part, true).await?;
-                part.end = Some(self.combined_end(&envelope.pagination())?);
+                part.end = Some(self.combined_end(&tail.envelope.pagination())?);
             }
         }
         part.warnings.extend(self.falcon.notices());
@@ -157,18 +158,13 @@ impl<'a> HostPage<'a> {
         Ok(Part { warnings: warning.into_iter().collect(), ..Part::default() })
     }
 
-    fn envelope(&self, operation: &'static str, body: &[u8], headers: &HeaderMap) -> Result<Envelope> {
-        self.falcon.client().look_at(operation, headers);
-        self.falcon.client().envelope(operation, body)
-    }
-
-    /// The listing ends where there is no further key, or at an empty page with everything read.
+    /// The listing ends where there is no further key, or at an empty page of an empty listing. The
+    /// cursor is the key alone, so that the walk sees at once when one comes again.
     fn combined_end(&self, pagination: &Pagination) -> Result<PageEnd> {
         let total = pagination.count();
-        let read = self.place.n + self.arrived;
-        let over = self.arrived == 0 && total.is_some_and(|t| read >= t);
+        let over = self.arrived == 0 && total == Some(0);
         let key = pagination.next.clone().filter(|k| !k.is_empty() && !over);
-        self.end(key, read, total)
+        self.end(key.map(|k| Place { k, ..Place::default() }), total)
     }
 
     /// A scroll has a key on its last page, too: it ends when everything that it counts has been read.
@@ -176,24 +172,25 @@ impl<'a> HostPage<'a> {
         let total = pagination.count();
         let over = total.map_or(empty, |t| read >= t);
         let key = pagination.offset.clone().filter(|k| !k.is_empty() && !over);
-        self.end(key, read, total)
+        self.end(key.map(|k| Place { s: true, k, p: self.place.p + 1, n: read }), total)
     }
 
-    fn end(&self, key: Option<String>, n: u64, total: Option<u64>) -> Result<PageEnd> {
-        let place = |k| Place { s: self.place.s, k, p: self.place.p + 1, n };
-        let seal = |k| Cursor::seal(&self.context.tenant, Noun::Host, self.query.fingerprint(), &place(k));
-        Ok(PageEnd { next: key.map(seal).transpose()?, total })
+    fn end(&self, next: Option<Place>, total: Option<u64>) -> Result<PageEnd> {
+        let seal = |place| Cursor::seal(&self.context.tenant, Noun::Host, self.query.fingerprint(), &place);
+        Ok(PageEnd { next: next.map(seal).transpose()?, total })
     }
 
     /// A page of ids by scroll.
     async fn scroll(&mut self) -> Result<Part<Host>> {
         self.params.limit = self.params.limit.map(|l| l.min(SCROLL_PAGE));
-        let reply = self.falcon.client().raw(hosts::scroll(&self.params)).await?;
+        let reply = self.falcon.client().raw(hosts::scroll(&self.params), Expect::Listing).await?;
         let (ids, rejected) = ids(&reply.items, &self.context, Noun::Host);
         let read = self.place.n + reply.items.len() as u64;
-        let end = self.scroll_end(&reply.envelope.pagination(), read, reply.items.is_empty())?;
+        let end = self.scroll_end(&reply.tail.envelope.pagination(), read, reply.items.is_empty())?;
         self.stage = Stage::Entities(ids.chunks(CHUNK).map(<[String]>::to_vec).collect(), end);
-        Ok(Part { rejected, warnings: self.falcon.notices(), ..Part::default() })
+        let mut part = Part { rejected, warnings: self.falcon.notices(), ..Part::default() };
+        self.falcon.beside(&reply.tail, &mut part);
+        Ok(part)
     }
 
     async fn entities(&mut self, mut chunks: VecDeque<Vec<String>>, end: PageEnd) -> Result<Part<Host>> {
@@ -203,12 +200,10 @@ impl<'a> HostPage<'a> {
             part.end = Some(end);
             return Ok(part);
         };
-        let reply = self.falcon.client().raw(hosts::entities(&chunk)).await?;
+        let reply = self.falcon.entities(hosts::entities(&chunk)).await?;
         let found = self.sift(&reply.items, &mut part.rejected);
         let (found, missing) = in_order(found, &part.rejected, &chunk);
-        if !missing.is_empty() {
-            part.warnings.push(self.falcon.warning(vanished(Noun::Host, &missing)));
-        }
+        self.falcon.miss(missing, &reply.tail, &mut part);
         self.take(found, &mut part, false).await?;
         part.warnings.extend(self.falcon.notices());
         self.stage = Stage::Entities(chunks, end);

@@ -14,14 +14,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
     Alert, AlertQuery, Capabilities, ConnectionState, Cursor, EdrProvider, Error, ErrorKind, Feature, Host,
-    HostQuery, Listing, Noun, Origin, Page, PartStream, Provenance, Rejected, Result, TenantCheck, TenantId,
-    Vendor, Warning,
+    HostQuery, Listing, Noun, Origin, Page, Part, PartStream, Provenance, Raw, Rejected, Result, TenantCheck,
+    TenantId, Vendor, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
-use crate::api::{self, RESOURCES};
-use crate::client::FalconClient;
+use crate::api::{self, ApiError, Envelope, Expect, RESOURCES};
+use crate::client::{FalconClient, RawReply, Tail};
 use crate::config::Cloud;
+use crate::dialect::clean;
 use crate::{FalconDetail, VENDOR, map};
 
 /// One Falcon tenant. Cheap to clone; clones share connections, token, pace and what was learnt about
@@ -146,7 +147,7 @@ impl Falcon {
             let hint = "ids belong to one tenant; ask the tenant that the id came from";
             Error::new(ErrorKind::NotFound, format!("no {} {uid}", T::NOUN)).with_hint(hint)
         };
-        let reply = self.client().raw(plan).await?;
+        let reply = self.client().raw(plan, Expect::Entities).await?;
         let context = self.context();
         let mut undecoded = None;
         for raw in &reply.items {
@@ -156,7 +157,55 @@ impl Falcon {
                 Err(rejected) => undecoded = Some(rejected),
             }
         }
-        Err(self.named(undecoded.map_or_else(absent, |r| Error::new(ErrorKind::Decode, r.reason)), operation))
+        let undecoded = undecoded.map(|r| Error::new(ErrorKind::Decode, r.reason));
+        Err(self.named(undecoded.or(reply.tail.failure).unwrap_or_else(absent), operation))
+    }
+
+    /// Entities by the ids of a listing. A chunk whose items have all gone may be a 404.
+    async fn entities(&self, plan: edr_http::RequestPlan) -> Result<RawReply> {
+        match self.client().raw(plan, Expect::Entities).await {
+            Err(error) if error.is_not_found() && status(&error) == Some(404) => Ok(RawReply::default()),
+            reply => reply,
+        }
+    }
+
+    /// Says which of the ids that were listed did not come, each as an item that is missing, and takes
+    /// the errors of the reply that are about none of them for gaps.
+    fn miss<T: Listing>(&self, missing: Vec<String>, tail: &Tail, part: &mut Part<T>) {
+        let about = |error: &ApiError, id: &str| error.id.as_deref() == Some(id);
+        let (mut errors, mut reasons) = (Vec::new(), HashMap::new());
+        for error in failures(&tail.envelope) {
+            match missing.iter().find(|id| about(&error, id)) {
+                Some(id) => drop(reasons.insert(id.clone(), says(&error))),
+                None => errors.push(error),
+            }
+        }
+        for uid in missing {
+            let why = reasons.get(&uid).map(|r| format!(": {r}")).unwrap_or_default();
+            let reason = format!("listed, but not returned by id{why}");
+            part.rejected.push(self.rejected(T::NOUN, Some(uid), reason, Raw::default()));
+        }
+        self.gaps(errors, part);
+    }
+
+    /// Errors that came beside items, and with which others may be missing.
+    fn beside<T: Listing>(&self, tail: &Tail, part: &mut Part<T>) {
+        self.gaps(failures(&tail.envelope), part);
+    }
+
+    fn gaps<T: Listing>(&self, errors: Vec<ApiError>, part: &mut Part<T>) {
+        for error in errors {
+            let said = says(&error);
+            let message = format!("{}s may be missing: an error came beside them: {said}", T::NOUN);
+            part.warnings.push(self.warning(message));
+            let raw = Raw::new(format!("{{\"message\":{}}}", api::json_text(&said)));
+            let reason = format!("an error in its place: {said}");
+            part.rejected.push(self.rejected(T::NOUN, None, reason, raw));
+        }
+    }
+
+    fn rejected(&self, noun: Noun, uid: Option<String>, reason: String, raw: Raw) -> Rejected {
+        Rejected { tenant: self.tenant().clone(), vendor: VENDOR, noun, uid, reason, raw }
     }
 }
 
@@ -175,10 +224,33 @@ fn set_connection(host: &mut Host, word: &str) {
     });
 }
 
+/// The errors of a reply, less those that only say that an id is not there.
+fn failures(envelope: &Envelope) -> Vec<ApiError> {
+    envelope.all_errors().into_iter().filter(|e| !e.is_about_id()).collect()
+}
+
+/// `500: a part failed`.
+fn says(error: &ApiError) -> String {
+    let message = error.message.as_deref().map(clean).unwrap_or_default();
+    match error.code.as_deref() {
+        Some(code) if message.is_empty() => code.to_owned(),
+        Some(code) => format!("{code}: {message}"),
+        None => message.into_owned(),
+    }
+}
+
+fn detail(error: &Error) -> Option<&FalconDetail> {
+    error.detail()?.as_any().downcast_ref()
+}
+
+/// The HTTP status of the answer.
+fn status(error: &Error) -> Option<u16> {
+    detail(error).map(|d| d.status)
+}
+
 /// True when the answer means that this cloud lacks the operation.
 fn is_missing_route(error: &Error) -> bool {
-    let detail = error.detail().and_then(|d| d.as_any().downcast_ref::<FalconDetail>());
-    detail.is_some_and(FalconDetail::is_missing_route)
+    detail(error).is_some_and(FalconDetail::is_missing_route)
 }
 
 /// A cursor of an endpoint that is gone: the listing must begin again.
@@ -207,16 +279,6 @@ fn in_order<T: Listing>(mut items: Vec<T>, rejected: &[Rejected], ids: &[String]
         items.iter().map(T::uid).chain(rejected.iter().filter_map(|r| r.uid.as_deref())).collect();
     let missing = ids.iter().filter(|id| !found.contains(id.as_str())).cloned().collect();
     (items, missing)
-}
-
-/// `3 hosts were listed and are gone: …`.
-fn vanished(noun: Noun, missing: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let mut names = missing.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if missing.len() > SHOWN {
-        names.push_str(", …");
-    }
-    format!("{} of the {noun}s that were listed could not be read by id: {names}", missing.len())
 }
 
 fn capabilities() -> Capabilities {
@@ -321,6 +383,8 @@ async fn gather<T>(mut parts: PartStream<'_, T>) -> Result<Page<T>> {
     Ok(page)
 }
 
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
