@@ -2,8 +2,12 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "these are tests: what fails here fails the test")]
 
+pub mod chaos;
 pub mod graph;
+pub mod matrix;
+pub mod reliability;
 pub mod replay;
 pub mod sim;
 pub mod source;
 pub mod walls;
+pub mod wire;

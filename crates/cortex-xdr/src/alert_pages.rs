@@ -333,7 +333,7 @@ pub(crate) async fn one(client: &CortexClient, uid: &str) -> Result<Alert> {
     let page = PageRequest::window(0, api::MAX_WINDOW).filters(Filters::new().one_of(field, [number])?);
     let Opened { source, mut reader, first } = open(client, generation, &page).await?;
     let context = client.context();
-    let (mut found, mut next) = (None, first);
+    let (mut found, mut nameless, mut others, mut next) = (None, None, false, first);
     loop {
         match next {
             Some(ItemEvent::Items(items)) => {
@@ -341,19 +341,36 @@ pub(crate) async fn one(client: &CortexClient, uid: &str) -> Result<Alert> {
                     match map::alert(&context, raw) {
                         Ok(alert) if alert.uid() == uid => found = Some(alert),
                         Err(bad) if bad.uid.as_deref() == Some(uid) => return Err(undecodable(&bad.reason)),
-                        _ => {}
+                        Err(bad) if bad.uid.is_none() => nameless = Some(bad.reason),
+                        _ => others = true,
                     }
                 }
             }
             Some(ItemEvent::Restarted) => found = None,
             Some(ItemEvent::End { skeleton, .. }) => {
-                source.envelope(&skeleton)?;
+                let page = source.envelope(&skeleton)?;
+                if found.is_none() {
+                    is_absent(nameless.as_deref(), page.total.filter(|_| !others))?;
+                }
                 return found.ok_or_else(absent);
             }
             None => return Err(Error::new(ErrorKind::Decode, "the answer ended without an end")),
         }
         next = reader.next().await.transpose()?;
     }
+}
+
+/// Fails where an answer without the item that was asked for does not prove that there is none: an
+/// item came that cannot be read, or the vendor counts one and sent none.
+pub(crate) fn is_absent(nameless: Option<&str>, total: Option<u64>) -> Result<()> {
+    if let Some(reason) = nameless {
+        return Err(undecodable(reason));
+    }
+    if total.is_some_and(|total| total > 0) {
+        let message = "the vendor counts an item and sent none";
+        return Err(Error::new(ErrorKind::Vendor, message).with_hint("ask again; it may be a passing fault"));
+    }
+    Ok(())
 }
 
 /// The error for the one item that was asked for and cannot be decoded.

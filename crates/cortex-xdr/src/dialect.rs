@@ -35,6 +35,9 @@ impl Dialect for Cortex {
         if reply.body.len() > ERROR_SIZE {
             return None;
         }
+        if reply.status != StatusCode::NO_CONTENT && !is_json(reply.body) {
+            return Some(Verdict::Retry { error: not_json(), delay: None, unprocessed: false });
+        }
         let detail = CortexDetail::within(reply.status, reply.body)?;
         let code = detail.code.as_deref().and_then(|code| code.parse().ok());
         let status = code.and_then(|code| StatusCode::from_u16(code).ok());
@@ -48,9 +51,19 @@ impl Dialect for Cortex {
     }
 }
 
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+/// A body that broke off, or that a proxy put in the vendor's place: the next one may be whole.
+fn not_json() -> Error {
+    Error::new(ErrorKind::Decode, "the answer is not whole JSON")
+        .with_hint("if it stays, a proxy or gateway may be answering in the vendor's place")
+}
+
 fn copy<'a>(failure: &Failure<'a>) -> Failure<'a> {
-    let Failure { operation, status, headers, body, now } = *failure;
-    Failure { operation, status, headers, body, now }
+    let Failure { operation, status, headers, body, has_items, now } = *failure;
+    Failure { operation, status, headers, body, has_items, now }
 }
 
 impl Cortex {

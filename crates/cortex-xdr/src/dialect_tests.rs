@@ -12,6 +12,7 @@ fn now() -> DateTime<Utc> {
 
 fn judge_with(status: u16, headers: &HeaderMap, body: &str) -> Verdict {
     let failure = Failure {
+        has_items: false,
         operation: &OP,
         status: StatusCode::from_u16(status).unwrap(),
         headers,
@@ -125,7 +126,6 @@ fn a_success_is_left_alone() {
     let dialect = Cortex { key_type: KeyType::Standard };
     for body in [
         "true",
-        "",
         r#"{"reply":true}"#,
         r#"{"reply":{"total_count":1,"endpoints":[]}}"#,
         r#"{"reply":{"err_code":0}}"#,
@@ -134,6 +134,7 @@ fn a_success_is_left_alone() {
     ] {
         let headers = HeaderMap::new();
         let reply = Failure {
+            has_items: false,
             operation: &OP,
             status: StatusCode::OK,
             headers: &headers,
@@ -141,6 +142,27 @@ fn a_success_is_left_alone() {
             now: now(),
         };
         assert!(dialect.judge_success(&reply).is_none(), "{body}");
+    }
+}
+
+#[test]
+fn a_success_that_is_not_whole_is_asked_for_again() {
+    let dialect = Cortex { key_type: KeyType::Standard };
+    for (status, body, again) in
+        [(200, "", true), (200, "<html>", true), (200, "{\"reply\":", true), (204, "", false)]
+    {
+        let headers = HeaderMap::new();
+        let status = StatusCode::from_u16(status).unwrap();
+        let reply = Failure {
+            has_items: false,
+            operation: &OP,
+            status,
+            headers: &headers,
+            body: body.as_bytes(),
+            now: now(),
+        };
+        let retried = matches!(dialect.judge_success(&reply), Some(Verdict::Retry { .. }));
+        assert_eq!(retried, again, "{status} {body}");
     }
 }
 

@@ -151,7 +151,7 @@ impl CortexXdr {
         let plan = api::endpoints(&PageRequest::window(0, api::MAX_WINDOW).filters(filters));
         let mut reader = self.client().http().items(plan, api::endpoints::ENDPOINTS);
         let context = self.client().context();
-        let mut found = None;
+        let (mut found, mut nameless, mut others) = (None, None, false);
         while let Some(event) = reader.next().await.transpose()? {
             match event {
                 ItemEvent::Items(items) => {
@@ -161,13 +161,17 @@ impl CortexXdr {
                             Err(bad) if bad.uid.as_deref() == Some(uid) => {
                                 return Err(alert_pages::undecodable(&bad.reason));
                             }
-                            _ => {}
+                            Err(bad) if bad.uid.is_none() => nameless = Some(bad.reason),
+                            _ => others = true,
                         }
                     }
                 }
                 ItemEvent::Restarted => found = None,
                 ItemEvent::End { skeleton, .. } => {
-                    Skeleton::read(&skeleton, api::endpoints::LIST, api::endpoints::COUNT)?;
+                    let page = Skeleton::read(&skeleton, api::endpoints::LIST, api::endpoints::COUNT)?;
+                    if found.is_none() {
+                        alert_pages::is_absent(nameless.as_deref(), page.total.filter(|_| !others))?;
+                    }
                 }
             }
         }

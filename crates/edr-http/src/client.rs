@@ -30,8 +30,10 @@ pub struct Failure<'a> {
     pub status: StatusCode,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The body, up to a limit.
+    /// The body, up to a limit. Of a listing it is the envelope, with the list empty.
     pub body: &'a [u8],
+    /// Items were cut out of the body before.
+    pub has_items: bool,
     /// The present time.
     pub now: DateTime<Utc>,
 }
@@ -599,7 +601,14 @@ impl HttpClient {
         headers: &'a HeaderMap,
         body: &'a [u8],
     ) -> Failure<'a> {
-        Failure { operation: plan.operation, status, headers, body, now: self.0.clock.now() }
+        Failure {
+            operation: plan.operation,
+            status,
+            headers,
+            body,
+            has_items: false,
+            now: self.0.clock.now(),
+        }
     }
 
     fn out_of_time(&self, when: &'static str) -> Error {
@@ -768,6 +777,7 @@ impl ItemReader {
         let Some(cut) = self.reply.take() else { return Ok(None) };
         let skeleton = cut.cutter.finish().map_err(|e| uncut(&e))?;
         let seen = self.client.failure(&self.plan, cut.status, &cut.headers, &skeleton);
+        let seen = Failure { has_items: self.emitted, ..seen };
         match self.client.0.dialect.judge_success(&seen) {
             None => Ok(Some(ItemEvent::End { skeleton, headers: cut.headers })),
             Some(verdict) => Err(self.client.settle(verdict, cut.generation, &seen, &self.attempts).await),

@@ -175,7 +175,12 @@ pub(crate) async fn transform(real_ms: i64, fault: &Fault, response: Response) -
         }
         FaultKind::WrongLength => {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len() + 64));
-            Body::from_stream(stream::iter([Ok::<_, Infallible>(bytes)]))
+            let end = stream::once(async {
+                // Let the body reach the wire before it turns out to be too short.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Ok::<_, Infallible>(Bytes::new())
+            });
+            Body::from_stream(stream::iter([Ok(bytes)]).chain(end))
         }
         FaultKind::TruncatedJson => Body::from(bytes.slice(..bytes.len() / 2)),
         FaultKind::SlowDrip => drip(bytes, fault),

@@ -218,7 +218,8 @@ impl FalconClient {
         let named =
             |e: Error| e.with_operation(operation.name).with_tenant(self.http.tenant(), self.http.vendor());
         let now = self.http.clock().now();
-        let reply = Failure { operation, status: StatusCode::OK, headers, body: skeleton, now };
+        let reply =
+            Failure { operation, status: StatusCode::OK, headers, body: skeleton, has_items: false, now };
         let envelope = Envelope::read(skeleton).unwrap_or_default();
         let failure = match expect {
             // The operation is the caller's, who may expect something beside errors that is no list.

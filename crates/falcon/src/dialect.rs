@@ -138,11 +138,14 @@ impl Dialect for FalconDialect {
     /// of a listing: whether errors beside it are a failure is for the caller, who has the items, to say
     /// ([`error_inside`]).
     fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
-        let bare = matches!(Resources::of(reply.body), Some(Resources::Absent | Resources::Null));
-        if reply.operation.name == oauth2::TOKEN.name || !bare {
+        let resources = Resources::of(reply.body);
+        let bare = matches!(resources, Some(Resources::Absent | Resources::Null));
+        let empty = resources == Some(Resources::Empty) && !reply.has_items;
+        if reply.operation.name == oauth2::TOKEN.name || !(bare || empty) {
             return None;
         }
-        inside(reply)
+        // An empty list beside an error belongs to the caller, unless asking again may help.
+        inside(reply).filter(|verdict| bare || matches!(verdict, Verdict::Retry { .. }))
     }
 
     /// Small limits are those of the token endpoint and of calls without a token: they say nothing

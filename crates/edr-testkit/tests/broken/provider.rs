@@ -224,6 +224,7 @@ impl Broken {
         let last = page.end.next.is_none();
         if matches!(self.fault, Fault::EmptyIsEnd | Fault::HidesTotal | Fault::RepeatIsEnd) {
             page.end.total = None;
+            page.drift = edr_core::Drift::None;
         }
         match self.fault {
             Fault::DropsLast if last => {

@@ -130,6 +130,8 @@ impl ApiError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resources {
     Absent,
+    /// A list without items, as in the envelope of a listing.
+    Empty,
     List,
     Null,
     /// A map, a text: nothing that an operation of this crate answers.
@@ -152,6 +154,7 @@ impl Resources {
         let reply: Reply<'_> = begins(b'{').then(|| serde_json::from_slice(body).ok()).flatten()?;
         Some(match reply.resources.map(|r| r.get().as_bytes()) {
             None => Self::Absent,
+            Some([b'[', inner @ .., b']']) if inner.trim_ascii().is_empty() => Self::Empty,
             Some([b'[', ..]) => Self::List,
             Some(b"null") => Self::Null,
             Some(_) => Self::Other,

@@ -150,7 +150,7 @@ async fn errors_beside_a_listing_cost_no_item_and_are_told() {
 #[tokio::test(start_paused = true)]
 async fn errors_in_place_of_items_are_the_error() {
     for (errors, kind, retry, asked) in [
-        (HALF, ErrorKind::Vendor, RetryStatus::Temporary, 4),
+        (HALF, ErrorKind::Vendor, RetryStatus::Persistent, 5),
         (GONE, ErrorKind::NotFound, RetryStatus::Permanent, 1),
     ] {
         let (falcon, log) = falcon(move |_| with_errors("", errors));
@@ -160,7 +160,7 @@ async fn errors_in_place_of_items_are_the_error() {
             assert_eq!((error.kind(), error.retry_status()), (kind, retry), "{error}");
             assert!(error.operation().is_some() && error.tenant().is_some());
         }
-        assert_eq!(log.to(HOSTS).len(), asked, "the walk asks again where it may help");
+        assert_eq!(log.to(HOSTS).len(), asked, "it is asked again where that may help");
     }
 }
 

@@ -1,0 +1,114 @@
+//! The fault matrix as a page for people: `docs/RELIABILITY.md`.
+
+use std::fmt::Write as _;
+
+use crate::chaos::{Product, Task};
+use crate::matrix::{Cell, End, Mode, Row};
+
+const INTRODUCTION: &str = "\
+# Reliability
+
+What becomes of a call when the vendor, or what stands between here and there, goes wrong. A call ends
+in one of three ways, and never in silence:
+
+- **complete**: everything that there is has been given out, and nothing twice.
+- **partial**: what was given out is good. The outcome names what is missing, with a number where the
+  vendor's own count allows one, and the error that ended the listing.
+- **failed**: nothing was given out. The error says which tenant, which operation, what happened and
+  what to do next.
+
+**Tried again**: rate limits, for as long as the vendor asks and within a limit of ours; failures of
+the service and of gateways; lost connections, and bodies that break off, stall or are no JSON. The
+waits grow and are spread at random. Attempts, the time of an operation and the retries of a tenant
+are all bounded (`RetryPolicy`, `RetryBudget`). The error that remains says how often it was tried.
+
+**Tried once more, with fresh credentials**: a 401. Falcon mints a new token. Cortex XDR learns the
+vendor's time when the clocks differ; without such a difference a key that was refused is refused.
+
+**Not tried again**: refusals (a missing scope, a request that the vendor will not do, also when it
+dresses them as 500), redirects, answers that are larger than any answer may be, waits that are longer
+than we are ready to keep. An operation that changes something is sent again only when it is
+certain that nothing was done.
+
+**Read again**: a listing whose page key has expired or repeats, that shifts while it is read, or that
+brings less than the vendor counts: up to three times. Items are known by their id, so none is given
+out twice. What is still missing then is named. An item that cannot be decoded is reported as
+such, and does not end the listing.
+
+A command line that ends partial or failed has an exit code other than 0.
+";
+
+const LEGEND: &str = "\
+## The matrix
+
+Each cell is a test, `tests/tests/fault_matrix.rs`, which also holds the number of requests that
+the vendor sees. This page is written by that test; `EDR_BLESS=1 cargo test -p edr-tests --test
+fault_matrix` does it anew. Listings have three pages. Their cells say what comes of a fault that
+strikes the second request / all but the first / all. The other cells: the first request / all.
+`*`: after asking again. `–`: there is no such case.
+";
+
+/// The page.
+#[must_use]
+pub fn page(rows: &[Row]) -> String {
+    let mut page = format!("{INTRODUCTION}\n{LEGEND}");
+    let falcon = [Task::Hosts, Task::Alerts, Task::Host, Task::Alert, Task::Check];
+    let falcon: Vec<_> = falcon.into_iter().map(|task| (Product::Falcon, task, title(task))).collect();
+    page.push_str(&table("CrowdStrike Falcon", rows, &falcon));
+    let cortex = [
+        (Product::Cortex3, Task::Hosts, "hosts list"),
+        (Product::Cortex3, Task::Alerts, "alerts list"),
+        (Product::Cortex5, Task::Alerts, "alerts list (XDR 5)"),
+        (Product::Cortex3, Task::Host, "host get"),
+        (Product::Cortex3, Task::Alert, "alert get"),
+        (Product::Cortex5, Task::Alert, "alert get (XDR 5)"),
+        (Product::Cortex3, Task::Check, "tenant test"),
+    ];
+    page.push_str(&table("Palo Alto Networks Cortex XDR", rows, &cortex));
+    page
+}
+
+fn title(task: Task) -> &'static str {
+    match task {
+        Task::Hosts => "hosts list",
+        Task::Alerts => "alerts list",
+        Task::Host => "host get",
+        Task::Alert => "alert get",
+        Task::Check => "tenant test",
+    }
+}
+
+fn table(vendor: &str, rows: &[Row], columns: &[(Product, Task, &str)]) -> String {
+    let titles: Vec<&str> = columns.iter().map(|(.., title)| *title).collect();
+    let mut out = format!("\n### {vendor}\n\n| fault | what the client meets | {} |\n", titles.join(" | "));
+    out.push_str(&"| --- ".repeat(columns.len() + 2));
+    out.push_str("|\n");
+    for row in rows {
+        let cells = columns.iter().map(|(product, task, _)| words(row, *product, *task));
+        let cells: Vec<String> = cells.collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "| `{}` | {} | {} |", row.name, row.says, cells.join(" | "));
+    }
+    out
+}
+
+/// The modes of a task, in a few words; once where they all say the same.
+fn words(row: &Row, product: Product, task: Task) -> String {
+    let cells = Mode::ALL.map(|mode| Cell { row, product, task, mode });
+    let mut ends: Vec<String> = cells.iter().filter_map(phrase).collect();
+    if ends.iter().all(|end| *end == ends[0]) {
+        ends.truncate(1);
+    }
+    if ends.is_empty() { "–".to_owned() } else { ends.join(" / ") }
+}
+
+fn phrase(cell: &Cell<'_>) -> Option<String> {
+    let kind = |kind: edr_core::ErrorKind| kind.as_str().replace('_', " ");
+    let end = match cell.expected()?.end {
+        End::Complete => "complete".to_owned(),
+        End::Failed(why) => format!("failed: {}", kind(why)),
+        End::Partial(None) => "partial".to_owned(),
+        End::Partial(Some(why)) => format!("partial: {}", kind(why)),
+    };
+    Some(format!("{end}{}", if cell.is_tried_again() { "*" } else { "" }))
+}
