@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use edr_core::{Error, ErrorKind};
-use edr_http::{Dialect, Failure, ServerDelay, Verdict, server_delay};
+use edr_http::{Dialect, Failure, Operation, ServerDelay, Verdict, server_delay};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
@@ -96,7 +96,7 @@ impl Cortex {
                 )
                 .with_hint("check the tenant's FQDN and the proxy"),
             ),
-            500 => business(&detail)
+            500 => business(&detail, failure.operation)
                 .map_or_else(|| passing(plain(ErrorKind::Vendor), None), |kind| Verdict::Fail(plain(kind))),
             501.. => passing(plain(ErrorKind::Vendor), asked_delay(failure)),
             _ => Verdict::Fail(plain(ErrorKind::InvalidRequest)),
@@ -138,10 +138,11 @@ fn passing(error: Error, delay: Option<Duration>) -> Verdict {
     Verdict::Retry { error, delay, unprocessed: false }
 }
 
-/// What a 500 means when it is an answer to the request and no failure.
-fn business(detail: &CortexDetail) -> Option<ErrorKind> {
+/// What a 500 means when it is an answer to the request and no failure. A read answers an empty list
+/// where there is nothing, so only an action can find its target missing.
+fn business(detail: &CortexDetail, operation: &Operation) -> Option<ErrorKind> {
     if detail.says(&["no endpoint was found", "not found", "does not exist", "doesn't exist", "no such"]) {
-        return Some(ErrorKind::NotFound);
+        return Some(if operation.idempotent { ErrorKind::InvalidRequest } else { ErrorKind::NotFound });
     }
     if detail.says(&["already", "in progress", "pending", "another action"]) {
         return Some(ErrorKind::Conflict);

@@ -77,7 +77,7 @@ fn every_status_has_its_meaning() {
             500,
             r#"{"reply":{"err_msg":"No endpoint was found for creating the action"}}"#,
             "fail",
-            NotFound,
+            InvalidRequest,
             "endpoint",
         ),
         (

@@ -192,6 +192,8 @@ impl CortexXdr {
             .found("generation", found_generation(client.generation().await))
             .found("endpoints", page.total.map_or_else(|| "readable".to_owned(), |total| total.to_string()))
             .found("clock skew", skew.map_or_else(|| "unknown".to_owned(), auth::span));
+        self.alerts(&AlertQuery::new().page_size(1), None).await?;
+        check = check.found("alerts", "readable");
         match client.healthcheck().await {
             Ok(status) => check = check.found("health", status),
             Err(error) => check = check.found("health", format!("not told ({})", error.kind().as_str())),

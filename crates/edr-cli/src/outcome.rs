@@ -172,7 +172,7 @@ impl Tally {
             Some(total) if self.more => {
                 format!("{tenants}, {} of {}", grouped(self.shown), counted(total, self.noun))
             }
-            None if self.more => format!("{tenants}, {shown}, and there are more"),
+            None if self.more => format!("{tenants}, {shown}, and there may be more"),
             _ => format!("{tenants}, {shown}"),
         }
     }

@@ -349,7 +349,7 @@ pub enum FilterError {
         takes: &'static str,
     },
     /// There is no such field.
-    #[error("{noun} has no field '{field}'{}", suggestion(.close))]
+    #[error("{noun}s cannot be filtered by '{field}'{}", suggestion(*.noun, .close))]
     UnknownField {
         /// The noun.
         noun: Noun,
@@ -370,8 +370,12 @@ pub enum FilterError {
     },
 }
 
-fn suggestion(close: &[&'static str]) -> String {
-    if close.is_empty() { String::new() } else { format!("; did you mean {}?", close.join(" or ")) }
+fn suggestion(noun: Noun, close: &[&'static str]) -> String {
+    if !close.is_empty() {
+        return format!("; did you mean {}?", close.join(" or "));
+    }
+    let names: Vec<&str> = noun.fields().iter().map(|f| f.name).collect();
+    format!("; they can be filtered by {}", names.join(", "))
 }
 
 /// One condition on one field. All values are alternatives.
@@ -744,7 +748,10 @@ mod tests {
             ("hostname == web", "is not a filter"),
             ("hostname =~ web", "is not a filter"),
             ("hostname = ''", "'' is not a value for hostname"),
-            ("platform = windows", "host has no field 'platform'"),
+            (
+                "platform = windows",
+                "hosts cannot be filtered by 'platform'; they can be filtered by agent.health",
+            ),
             ("version = 1", "did you mean agent.version or os.version?"),
             ("os.type = beos", "one of windows, linux"),
             ("os.type > windows", "does not take '>'"),

@@ -618,10 +618,12 @@ impl HttpClient {
     }
 
     fn dress(&self, plan: &RequestPlan, attempts: &Attempts, error: Error) -> Error {
+        // An error of the credentials' own request brings its own count.
+        let made = attempts.made.max(error.attempts());
         error
             .with_operation(plan.operation.name)
             .with_tenant(&self.0.tenant, &self.0.vendor)
-            .with_attempts(attempts.made)
+            .with_attempts(made)
     }
 }
 

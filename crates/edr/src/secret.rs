@@ -90,17 +90,19 @@ fn absent(key: &str, why: &str) -> Error {
     Error::new(ErrorKind::Configuration, format!("{key}: {why}"))
 }
 
-/// Its output is never part of an error: it may hold the secret.
+/// Its output is never part of an error, and what it says on stderr is not passed on: both may hold the
+/// secret.
 fn run(key: &str, words: &[String]) -> Result<String> {
     let (program, arguments) = words.split_first().ok_or_else(|| absent(key, "the command is empty"))?;
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::null())
         .output()
         .map_err(|e| absent(key, &format!("{program} cannot be run: {e}")).with_source(e))?;
     if !output.status.success() {
-        return Err(absent(key, &format!("{program} ended with {}", output.status)));
+        let why = format!("{program} ended with {}", output.status);
+        return Err(absent(key, &why).with_hint("run the command by hand to see what it says"));
     }
     let text =
         String::from_utf8(output.stdout).map_err(|_| absent(key, &format!("{program} printed no text")))?;

@@ -131,7 +131,7 @@ async fn a_failed_probe_is_made_again() {
 async fn a_check_tells_what_works() {
     let (builder, _) = builder(|seen| match seen.path.rsplit('/').next().unwrap() {
         "get_endpoint" => dated(hosts(0..1, 4_711), now() + TimeDelta::seconds(3)),
-        "search" => error(403, "no"),
+        "search" => ok(&json!({"reply": {"TOTAL_COUNT": 0, "FILTER_COUNT": 0, "DATA": []}})),
         _ => missing(),
     });
     let check = builder.build().unwrap().check().await.unwrap();
@@ -139,13 +139,17 @@ async fn a_check_tells_what_works() {
     let found = |what: &str| check.findings.iter().find(|(w, _)| w == what).map_or("", |(_, v)| v.as_str());
     assert_eq!(found("host"), "api-acme.xdr.eu.paloaltonetworks.com");
     assert_eq!((found("key type"), found("endpoints"), found("clock skew")), ("advanced", "4711", "3 s"));
-    assert_eq!(found("generation"), "unknown: neither issues nor alerts can be read (permission)");
+    assert_eq!((found("generation"), found("alerts")), ("5", "readable"));
     assert_eq!(found("health"), "not told (configuration)");
     assert!(!format!("{check:?}").contains("canary"));
 
     let (denied, _) = tenant(|_| error(403, "no"));
     let refused = denied.check().await.unwrap_err();
     assert!(refused.is_permission() && refused.tenant().is_some(), "{refused}");
+
+    // Endpoints can be read, and alerts cannot.
+    let (half, _) = tenant(|seen| if seen.is("get_endpoint") { hosts(0..1, 1) } else { error(403, "no") });
+    assert!(half.check().await.unwrap_err().is_permission());
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,8 +69,17 @@ pub(super) async fn run<T: Findable>(mut context: Context, get: Get) -> Result<E
     context.report.progress(|| "searching".to_owned());
     let hunt = search::<T>(&context, &estate, &get).await;
     context.report.stop_progress();
+    hunt.items.iter().filter_map(Kind::host).for_each(|host| warn_of_unasked(&context, host));
     print(&context, &hunt.items)?;
     Ok(conclude(&context, hunt))
+}
+
+/// A host whose connection state could not be asked looks like one that nobody asked.
+fn warn_of_unasked(context: &Context, host: &Host) {
+    for anomaly in host.anomalies.iter().filter(|a| a.field == "connection_state") {
+        let message = format!("{}: the connection state is not known: {}", host.hostname, anomaly.value);
+        context.report.warn("connection_state", Some(&host.tenant), &message);
+    }
 }
 
 async fn search<T: Findable>(context: &Context, estate: &Estate, get: &Get) -> Hunt<T> {

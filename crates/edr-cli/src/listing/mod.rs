@@ -352,7 +352,7 @@ fn note_cut(reader: &Reader<'_>) {
     let message = match tally.total() {
         Some(total) => format!("showing {shown} of {}{all}", grouped(total)),
         None if read > tally.shown => format!("showing {shown} of more than {}{all}", grouped(read)),
-        None => format!("showing {shown}; there are more{all}"),
+        None => format!("showing {shown}; there may be more{all}"),
     };
     reader.context.report.note("cut", &message);
 }

@@ -21,12 +21,14 @@ pub struct Host {
     pub tenant: TenantId,
     /// The vendor of its agent.
     pub vendor: Vendor,
-    /// The vendor's own id of the agent.
+    /// The vendor's own id of the agent; empty only where an alert describes a host without naming it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
     /// The vendor's own id of the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_uid: Option<String>,
     /// The host name, case kept; empty when the vendor has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub hostname: String,
     /// A display name that somebody gave it.
     #[serde(skip_serializing_if = "Option::is_none")]

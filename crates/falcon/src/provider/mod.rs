@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertQuery, Capabilities, ConnectionState, Cursor, EdrProvider, Error, ErrorKind, Feature, Host,
-    HostQuery, Listing, Noun, Origin, Page, Part, PartStream, Provenance, Raw, Rejected, Result, TenantCheck,
-    TenantId, Vendor, Warning,
+    Alert, AlertQuery, Anomaly, Capabilities, ConnectionState, Cursor, EdrProvider, Error, ErrorKind,
+    Feature, Host, HostQuery, Listing, Noun, Origin, Page, Part, PartStream, Provenance, Raw, Rejected,
+    Result, TenantCheck, TenantId, Vendor, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -321,6 +321,9 @@ impl EdrProvider for Falcon {
         if let Some(total) = total {
             check = check.found("hosts", total.to_string());
         }
+        // Alerts have a scope of their own.
+        self.alerts(&AlertQuery::new().page_size(1), None).await?;
+        check = check.found("alerts", "readable");
         Ok(self.notices().into_iter().fold(check, |check, n| check.found("notice", n.message)))
     }
 
@@ -337,7 +340,13 @@ impl EdrProvider for Falcon {
         }
         let mut host = self.one(api::hosts::entities(&[uid]), uid, map::host).await?;
         if let Err(error) = self.connect(std::slice::from_mut(&mut host)).await {
-            self.client().http().notice(format!("the connection state of {uid} is not known: {error}"));
+            // The host is there; that it could not be asked whether it is online is told on it.
+            let reason = "the vendor did not tell".into();
+            host.anomalies.push(Anomaly {
+                field: "connection_state".into(),
+                value: error.to_string(),
+                reason,
+            });
         }
         Ok(host)
     }
