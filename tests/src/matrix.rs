@@ -5,8 +5,8 @@
 //! each listing. What is special about one task stands in [`SPECIAL`].
 
 use edr_core::ErrorKind::{
-    self, Authentication, Configuration, CursorExpired, Decode, InvalidRequest, Network, NotFound,
-    Permission, RateLimited, Timeout,
+    self, Authentication, Configuration, CursorExpired, Decode, InvalidRequest, Network, Permission,
+    RateLimited, Timeout,
 };
 use edr_sim::FaultKind as K;
 use edr_sim::{Fault, FaultRule, Nth};
@@ -256,7 +256,7 @@ fn answers() -> Vec<Row> {
             "a refusal in the dress of a failure",
             K::Business,
             terminal(InvalidRequest),
-            terminal(NotFound),
+            terminal(InvalidRequest),
         ),
         row("200-error", "an error inside a success", K::OkError, unavailable()),
         // A token can be minted anew, a key cannot.
@@ -371,6 +371,13 @@ pub const SPECIAL: &[Special] = &[
         Task::Alerts,
         Mode::Ever,
         Expected { end: End::Failed(ErrorKind::Vendor), requests: 2 * TRIES },
+    ),
+    (
+        "business-500",
+        CORTEX,
+        Task::Alerts,
+        Mode::Ever,
+        Expected { end: End::Failed(ErrorKind::InvalidRequest), requests: 2 },
     ),
 ];
 
