@@ -358,7 +358,6 @@ fn page_faults() -> Vec<Row> {
 /// One task where a row says another thing than for the others, and why.
 pub type Special = (&'static str, &'static [Product], Task, Mode, Expected);
 
-const FALCON: &[Product] = &[Product::Falcon];
 const CORTEX: &[Product] = &[Product::Cortex3, Product::Cortex5];
 
 /// What is special about one task.
