@@ -328,10 +328,11 @@ where
             self.ready.push_back(Walked::Warning(Warning { tenant: self.tenant.clone(), message }));
             return self.ask(self.at.clone());
         }
-        let short = self.shortfall();
-        let counted =
-            if short > 0 { missing(short) } else { "an unknown number of items is missing".to_owned() };
-        let gap = Gap { reason: format!("{counted}: {error}"), missing: (short > 0).then_some(short) };
+        // The vendor's count is of no use for a listing that shifted while it was read.
+        let known = Some(self.shortfall()).filter(|short| *short > 0 && self.pass.doubt.is_none());
+        let unknown = || "an unknown number of items is missing".to_owned();
+        let counted = known.map_or_else(unknown, missing);
+        let gap = Gap { reason: format!("{counted}: {error}"), missing: known };
         self.end(vec![gap], Some(error));
     }
 
