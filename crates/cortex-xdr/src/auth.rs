@@ -72,7 +72,7 @@ impl Signer {
         self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True when the refusal of this generation is explained by the clock, which has now been learned.
+    /// Learns the vendor's time from a refusal of this generation; true when the clock explains it.
     fn learn(&self, generation: u64, headers: &HeaderMap) -> bool {
         let mut skew = self.skew();
         if generation < skew.generation {
@@ -130,9 +130,14 @@ impl Authenticator for Signer {
         Ok(generation)
     }
 
-    /// Another attempt is worth making only when the vendor's `Date` shows that the clock was the reason.
+    /// One more attempt is worth making in any case: with the vendor's time when the clock was the
+    /// reason, and with a fresh signature when it was a refusal that passes, as in the middle of a walk. It
+    /// is made once for an operation, so that a key which is wrong ends soon.
     async fn rejected(&self, generation: u64, failure: &Failure<'_>) -> bool {
-        self.key_type == KeyType::Advanced && self.learn(generation, failure.headers)
+        if self.key_type == KeyType::Advanced {
+            self.learn(generation, failure.headers);
+        }
+        true
     }
 }
 

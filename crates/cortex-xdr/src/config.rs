@@ -108,6 +108,7 @@ pub struct CortexXdrBuilder {
     generation: Option<Generation>,
     requests_per_second: f64,
     rate_share: f64,
+    pacer: Option<Arc<Pacer>>,
     transport: Option<Arc<dyn HttpTransport>>,
     transport_options: TransportOptions,
     clock: Arc<dyn Clock>,
@@ -136,6 +137,7 @@ impl CortexXdrBuilder {
             generation: None,
             requests_per_second: REQUESTS_PER_SECOND,
             rate_share: 1.0,
+            pacer: None,
             transport: None,
             transport_options: TransportOptions::default(),
             clock: SystemClock::shared(),
@@ -226,6 +228,13 @@ impl CortexXdrBuilder {
         self
     }
 
+    /// A pace that is shared with others who use the same tenant of the vendor, which counts by tenant and
+    /// not by key. Each gets a lane of its own, and the strictest of their limits holds.
+    pub fn pacer(mut self, pacer: Arc<Pacer>) -> Self {
+        self.pacer = Some(pacer);
+        self
+    }
+
     /// The transport, which tenants may share.
     pub fn transport(mut self, transport: Arc<dyn HttpTransport>) -> Self {
         self.transport = Some(transport);
@@ -269,11 +278,12 @@ impl CortexXdrBuilder {
         };
         let key = SecretString::from(self.api_key.expose_secret().trim().to_owned());
         let signer = Arc::new(Signer::new(&self.api_key_id, key, self.key_type, self.clock.clone()));
-        let pacer = Pacer::new(Budget::per_second(self.requests_per_second * self.rate_share));
+        let pacer = self.pacer.unwrap_or_else(|| Arc::new(Pacer::new(None)));
+        pacer.tighten(Budget::per_second(self.requests_per_second * self.rate_share));
         let dialect = Arc::new(Cortex { key_type: self.key_type });
         let http = HttpClient::builder(self.tenant, VENDOR, base, transport, dialect)?
             .authenticator(signer.clone())
-            .pacer(Arc::new(pacer))
+            .pacer(&pacer)
             .policy(self.policy)
             .rate_share(self.rate_share)
             .clock(self.clock)

@@ -98,7 +98,11 @@ impl Cortex {
             ),
             500 => business(&detail, failure.operation)
                 .map_or_else(|| passing(plain(ErrorKind::Vendor), None), |kind| Verdict::Fail(plain(kind))),
-            501.. => passing(plain(ErrorKind::Vendor), asked_delay(failure)),
+            501 => Verdict::Fail(
+                plain(ErrorKind::Vendor)
+                    .with_hint("the address does not know what was asked for: check the FQDN and the proxy"),
+            ),
+            502.. => passing(plain(ErrorKind::Vendor), asked_delay(failure)),
             _ => Verdict::Fail(plain(ErrorKind::InvalidRequest)),
         }
     }

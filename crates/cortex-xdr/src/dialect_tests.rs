@@ -95,6 +95,7 @@ fn every_status_has_its_meaning() {
             "field",
         ),
         (502, "<html>", "retry", Vendor, "HTTP 502"),
+        (501, "", "fail", Vendor, "HTTP 501"),
         (503, "", "retry", Vendor, "HTTP 503"),
         (504, "", "retry", Vendor, "HTTP 504"),
         (418, "", "fail", InvalidRequest, "HTTP 418"),

@@ -122,7 +122,10 @@ impl<'a, Q: Query> Reading<'a, Q> {
             Some(event) => Ok(event),
             None => self.reader.next().await?,
         };
-        Some(event.and_then(|event| self.take(event, tally)))
+        let part = event.and_then(|event| self.take(event, tally));
+        let rejected = part.as_ref().map_or(0, |part| part.rejected.len());
+        self.client.http().count_rejected(<Q::Item as edr_core::Listing>::NOUN, rejected);
+        Some(part)
     }
 
     fn take(&self, event: ItemEvent, tally: &mut Tally) -> Result<Part<Q::Item>> {

@@ -88,6 +88,15 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// [`crate::ErrorKind::NotFound`] when this tenant has no such alert.
     async fn alert(&self, uid: &str) -> Result<Alert>;
 
+    /// Gives back what the tenant holds at the vendor, such as a token that is to be revoked. The
+    /// provider stays usable; what it needs it gets anew.
+    ///
+    /// # Errors
+    /// As the vendor answers. Nothing is lost by it.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The same page as [`Self::hosts`], given out while it arrives, so that memory does not grow
     /// with the page.
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {

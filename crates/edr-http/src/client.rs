@@ -5,120 +5,31 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
 use edr_core::clock::{Clock, SystemClock};
-use edr_core::{Error, ErrorKind, Result, RetryStatus, TenantId, Vendor};
+use edr_core::{Error, ErrorKind, Noun, Result, RetryStatus, TenantId, Vendor};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout};
-use tracing::{Instrument as _, debug, debug_span, trace};
+use tracing::{Instrument as _, Span, debug};
 use url::Url;
 
+use crate::attempt::{Attempts, Measured, Next};
 use crate::gunzip::gunzipped;
+use crate::telemetry::{Cause, Meter};
 use crate::transport::{BodyStream, TransportError, TransportErrorKind};
+use crate::wire::Exchange;
 use crate::{
-    Authenticator, CutError, Cutter, HttpTransport, Operation, Pacer, RedactedHeaders, RequestPlan,
-    RetryBudget, RetryPolicy, is_loopback, safe_url,
+    Authenticator, Dialect, Failure, FullReply, HttpTransport, ItemReader, Lane, Pacer, RequestPlan,
+    RetryBudget, RetryPolicy, Verdict, is_loopback, safe_url,
 };
 
-/// An answer that is not plainly a success, for the vendor's dialect to judge. `Debug` shows the size of
-/// the body alone.
-pub struct Failure<'a> {
-    /// The operation.
-    pub operation: &'static Operation,
-    /// The HTTP status, which may be 200.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// The body, up to a limit. Of a listing it is the envelope, with the list empty.
-    pub body: &'a [u8],
-    /// Items were cut out of the body before.
-    pub has_items: bool,
-    /// The present time.
-    pub now: DateTime<Utc>,
-}
-
-/// What a failure means.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// It is final.
-    Fail(Error),
-    /// The credentials were refused: ask the authenticator for fresh ones, once.
-    Reauthenticate(Error),
-    /// The tenant lives at another base URL, which the dialect has checked. Taken once.
-    Relocate(Url, Error),
-    /// It may pass.
-    Retry {
-        /// The error to return when the retries are used up.
-        error: Error,
-        /// The wait that the server asks for.
-        delay: Option<Duration>,
-        /// The request was refused before anything was done, so even a write may be sent again.
-        unprocessed: bool,
-    },
-}
-
-/// How a vendor says things. Pure: it is given what arrived and says what it means.
-pub trait Dialect: fmt::Debug + Send + Sync + 'static {
-    /// Judges an answer with a status other than 2xx.
-    fn judge(&self, failure: &Failure<'_>) -> Verdict;
-
-    /// Looks for an error inside an answer with a status of 2xx; the body lacks the items of a listing.
-    fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
-        let _ = reply;
-        None
-    }
-
-    /// Takes note of what the headers say of the rate budget: requests left, and the limit.
-    fn budget(&self, headers: &HeaderMap) -> Option<(u32, u32)> {
-        let _ = headers;
-        None
-    }
-}
-
-/// A whole answer. `Debug` shows the size of the body alone: it may be a token.
-#[derive(Clone)]
-pub struct FullReply {
-    /// The status, 2xx.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl fmt::Debug for Failure<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, "Failure", self.status, self.headers, self.body.len())
-    }
-}
-
-impl fmt::Debug for FullReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, "FullReply", self.status, &self.headers, self.body.len())
-    }
-}
-
-fn show(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    status: StatusCode,
-    headers: &HeaderMap,
-    bytes: usize,
-) -> fmt::Result {
-    f.debug_struct(name)
-        .field("status", &status.as_u16())
-        .field("headers", &RedactedHeaders(headers))
-        .field("body", &format_args!("{bytes} bytes"))
-        .finish()
-}
-
-struct Reply {
-    generation: u64,
-    status: StatusCode,
-    headers: HeaderMap,
-    body: BodyStream,
+/// The head of a success, and the body as it arrives.
+pub(crate) struct Reply {
+    pub(crate) generation: u64,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: BodyStream,
+    pub(crate) measured: Measured,
 }
 
 /// The client of one tenant. Clones share connections, pace, credentials and retry budget.
@@ -129,7 +40,7 @@ struct Shared {
     transport: Arc<dyn HttpTransport>,
     authenticator: Arc<dyn Authenticator>,
     dialect: Arc<dyn Dialect>,
-    pacer: Arc<Pacer>,
+    lane: Lane,
     policy: RetryPolicy,
     budget: RetryBudget,
     clock: Arc<dyn Clock>,
@@ -161,10 +72,10 @@ impl HttpClientBuilder {
         self
     }
 
-    /// The pace, which may be shared with other clients of the same tenant.
+    /// The pace, which may be shared with other clients of the same account: each gets a lane of its own.
     #[must_use]
-    pub fn pacer(mut self, pacer: Arc<Pacer>) -> Self {
-        self.0.pacer = pacer;
+    pub fn pacer(mut self, pacer: &Arc<Pacer>) -> Self {
+        self.0.lane = pacer.lane();
         self
     }
 
@@ -229,19 +140,6 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// What the retry loop remembers between attempts.
-struct Attempts {
-    made: u32,
-    deadline: Instant,
-    reauthenticated: bool,
-    relocated: bool,
-}
-
-enum Next {
-    Again,
-    Fail(Error),
-}
-
 impl HttpClient {
     /// A client of `tenant` at `base`.
     ///
@@ -259,7 +157,7 @@ impl HttpClient {
             transport,
             authenticator: Arc::new(crate::NoAuth),
             dialect,
-            pacer: Arc::new(Pacer::new(None)),
+            lane: Arc::new(Pacer::new(None)).lane(),
             policy: RetryPolicy::default(),
             budget: RetryBudget::new(),
             clock: SystemClock::shared(),
@@ -299,6 +197,51 @@ impl HttpClient {
         &self.0.clock
     }
 
+    /// Where this client's numbers are counted.
+    pub(crate) fn meter(&self) -> Meter<'_> {
+        Meter { tenant: &self.0.tenant, vendor: &self.0.vendor }
+    }
+
+    pub(crate) fn policy(&self) -> &RetryPolicy {
+        &self.0.policy
+    }
+
+    pub(crate) fn dialect(&self) -> &dyn Dialect {
+        self.0.dialect.as_ref()
+    }
+
+    /// Counts items that could not be decoded ([`crate::telemetry::REJECTED`]).
+    pub fn count_rejected(&self, noun: Noun, count: usize) {
+        if count > 0 {
+            self.meter().rejected(noun, count);
+        }
+    }
+
+    /// Counts a mint by how it ended ([`crate::telemetry::MINTS`]).
+    pub fn count_mint<T>(&self, minted: &Result<T>) {
+        self.meter().mint(minted.as_ref().map_or_else(|e| e.kind().as_str(), |_| "minted"));
+    }
+
+    /// Holds the requests of the account because of an error that may pass and that came inside a success:
+    /// for as long as the vendor asks, or else for the first backoff. Whoever asks again, waits.
+    pub fn hold(&self, error: &Error) {
+        if error.retry_status() == RetryStatus::Temporary {
+            let policy = &self.0.policy;
+            let pause = error.retry_after().unwrap_or_else(|| policy.backoff(1, (self.0.jitter)()));
+            self.0.lane.pacer().cool_down(pause.min(policy.max_server_delay));
+        }
+    }
+
+    /// Begins at this base URL, which another run of the program has found and the caller has checked.
+    /// A region answer may still move it. False when it is no address that credentials may go to.
+    pub fn begin_at(&self, base: &Url) -> bool {
+        let fits = check_base(base).is_ok();
+        if fits {
+            *self.0.base.write().unwrap_or_else(PoisonError::into_inner) = base.clone();
+        }
+        fits
+    }
+
     /// Leaves a notice for the user, such as a region that was found or a clock that is off.
     pub fn notice(&self, notice: impl Into<String>) {
         self.0.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notice.into());
@@ -316,22 +259,28 @@ impl HttpClient {
     /// # Errors
     /// As the dialect judges, after all retries.
     pub async fn fetch(&self, plan: &RequestPlan) -> Result<FullReply> {
-        let mut attempts = self.attempts();
+        let mut attempts = self.attempts(plan);
+        let span = attempts.request.clone();
+        self.whole(plan, &mut attempts).instrument(span).await
+    }
+
+    async fn whole(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<FullReply> {
         loop {
-            let reply = self.open(plan, &mut attempts).await?;
-            let (generation, status, headers) = (reply.generation, reply.status, reply.headers);
-            let verdict = match self.read(plan, reply.body, &attempts).await {
+            let mut reply = self.open(plan, attempts).await?;
+            let (generation, status) = (reply.generation, reply.status);
+            let verdict = match self.read(plan, &mut reply, attempts).await {
                 Ok(body) => {
+                    let headers = reply.headers;
                     let seen = self.failure(plan, status, &headers, &body);
                     match self.0.dialect.judge_success(&seen) {
                         None => return Ok(FullReply { status, headers, body }),
-                        Some(verdict) => self.settle(verdict, generation, &seen, &attempts).await,
+                        Some(verdict) => self.settle(verdict, generation, &seen, attempts).await,
                     }
                 }
                 Err(verdict) => verdict,
             };
-            if let Next::Fail(error) = self.next(plan, &mut attempts, verdict).await {
-                return Err(self.dress(plan, &attempts, error));
+            if let Next::Fail(error) = self.next(plan, attempts, verdict).await {
+                return Err(self.dress(plan, attempts, error));
             }
         }
     }
@@ -339,80 +288,89 @@ impl HttpClient {
     /// Reads a listing, item by item, while it arrives.
     #[must_use]
     pub fn items(&self, plan: RequestPlan, paths: &'static [&'static [&'static str]]) -> ItemReader {
-        ItemReader {
-            attempts: self.attempts(),
-            client: self.clone(),
-            plan,
-            paths,
-            reply: None,
-            restarted: false,
-            emitted: false,
-            waited: Duration::ZERO,
-            begun: false,
-            done: false,
-        }
+        ItemReader::new(self.clone(), plan, paths)
     }
 
-    fn attempts(&self) -> Attempts {
-        Attempts {
-            made: 0,
-            deadline: Instant::now() + self.0.policy.deadline,
-            reauthenticated: false,
-            relocated: false,
-        }
+    pub(crate) fn attempts(&self, plan: &RequestPlan) -> Attempts {
+        Attempts::begin(self, plan.operation, self.0.policy.deadline)
     }
 
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.
-    async fn open(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply> {
-        let span = debug_span!(
-            "edr.request",
-            tenant = %self.0.tenant, vendor = %self.0.vendor, operation = plan.operation.name
-        );
-        async {
-            loop {
-                let verdict = match self.attempt(plan, attempts).await {
-                    Ok(reply) => return Ok(reply),
-                    Err(verdict) => verdict,
-                };
-                if let Next::Fail(error) = self.next(plan, attempts, verdict).await {
-                    return Err(self.dress(plan, attempts, error));
-                }
+    pub(crate) async fn open(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply> {
+        loop {
+            let span = attempts.span();
+            let verdict = match self.attempt(plan, attempts).instrument(span).await {
+                Ok(reply) => return Ok(reply),
+                Err(verdict) => verdict,
+            };
+            if let Next::Fail(error) = self.next(plan, attempts, verdict).await {
+                return Err(self.dress(plan, attempts, error));
             }
         }
-        .instrument(span)
-        .await
     }
 
     async fn attempt(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply, Verdict> {
-        // Credentials that take long to get are got before the turn, so that turns are used at once.
+        let (generation, request) = self.prepared(plan, attempts).await?;
+        attempts.made += 1;
+        let exchange = Exchange::begin(plan, &request, attempts.made);
+        let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
+        let sent = match timeout(limit, self.0.transport.send(request)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(TransportError::new(TransportErrorKind::Timeout)),
+        };
+        let (head, body) = match sent {
+            Ok(response) => response.into_parts(),
+            Err(error) => return Err(self.lost(plan, error, exchange.as_ref())),
+        };
+        self.answered(plan, &head, exchange.as_ref());
+        let measured = Measured::new(self, plan.operation, Span::current());
+        let (status, headers) = (head.status, head.headers);
+        let mut reply = Reply { generation, status, headers, body: gunzipped(body), measured };
+        if status.is_success() {
+            self.0.budget.deposit();
+            return Ok(reply);
+        }
+        Err(self.refused(plan, &mut reply, attempts, exchange.as_ref()).await)
+    }
+
+    /// Waits for everything that a request waits for, and makes it. Credentials that take long to get
+    /// are got before the turn, so that turns are used at once.
+    async fn prepared(
+        &self,
+        plan: &RequestPlan,
+        attempts: &mut Attempts,
+    ) -> Result<(u64, http::Request<Bytes>), Verdict> {
+        let begun = Instant::now();
         self.within(attempts, "while waiting for credentials", self.0.authenticator.prepare(plan)).await??;
-        self.within(attempts, "while waiting for the rate budget", self.0.pacer.turn()).await?;
+        let credentials = begun.elapsed();
+        let turn = self.0.lane.turn_for(plan.operation, self.0.rate_share);
+        let waited = self.within(attempts, "while waiting for the rate budget", turn).await?;
+        for (cause, wait) in
+            [(Cause::Token, credentials), (Cause::Pace, waited.pace), (Cause::Cooldown, waited.cooldown)]
+        {
+            self.meter().waited(cause, wait);
+        }
+        let wait = std::mem::take(&mut attempts.waited) + begun.elapsed();
+        Span::current().record("wait_ms", wait.as_millis() as u64);
         let mut request = plan.build(&self.base(), &self.0.user_agent).map_err(Verdict::Fail)?;
         check_destination(&request).map_err(Verdict::Fail)?;
         let authorised = self.0.authenticator.authorize(plan, request.headers_mut());
         let generation = self.within(attempts, "while waiting for credentials", authorised).await??;
-        attempts.made += 1;
-        let (method, url) = (request.method().clone(), safe_url(&request.uri().to_string()));
-        trace!(target: "edr_http::wire", %method, url, attempt = attempts.made, headers = ?RedactedHeaders(request.headers()), "request");
-        let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
-        let sent = match timeout(limit, self.0.transport.send(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.lost(plan, error)),
-            Err(_) => return Err(self.lost(plan, TransportError::new(TransportErrorKind::Timeout))),
-        };
-        let (head, body) = sent.into_parts();
-        debug!(target: "edr_http::wire", %method, url, attempt = attempts.made, status = head.status.as_u16(), headers = ?RedactedHeaders(&head.headers), "response");
-        self.observe(&head.headers);
-        if head.status.is_success() {
-            self.0.budget.deposit();
-            return Ok(Reply {
-                generation,
-                status: head.status,
-                headers: head.headers,
-                body: gunzipped(body),
-            });
+        Ok((generation, request))
+    }
+
+    /// Takes note of the head of an answer.
+    fn answered(&self, plan: &RequestPlan, head: &http::response::Parts, exchange: Option<&Exchange>) {
+        if let Some(exchange) = exchange {
+            exchange.answered(head.status, &head.headers);
         }
-        Err(self.refused(plan, generation, &head, body, attempts).await)
+        let span = Span::current();
+        span.record("status", head.status.as_u16());
+        if let Some(id) = self.0.dialect.trace_id(&head.headers) {
+            span.record("trace_id", id);
+        }
+        self.meter().request(plan.operation.name, head.status.as_str());
+        self.observe(&head.headers);
     }
 
     /// Does something within the time that the operation has left.
@@ -430,20 +388,22 @@ impl HttpClient {
     async fn refused(
         &self,
         plan: &RequestPlan,
-        generation: u64,
-        head: &http::response::Parts,
-        body: BodyStream,
-        attempts: &mut Attempts,
+        reply: &mut Reply,
+        attempts: &Attempts,
+        exchange: Option<&Exchange>,
     ) -> Verdict {
         const ENOUGH: usize = 256 << 10;
-        let body = self.read_up_to(gunzipped(body), ENOUGH, attempts).await;
-        let failure = self.failure(plan, head.status, &head.headers, &body);
+        let body = self.read_up_to(reply, ENOUGH, attempts).await;
+        if let Some(exchange) = exchange {
+            exchange.refused(&body);
+        }
+        let failure = self.failure(plan, reply.status, &reply.headers, &body);
         let verdict = self.0.dialect.judge(&failure);
-        self.settle(verdict, generation, &failure, attempts).await
+        self.settle(verdict, reply.generation, &failure, attempts).await
     }
 
     /// Asks the authenticator whether a refusal is worth another attempt.
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         verdict: Verdict,
         generation: u64,
@@ -461,20 +421,23 @@ impl HttpClient {
     }
 
     /// Decides what follows a verdict, and waits if that is what follows.
-    async fn next(&self, plan: &RequestPlan, attempts: &mut Attempts, verdict: Verdict) -> Next {
-        match verdict {
-            Verdict::Fail(error) => Next::Fail(error),
+    pub(crate) async fn next(&self, plan: &RequestPlan, attempts: &mut Attempts, verdict: Verdict) -> Next {
+        let (reason, next) = match verdict {
+            Verdict::Fail(error) => return Next::Fail(error),
             Verdict::Reauthenticate(error) => {
-                if std::mem::replace(&mut attempts.reauthenticated, true) {
-                    return Next::Fail(error);
-                }
-                Next::Again
+                let kind = error.kind().as_str();
+                let again = !std::mem::replace(&mut attempts.reauthenticated, true);
+                (kind, if again { Next::Again } else { Next::Fail(error) })
             }
-            Verdict::Relocate(base, error) => self.relocate(attempts, base, error),
+            Verdict::Relocate(base, error) => ("region", self.relocate(attempts, base, error)),
             Verdict::Retry { error, delay, unprocessed } => {
-                self.wait(plan, attempts, error, delay, unprocessed).await
+                (error.kind().as_str(), self.wait(plan, attempts, error, delay, unprocessed).await)
             }
+        };
+        if matches!(next, Next::Again) {
+            self.meter().retry(plan.operation.name, reason);
         }
+        next
     }
 
     async fn wait(
@@ -490,9 +453,12 @@ impl HttpClient {
         // A server's own time is kept with some jitter on top, so that clients do not return as one.
         let pause = delay.map_or(backoff, |d| d + backoff.min(Duration::from_secs(2)));
         let throttled = delay.is_some() || error.is_rate_limited();
+        if error.is_rate_limited() {
+            self.meter().throttle(plan.operation.name);
+        }
         if throttled {
             // Everyone who shares the pace waits, whether this call goes on or not.
-            self.0.pacer.cool_down(pause.min(policy.max_server_delay));
+            self.0.lane.pacer().cool_down(pause.min(policy.max_server_delay));
         }
         if !unprocessed && !plan.operation.idempotent {
             let hint = "look whether it was done before you repeat it: the answer does not say";
@@ -508,6 +474,8 @@ impl HttpClient {
         debug!(attempt = attempts.made, wait_ms = pause.as_millis() as u64, reason = %persistent.kind().as_str(), "trying again");
         if !throttled {
             tokio::time::sleep(pause).await;
+            attempts.waited += pause;
+            self.meter().waited(Cause::Backoff, pause);
         }
         Next::Again
     }
@@ -529,7 +497,7 @@ impl HttpClient {
     }
 
     /// A failure below HTTP. Before sending, anything may be tried again.
-    fn lost(&self, plan: &RequestPlan, error: TransportError) -> Verdict {
+    fn lost(&self, plan: &RequestPlan, error: TransportError, exchange: Option<&Exchange>) -> Verdict {
         let unprocessed = error.is_before_sending();
         let (kind, hint) = match error.kind {
             TransportErrorKind::Tls => {
@@ -540,6 +508,10 @@ impl HttpClient {
             }
             _ => (ErrorKind::Network, "check the address, name resolution, proxy and firewall"),
         };
+        if let Some(exchange) = exchange {
+            exchange.lost(kind.as_str());
+        }
+        self.meter().request(plan.operation.name, kind.as_str());
         let host = self.base().host_str().unwrap_or_default().to_owned();
         let wrapped = Error::new(kind, format!("{host}: {error}")).with_hint(hint).with_source(error);
         let wrapped = wrapped.with_operation(plan.operation.name);
@@ -552,12 +524,14 @@ impl HttpClient {
     async fn read(
         &self,
         plan: &RequestPlan,
-        mut body: BodyStream,
+        reply: &mut Reply,
         attempts: &Attempts,
     ) -> Result<Bytes, Verdict> {
         let mut whole = BytesMut::new();
-        while let Some(piece) = self.piece(&mut body, attempts.remaining()).await {
-            whole.extend_from_slice(&piece.map_err(|e| retry(broken(plan, e)))?);
+        while let Some(piece) = self.piece(&mut reply.body, attempts.remaining()).await {
+            let piece = piece.map_err(|e| retry(broken(plan, e)))?;
+            reply.measured.add(&piece);
+            whole.extend_from_slice(&piece);
             if whole.len() > self.0.max_body {
                 let message = format!("the answer is larger than {} bytes", self.0.max_body);
                 return Err(Verdict::Fail(Error::new(ErrorKind::Decode, message)));
@@ -567,7 +541,11 @@ impl HttpClient {
     }
 
     /// The next piece of a body, or a timeout when nothing comes.
-    async fn piece(&self, body: &mut BodyStream, limit: Duration) -> Option<Result<Bytes, TransportError>> {
+    pub(crate) async fn piece(
+        &self,
+        body: &mut BodyStream,
+        limit: Duration,
+    ) -> Option<Result<Bytes, TransportError>> {
         match timeout(self.0.policy.read_timeout.min(limit), body.next()).await {
             Ok(piece) => piece,
             Err(_) => Some(Err(TransportError::new(TransportErrorKind::Timeout))),
@@ -575,9 +553,10 @@ impl HttpClient {
     }
 
     /// As much of an error's body as arrives; an error about an error would hide the first.
-    async fn read_up_to(&self, mut body: BodyStream, limit: usize, attempts: &Attempts) -> Bytes {
+    async fn read_up_to(&self, reply: &mut Reply, limit: usize, attempts: &Attempts) -> Bytes {
         let mut whole = BytesMut::new();
-        while let Some(Ok(piece)) = self.piece(&mut body, attempts.remaining()).await {
+        while let Some(Ok(piece)) = self.piece(&mut reply.body, attempts.remaining()).await {
+            reply.measured.add(&piece);
             whole.extend_from_slice(&piece[..piece.len().min(limit - whole.len())]);
             if whole.len() >= limit {
                 break;
@@ -590,11 +569,11 @@ impl HttpClient {
         if let Some((remaining, limit)) = self.0.dialect.budget(headers) {
             let others = f64::from(limit) * (1.0 - self.0.rate_share);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
-            self.0.pacer.observe(remaining, others as u32);
+            self.0.lane.pacer().observe(remaining, others as u32);
         }
     }
 
-    fn failure<'a>(
+    pub(crate) fn failure<'a>(
         &self,
         plan: &RequestPlan,
         status: StatusCode,
@@ -617,25 +596,13 @@ impl HttpClient {
             .with_retry(RetryStatus::Persistent)
     }
 
-    fn dress(&self, plan: &RequestPlan, attempts: &Attempts, error: Error) -> Error {
+    pub(crate) fn dress(&self, plan: &RequestPlan, attempts: &Attempts, error: Error) -> Error {
         // An error of the credentials' own request brings its own count.
         let made = attempts.made.max(error.attempts());
         error
             .with_operation(plan.operation.name)
             .with_tenant(&self.0.tenant, &self.0.vendor)
             .with_attempts(made)
-    }
-}
-
-impl From<Error> for Verdict {
-    fn from(error: Error) -> Self {
-        Self::Fail(error)
-    }
-}
-
-impl Attempts {
-    fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
     }
 }
 
@@ -657,7 +624,7 @@ fn check_base(base: &Url) -> Result<()> {
         .with_hint("credentials are sent over https only; plain http is for this machine's own addresses"))
 }
 
-fn broken(plan: &RequestPlan, error: TransportError) -> Error {
+pub(crate) fn broken(plan: &RequestPlan, error: TransportError) -> Error {
     let kind =
         if error.kind == TransportErrorKind::Timeout { ErrorKind::Timeout } else { ErrorKind::Network };
     Error::new(kind, error.to_string())
@@ -666,135 +633,7 @@ fn broken(plan: &RequestPlan, error: TransportError) -> Error {
         .with_source(error)
 }
 
-/// What an [`ItemReader`] gives out.
-#[derive(Debug)]
-pub enum ItemEvent {
-    /// The body is whole. The skeleton is the envelope with the array empty.
-    End {
-        /// The envelope.
-        skeleton: Bytes,
-        /// The headers of the answer.
-        headers: HeaderMap,
-    },
-    /// Items as raw JSON.
-    Items(Vec<Bytes>),
-    /// The body broke off and is asked for again: the items of this page will come once more.
-    Restarted,
-}
-
-/// Reads one listing, item by item.
-pub struct ItemReader {
-    client: HttpClient,
-    plan: RequestPlan,
-    paths: &'static [&'static [&'static str]],
-    attempts: Attempts,
-    reply: Option<Cut>,
-    /// Items were given out of a body that is gone: say so before the next ones.
-    restarted: bool,
-    emitted: bool,
-    /// How long the body has been waited for; the time that the caller takes does not count.
-    waited: Duration,
-    begun: bool,
-    done: bool,
-}
-
-struct Cut {
-    generation: u64,
-    headers: HeaderMap,
-    status: StatusCode,
-    body: BodyStream,
-    cutter: Cutter,
-}
-
-impl fmt::Debug for ItemReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ItemReader").field("operation", &self.plan.operation.name).finish_non_exhaustive()
-    }
-}
-
-impl ItemReader {
-    /// The next event; `None` after the end or an error.
-    pub async fn next(&mut self) -> Option<Result<ItemEvent>> {
-        if self.done {
-            return None;
-        }
-        let event = self.step().await;
-        self.done = matches!(event, Err(_) | Ok(ItemEvent::End { .. }));
-        Some(event)
-    }
-
-    /// One event. Nothing is taken out of `self` across a wait, so a call that is dropped loses nothing.
-    async fn step(&mut self) -> Result<ItemEvent> {
-        loop {
-            if std::mem::take(&mut self.restarted) {
-                return Ok(ItemEvent::Restarted);
-            }
-            if self.reply.is_none() {
-                self.reply = Some(self.begin().await?);
-                self.waited = Duration::ZERO;
-            }
-            let verdict = match self.advance().await {
-                Ok(Some(event)) => return Ok(event),
-                Ok(None) => continue,
-                Err(verdict) => verdict,
-            };
-            self.reply = None;
-            self.restarted = std::mem::take(&mut self.emitted);
-            // The body had its own time; a new attempt has that of a new operation.
-            self.attempts.deadline = Instant::now() + self.client.0.policy.deadline;
-            if let Next::Fail(error) = self.client.next(&self.plan, &mut self.attempts, verdict).await {
-                return Err(self.client.dress(&self.plan, &self.attempts, error));
-            }
-        }
-    }
-
-    async fn begin(&mut self) -> Result<Cut> {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.attempts.deadline = Instant::now() + self.client.0.policy.deadline;
-        }
-        let reply = self.client.open(&self.plan, &mut self.attempts).await?;
-        let (generation, status, headers) = (reply.generation, reply.status, reply.headers);
-        Ok(Cut { generation, status, headers, body: reply.body, cutter: Cutter::new(self.paths) })
-    }
-
-    /// Reads one piece of the body.
-    async fn advance(&mut self) -> Result<Option<ItemEvent>, Verdict> {
-        let Some(cut) = self.reply.as_mut() else { return Ok(None) };
-        let left = self.client.0.policy.deadline.saturating_sub(self.waited);
-        let asked = Instant::now();
-        let piece = self.client.piece(&mut cut.body, left).await;
-        self.waited += asked.elapsed();
-        match piece {
-            Some(Ok(piece)) => {
-                let items = cut.cutter.feed(&piece).map_err(|e| uncut(&e))?;
-                self.emitted |= !items.is_empty();
-                Ok((!items.is_empty()).then_some(ItemEvent::Items(items)))
-            }
-            Some(Err(error)) => Err(retry(broken(&self.plan, error))),
-            None => self.end().await,
-        }
-    }
-
-    async fn end(&mut self) -> Result<Option<ItemEvent>, Verdict> {
-        let Some(cut) = self.reply.take() else { return Ok(None) };
-        let skeleton = cut.cutter.finish().map_err(|e| uncut(&e))?;
-        let seen = self.client.failure(&self.plan, cut.status, &cut.headers, &skeleton);
-        let seen = Failure { has_items: self.emitted, ..seen };
-        match self.client.0.dialect.judge_success(&seen) {
-            None => Ok(Some(ItemEvent::End { skeleton, headers: cut.headers })),
-            Some(verdict) => Err(self.client.settle(verdict, cut.generation, &seen, &self.attempts).await),
-        }
-    }
-}
-
-/// A body that ended early may come whole next time; one that is too large will not be smaller.
-fn uncut(error: &CutError) -> Verdict {
-    let hint = "if it stays, a proxy or gateway may be answering in the vendor's place";
-    let wrapped = Error::new(ErrorKind::Decode, error.to_string()).with_hint(hint);
-    if matches!(error, CutError::TooLarge(..)) { Verdict::Fail(wrapped) } else { retry(wrapped) }
-}
-
-fn retry(error: Error) -> Verdict {
+pub(crate) fn retry(error: Error) -> Verdict {
     Verdict::Retry { error, delay: None, unprocessed: false }
 }
 

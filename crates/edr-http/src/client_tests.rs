@@ -5,7 +5,7 @@ use edr_core::PlainDetail;
 use http::header;
 
 use super::*;
-use crate::{Budget, MemoryTransport, Operation, ServerDelay, server_delay};
+use crate::{Budget, ItemEvent, MemoryTransport, Operation, ServerDelay, server_delay};
 
 static READ: Operation = Operation::read("ReadThing", "Things: read");
 static WRITE: Operation = Operation::write("ChangeThing", "Things: write");
@@ -191,7 +191,7 @@ async fn the_deadline_holds_over_pace_and_attempts() {
     });
     let client = HttpClient::builder("acme".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain))
         .unwrap()
-        .pacer(Arc::new(Pacer::new(Budget::per_second(1.0))))
+        .pacer(&Arc::new(Pacer::new(Budget::per_second(1.0))))
         .build();
     let start = Instant::now();
     let error = client.fetch(&read()).await.unwrap_err();

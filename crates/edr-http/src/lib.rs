@@ -15,26 +15,35 @@
 //! * Time for waiting is tokio's, so that a paused clock drives every wait; [`MemoryTransport`] is the
 //!   transport for such tests.
 
+mod attempt;
 mod auth;
 mod client;
 mod decode;
+mod dialect;
 mod gunzip;
+mod items;
+mod lane;
 mod pace;
 mod plan;
 mod redact;
 mod retry;
+mod store;
+pub mod telemetry;
 mod token;
 mod transport;
+mod wire;
 
 pub use auth::{Authenticator, NoAuth};
-pub use client::{
-    Dialect, Failure, FullReply, HttpClient, HttpClientBuilder, ItemEvent, ItemReader, Verdict,
-};
+pub use client::{HttpClient, HttpClientBuilder};
 pub use decode::{CutError, Cutter};
+pub use dialect::{Dialect, Failure, FullReply, Verdict};
+pub use items::{ItemEvent, ItemReader};
+pub use lane::Lane;
 pub use pace::{Budget, Pacer};
 pub use plan::{Body, Operation, RequestPlan, Target, is_loopback};
 pub use redact::{RedactedHeaders, safe_url};
 pub use retry::{RetryBudget, RetryPolicy, ServerDelay, server_delay};
+pub use store::{FileTokenStore, StoredToken, TokenKey, TokenLock, TokenStore};
 pub use token::{Token, TokenCache};
 pub use transport::{
     BodyStream, HttpTransport, MemoryTransport, ReqwestTransport, TransportError, TransportErrorKind,

@@ -1,13 +1,15 @@
 //! Keeping within the vendor's rate, before it has to say so.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::Lane;
+
 /// So many requests in any window of this length.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Requests in a window.
     pub requests: u32,
@@ -40,25 +42,45 @@ impl Budget {
         let ours = (f64::from(requests) * share.clamp(0.0, 1.0)).floor() as u32;
         Self { requests: ours.max(1), window: Duration::from_secs(60) }
     }
+
+    /// A share of it (0 to 1), and at least one request a window.
+    #[must_use]
+    pub fn shared(self, share: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+        let ours = (f64::from(self.requests) * share.clamp(0.0, 1.0)).floor() as u32;
+        Self { requests: ours.max(1), ..self }
+    }
+
+    fn is_stricter_than(self, other: Self) -> bool {
+        f64::from(self.requests) * other.window.as_secs_f64()
+            < f64::from(other.requests) * self.window.as_secs_f64()
+    }
 }
 
-/// The pace of one tenant: a cooldown that all clones share, and a budget over a sliding window.
+/// The pace of one account: a cooldown that all share, a budget over a sliding window, and the slower
+/// quotas of single operations.
 ///
 /// A few requests go out at once. When half of a window's budget has been used, the rest is spread
 /// evenly, so that a vendor which counts by a window of its own sees a steady stream.
+///
+/// Tenants that use one account share its pacer, each with a [`Lane`] of its own ([`Pacer::lane`]), so
+/// that one with much to ask does not keep the others waiting.
 #[derive(Debug)]
 pub struct Pacer {
-    budget: Option<Budget>,
     /// First come, first served; a waiter that is dropped leaves it.
     queue: tokio::sync::Mutex<()>,
     state: Mutex<State>,
+    quotas: Mutex<HashMap<&'static str, Arc<Pacer>>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    budget: Option<Budget>,
     sent: VecDeque<Instant>,
     cooldown: Option<Instant>,
     gap: Option<Duration>,
+    /// What others should find of the vendor's budget; the largest that was asked for.
+    reserve: u32,
 }
 
 /// The network may bring two requests closer together than they were sent.
@@ -68,7 +90,24 @@ impl Pacer {
     /// A pacer with this budget, or with the cooldown alone.
     #[must_use]
     pub fn new(budget: Option<Budget>) -> Self {
-        Self { budget, queue: tokio::sync::Mutex::default(), state: Mutex::default() }
+        let state = State { budget, ..State::default() };
+        Self { queue: tokio::sync::Mutex::default(), state: Mutex::new(state), quotas: Mutex::default() }
+    }
+
+    /// A place of one tenant's own in the queue; places that wait get their turns by rotation.
+    #[must_use]
+    pub fn lane(self: &Arc<Self>) -> Lane {
+        Lane::new(self.clone())
+    }
+
+    /// Keeps to this budget, too: of all that were asked for, the strictest holds. None asks for nothing.
+    pub fn tighten(&self, budget: Option<Budget>) {
+        let mut state = self.state();
+        if let Some(budget) = budget
+            && state.budget.is_none_or(|present| budget.is_stricter_than(present))
+        {
+            state.budget = Some(budget);
+        }
     }
 
     /// Waits for a turn. Turns are given in the order of asking; one that is no longer waited for costs
@@ -86,7 +125,7 @@ impl Pacer {
         }
     }
 
-    /// Holds every request of this tenant for this long from now.
+    /// Holds every request of the account for this long from now.
     pub fn cool_down(&self, delay: Duration) {
         let until = Instant::now() + delay;
         let mut state = self.state();
@@ -95,8 +134,10 @@ impl Pacer {
 
     /// Takes note of what the vendor says is left of its budget; `reserve` is what others should find.
     pub fn observe(&self, remaining: u32, reserve: u32) {
-        let slow = remaining <= reserve.max(10);
-        self.state().gap = slow.then_some(Duration::from_millis(200));
+        let mut state = self.state();
+        state.reserve = state.reserve.max(reserve);
+        let slow = remaining <= state.reserve.max(10);
+        state.gap = slow.then_some(Duration::from_millis(200));
     }
 
     /// When the cooldown ends, if one is on.
@@ -105,18 +146,32 @@ impl Pacer {
         self.state().cooldown.filter(|until| *until > Instant::now())
     }
 
+    /// How much of the time since `start` a cooldown was on.
+    pub(crate) fn cooled_since(&self, start: Instant) -> Duration {
+        let until = self.state().cooldown.map_or(start, |c| c.min(Instant::now()));
+        until.saturating_duration_since(start)
+    }
+
+    /// The pace of one operation that has a quota.
+    pub(crate) fn quota(&self, operation: &'static str, budget: Budget) -> Arc<Self> {
+        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        let pacer = quotas.entry(operation).or_insert_with(|| Arc::new(Self::new(None))).clone();
+        pacer.tighten(Some(budget));
+        pacer
+    }
+
     fn earliest(&self, now: Instant) -> Instant {
         let state = self.state();
         let mut at = state.cooldown.map_or(now, |c| c.max(now));
         if let (Some(gap), Some(last)) = (state.gap, state.sent.back()) {
             at = at.max(*last + gap);
         }
-        self.budget.map_or(at, |budget| at.max(state.by_budget(budget, now)))
+        state.budget.map_or(at, |budget| at.max(state.by_budget(budget, now)))
     }
 
     fn record(&self, now: Instant) {
         let mut state = self.state();
-        let keep = self.budget.map_or(1, |b| b.requests as usize);
+        let keep = state.budget.map_or(1, |b| b.requests as usize);
         while state.sent.len() >= keep {
             state.sent.pop_front();
         }
@@ -246,6 +301,24 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_millis(200));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_strictest_budget_and_the_largest_reserve_hold() {
+        let pacer = Pacer::new(None);
+        pacer.tighten(Budget::per_second(10.0));
+        pacer.tighten(Budget::per_second(2.0));
+        pacer.tighten(Budget::per_second(5.0));
+        pacer.tighten(None);
+        let times = times(&pacer, 21).await;
+        assert!(times[20] >= Duration::from_secs(9), "{:?}", times[20]);
+        let pacer = Pacer::new(None);
+        pacer.observe(2000, 3000);
+        pacer.observe(2000, 0);
+        let start = Instant::now();
+        pacer.turn().await;
+        pacer.turn().await;
+        assert_eq!(start.elapsed(), Duration::from_millis(200), "the other's reserve still counts");
+    }
+
     #[test]
     fn tiny_rates_do_not_overflow() {
         assert!(Budget::per_second(1e-300).is_some());
@@ -256,5 +329,7 @@ mod tests {
         let budget = Budget::per_second(2.5).unwrap();
         assert_eq!((budget.requests, budget.window), (3, Duration::from_millis(1200)));
         assert_eq!(Budget::per_minute(6000, 0.5).requests, 3000);
+        assert_eq!(Budget::per_minute(10, 1.0).shared(0.5).requests, 5);
+        assert_eq!(Budget::per_minute(10, 1.0).shared(0.01).requests, 1);
     }
 }

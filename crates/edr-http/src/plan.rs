@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use edr_core::{Error, ErrorKind};
 use http::{HeaderMap, HeaderValue, Method, header};
 use url::{Host, Url};
 
-use crate::RedactedHeaders;
+use crate::{Budget, RedactedHeaders};
 
 /// One operation of a vendor's API.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Operation {
     /// The vendor's own name for it, used in errors, spans and metrics.
     pub name: &'static str,
@@ -20,19 +22,39 @@ pub struct Operation {
     pub idempotent: bool,
     /// The least scope or role, in the words of the vendor's console.
     pub scope: &'static str,
+    /// A limit of its own beside that of the account, where the vendor has one.
+    pub quota: Option<Budget>,
 }
 
 impl Operation {
     /// An operation that reads.
     #[must_use]
     pub const fn read(name: &'static str, scope: &'static str) -> Self {
-        Self { name, idempotent: true, scope }
+        Self { name, idempotent: true, scope, quota: None }
     }
 
     /// An operation that changes something, and must not be repeated blindly.
     #[must_use]
     pub const fn write(name: &'static str, scope: &'static str) -> Self {
-        Self { name, idempotent: false, scope }
+        Self { name, idempotent: false, scope, quota: None }
+    }
+}
+
+impl Operation {
+    /// The same with a quota: so many requests in any window of this length, over all tenants that
+    /// share an account. A call waits for its quota first and then for the account's budget.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use edr_http::Operation;
+    /// /// Cortex XDR allows 10 a minute of this one.
+    /// static EXTRA: Operation = Operation::read("incidents/get_incident_extra_data", "the role Viewer")
+    ///     .with_quota(10, Duration::from_secs(60));
+    /// assert_eq!(EXTRA.quota.unwrap().requests, 10);
+    /// ```
+    #[must_use]
+    pub const fn with_quota(self, requests: u32, window: Duration) -> Self {
+        Self { quota: Some(Budget { requests, window }), ..self }
     }
 }
 

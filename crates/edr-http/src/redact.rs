@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::HeaderMap;
+use serde_json::Value;
 use url::Url;
 
 /// Headers whose values say nothing secret. Everything else is logged as its name alone.
@@ -62,6 +63,106 @@ pub fn safe_url(url: &str) -> String {
     safe.into()
 }
 
+/// As much of a body as is logged.
+const SHOWN: usize = 2 << 10;
+
+/// A longer body is not looked at: what cannot be read whole cannot be redacted by its keys.
+const READ: usize = 1 << 20;
+
+/// Words in a key whose value is not shown.
+const SECRET_KEYS: &[&str] = &[
+    "apikey",
+    "authorization",
+    "cookie",
+    "credential",
+    "nonce",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "secret",
+    "session",
+    "signature",
+    "token",
+];
+
+/// Words behind which a text is not shown: messages repeat what was sent.
+const SECRET_WORDS: &[&str] =
+    &["access_token", "bearer ", "client_id", "client_secret", "clientid=", "password"];
+
+/// A body for a log: of JSON the values of keys that sound like secrets are left out, of anything else
+/// the long words. `secrets` are texts that are known to be secret. At most 2 KiB are shown.
+pub(crate) fn safe_body(body: &[u8], secrets: &[String]) -> String {
+    if body.is_empty() || body.len() > READ {
+        return format!("[{} bytes]", body.len());
+    }
+    let shown = match serde_json::from_slice::<Value>(body) {
+        Ok(mut value) => {
+            redact(&mut value);
+            value.to_string()
+        }
+        Err(_) => without_long_words(&String::from_utf8_lossy(body)),
+    };
+    let shown = secrets.iter().fold(shown, |text, secret| text.replace(secret.as_str(), "[redacted]"));
+    cut(shown, body.len())
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if is_secret_key(key) { *value = "[redacted]".into() } else { redact(value) }
+            }
+        }
+        Value::String(text) => cut_behind_secret_words(text),
+        Value::Bool(_) | Value::Null | Value::Number(_) => {}
+    }
+}
+
+fn is_secret_key(key: &str) -> bool {
+    let plain: String =
+        key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    SECRET_KEYS.iter().any(|word| plain.contains(word))
+}
+
+fn cut_behind_secret_words(text: &mut String) {
+    let small = text.to_ascii_lowercase();
+    if let Some(at) = SECRET_WORDS.iter().filter_map(|word| small.find(word).map(|at| at + word.len())).min()
+    {
+        text.truncate(at);
+        text.push_str("[redacted]");
+    }
+}
+
+/// Prose is kept; what is as long as a key or a token is not.
+fn without_long_words(text: &str) -> String {
+    const LONGEST: usize = 19;
+    let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    cut_behind_secret_words(&mut text);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+/=_-.~%".contains(c);
+    let mut shown = String::new();
+    for piece in text.split_inclusive(|c| !is_part(c)) {
+        let word = piece.trim_end_matches(|c| !is_part(c));
+        if word.len() > LONGEST {
+            shown.push('…');
+            shown.push_str(&piece[word.len()..]);
+        } else {
+            shown.push_str(piece);
+        }
+    }
+    shown
+}
+
+fn cut(mut text: String, bytes: usize) -> String {
+    if text.len() > SHOWN {
+        let end = (0..=SHOWN).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(&format!("… [{bytes} bytes]"));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -84,5 +185,29 @@ mod tests {
         let text = safe_url("https://user:canary@host.example/p?filter=a&token=canary&appId=x#canary");
         assert!(!text.contains("canary") && text.contains("filter=a") && text.contains("/p?"), "{text}");
         assert!(!safe_url("client:canary@api.example").contains("canary"));
+    }
+
+    #[test]
+    fn bodies_lose_their_secrets() {
+        let shown = |body: &str| safe_body(body.as_bytes(), &["canary-known".to_owned()]);
+        let json = shown(
+            r#"{"a":[{"api_key":"canary","clientSecret":{"x":"canary"},"Access-Token":"canary"}],
+                "message":"Failed for clientID=canary.","note":"say canary-known!","filter":"hostname:'x'"}"#,
+        );
+        assert!(!json.contains("canary"), "{json}");
+        assert!(json.contains("Failed for clientID=[redacted]") && json.contains("hostname:'x'"), "{json}");
+        let html = shown(
+            "<p>Bad gateway</p> seen: canaryCanaryCanary0123 canary-known Authorization: Bearer canary",
+        );
+        assert!(!html.to_lowercase().contains("canary"), "{html}");
+        assert!(html.contains("<p>Bad gateway</p>"), "{html}");
+    }
+
+    #[test]
+    fn a_body_is_cut() {
+        assert_eq!(safe_body(b"", &[]), "[0 bytes]");
+        assert_eq!(safe_body(&vec![b'x'; READ + 1], &[]), format!("[{} bytes]", READ + 1));
+        let long = safe_body("é, ".repeat(5000).as_bytes(), &[]);
+        assert!(long.len() < SHOWN + 40 && long.ends_with("… [20000 bytes]"), "{}", &long[SHOWN - 20..]);
     }
 }

@@ -107,12 +107,16 @@ impl TokenCache {
         result
     }
 
-    /// Drops the token of this generation; a newer one stays.
-    pub fn invalidate(&self, generation: u64) {
-        let mut slot = self.slot();
-        if slot.token.as_ref().is_some_and(|t| t.generation == generation) {
-            slot.token = None;
-        }
+    /// Drops the token of this generation, and returns it; a newer one stays.
+    pub fn invalidate(&self, generation: u64) -> Option<Arc<Token>> {
+        self.slot().token.take_if(|token| token.generation == generation)
+    }
+
+    /// Takes the token out, if there is one that lives.
+    #[must_use]
+    pub fn take(&self) -> Option<Arc<Token>> {
+        let now = Instant::now();
+        self.slot().token.take().filter(|token| token.expires > now)
     }
 
     /// How many mints have ended, well or not.
@@ -252,9 +256,9 @@ mod tests {
     async fn only_the_refused_generation_is_dropped() {
         let cache = TokenCache::new();
         let first = good(&cache, "a").await.unwrap();
-        cache.invalidate(first.generation);
+        assert_eq!(cache.invalidate(first.generation).unwrap().secret.expose_secret(), "a");
         let second = good(&cache, "b").await.unwrap();
-        cache.invalidate(first.generation);
+        assert!(cache.invalidate(first.generation).is_none());
         assert_eq!(good(&cache, "c").await.unwrap().generation, second.generation);
     }
 
@@ -264,6 +268,16 @@ mod tests {
         good(&cache, "a").await.unwrap();
         tokio::time::advance(Duration::from_secs(1800)).await;
         assert!(bad(&cache).await.is_err());
+        assert!(cache.take().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_can_be_taken_out() {
+        let cache = TokenCache::new();
+        good(&cache, "a").await.unwrap();
+        assert_eq!(cache.take().unwrap().secret.expose_secret(), "a");
+        assert!(cache.take().is_none());
+        assert_eq!(good(&cache, "b").await.unwrap().secret.expose_secret(), "b");
     }
 
     #[tokio::test(start_paused = true)]

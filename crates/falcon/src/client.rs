@@ -226,8 +226,12 @@ impl FalconClient {
             Expect::Any if Resources::of(skeleton) == Some(Resources::Other) => None,
             _ => error_inside(&reply).map(named),
         };
-        if let Some(error) = failure.as_ref().filter(|_| !arrived) {
-            return Err(error.clone());
+        if let Some(error) = &failure {
+            // Whoever asks again for what is missing does so after a pause.
+            self.http.hold(error);
+            if !arrived {
+                return Err(error.clone());
+            }
         }
         if !expect.fits(&envelope, Resources::of(skeleton)) {
             let error = Error::new(ErrorKind::Decode, "the answer has not the shape of Falcon's envelope")

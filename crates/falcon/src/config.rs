@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use edr_core::clock::{Clock, SystemClock};
 use edr_core::{Error, ErrorKind, Result, TenantId};
-use edr_http::{HttpTransport, ReqwestTransport, RetryPolicy, TransportOptions};
+use edr_http::{HttpTransport, Pacer, ReqwestTransport, RetryPolicy, TokenStore, TransportOptions};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -148,6 +148,10 @@ pub(crate) struct Settings {
     pub(crate) on_cloud: bool,
     pub(crate) rate_share: f64,
     pub(crate) requests_per_minute: u32,
+    pub(crate) pacer: Arc<Pacer>,
+    pub(crate) mint_pacer: Arc<Pacer>,
+    pub(crate) token_store: Option<Arc<dyn TokenStore>>,
+    pub(crate) revoke: bool,
     pub(crate) transport: Arc<dyn HttpTransport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: RetryPolicy,
@@ -163,6 +167,10 @@ pub struct FalconBuilder {
     base_url: Option<Url>,
     rate_share: f64,
     requests_per_minute: u32,
+    pacer: Option<Arc<Pacer>>,
+    mint_pacer: Option<Arc<Pacer>>,
+    token_store: Option<Arc<dyn TokenStore>>,
+    revoke: bool,
     transport: Option<Arc<dyn HttpTransport>>,
     options: TransportOptions,
     clock: Arc<dyn Clock>,
@@ -195,6 +203,10 @@ impl FalconBuilder {
             base_url: None,
             rate_share: 1.0,
             requests_per_minute: PER_MINUTE,
+            pacer: None,
+            mint_pacer: None,
+            token_store: None,
+            revoke: false,
             transport: None,
             options: TransportOptions::default(),
             clock: SystemClock::shared(),
@@ -266,6 +278,37 @@ impl FalconBuilder {
         self
     }
 
+    /// A pace that is shared with other tenants of the same account: the same cloud, API client and
+    /// member CID. Each gets a lane of its own, and the strictest of their limits holds.
+    #[must_use]
+    pub fn pacer(mut self, pacer: Arc<Pacer>) -> Self {
+        self.pacer = Some(pacer);
+        self
+    }
+
+    /// The pace of the token endpoint, which the vendor counts by address: tenants of one program share it
+    /// ([`Falcon::mint_pacer`]). Without it the tenant keeps to a part of the limit.
+    #[must_use]
+    pub fn mint_pacer(mut self, pacer: Arc<Pacer>) -> Self {
+        self.mint_pacer = Some(pacer);
+        self
+    }
+
+    /// Shares tokens with other processes that use the same credentials.
+    #[must_use]
+    pub fn token_store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.token_store = Some(store);
+        self
+    }
+
+    /// Revokes the token when the tenant is closed ([`edr_core::EdrProvider::close`]). Such a token is
+    /// not shared, whatever [`Self::token_store`] says.
+    #[must_use]
+    pub fn revoke(mut self, revoke: bool) -> Self {
+        self.revoke = revoke;
+        self
+    }
+
     /// The transport, in place of the real one.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn HttpTransport>) -> Self {
@@ -327,6 +370,10 @@ impl FalconBuilder {
             on_cloud,
             rate_share: self.rate_share.clamp(0.01, 1.0),
             requests_per_minute: self.requests_per_minute,
+            pacer: self.pacer.unwrap_or_else(|| Arc::new(Pacer::new(None))),
+            mint_pacer: self.mint_pacer.unwrap_or_else(|| Falcon::own_mint_pacer(self.requests_per_minute)),
+            token_store: self.token_store,
+            revoke: self.revoke,
             transport,
             clock: self.clock,
             policy: self.policy,

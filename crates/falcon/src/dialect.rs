@@ -14,6 +14,7 @@ use http::{HeaderMap, header};
 use url::Url;
 
 use crate::api::{ApiError, Envelope, Resources, oauth2};
+use crate::auth::holds_a_token;
 use crate::config::Cloud;
 
 /// What Falcon said. Found behind [`Error::detail`] by
@@ -125,7 +126,13 @@ impl Dialect for FalconDialect {
         match f.status.as_u16() {
             300..=399 => self.moved(f, detail),
             408 | 429 => throttled(f, detail),
+            501 => {
+                Verdict::Fail(Error::new(ErrorKind::Vendor, "").with_detail(detail).with_hint(
+                    "the address does not know what was asked for: check the base URL and the proxy",
+                ))
+            }
             500.. => failed(f, detail),
+            _ if f.operation.name == oauth2::REVOKE.name => Verdict::Fail(not_revoked(detail)),
             _ if f.operation.name == oauth2::TOKEN.name => Verdict::Fail(self.no_token(detail)),
             401 => Verdict::Reauthenticate(unauthorised(detail)),
             403 => Verdict::Fail(forbidden(f, detail)),
@@ -138,14 +145,21 @@ impl Dialect for FalconDialect {
     /// of a listing: whether errors beside it are a failure is for the caller, who has the items, to say
     /// ([`error_inside`]).
     fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
+        if reply.operation.name == oauth2::TOKEN.name {
+            return (!holds_a_token(reply.body)).then(no_token_inside);
+        }
         let resources = Resources::of(reply.body);
         let bare = matches!(resources, Some(Resources::Absent | Resources::Null));
         let empty = resources == Some(Resources::Empty) && !reply.has_items;
-        if reply.operation.name == oauth2::TOKEN.name || !(bare || empty) {
+        if !(bare || empty) {
             return None;
         }
         // An empty list beside an error belongs to the caller, unless asking again may help.
         inside(reply).filter(|verdict| bare || matches!(verdict, Verdict::Retry { .. }))
+    }
+
+    fn trace_id<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        headers.get("x-cs-traceid")?.to_str().ok()
     }
 
     /// Small limits are those of the token endpoint and of calls without a token: they say nothing
@@ -250,6 +264,21 @@ pub(crate) fn error_inside(reply: &Failure<'_>) -> Option<Error> {
         Verdict::Fail(error) => Some(error),
         _ => None,
     }
+}
+
+/// A page of HTML, an empty or a broken body where a token should be. The body is not kept: it may hold
+/// a part of one.
+fn no_token_inside() -> Verdict {
+    let error = Error::new(ErrorKind::Decode, "the token endpoint's answer holds no token")
+        .with_retry(RetryStatus::Temporary)
+        .with_hint("if it stays, a proxy or gateway may be answering in the vendor's place");
+    Verdict::Retry { error, delay: None, unprocessed: false }
+}
+
+fn not_revoked(detail: FalconDetail) -> Error {
+    Error::new(ErrorKind::Authentication, "the token was not revoked")
+        .with_detail(detail)
+        .with_hint("it expires by itself within half an hour")
 }
 
 fn throttled(f: &Failure<'_>, detail: FalconDetail) -> Verdict {

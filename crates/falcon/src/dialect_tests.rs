@@ -122,6 +122,7 @@ fn every_error_is_told_apart() {
         (500, service("400", "cannot sort"), "fail", InvalidRequest, "cannot sort"),
         (500, service("\"InternalError\"", "oops"), "retry", Vendor, "code InternalError"),
         (502, "<html>Bad gateway</html>".into(), "retry", Vendor, "HTTP 502"),
+        (501, service("501", "not implemented"), "fail", Vendor, "not implemented"),
         (503, service("503", "unavailable"), "retry", Vendor, "unavailable"),
         (
             404,

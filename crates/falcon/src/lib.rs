@@ -42,7 +42,9 @@
 //!
 //! # What it takes care of
 //!
-//! * **Token**: minted once however many tasks ask, renewed early, minted anew when it is refused.
+//! * **Token**: minted once however many tasks ask, renewed early, minted anew when it is refused; shared
+//!   with other processes by [`FalconBuilder::token_store`], or revoked at the end by
+//!   [`FalconBuilder::revoke`].
 //! * **Region**: a 308 is followed on discovery alone, and only to CrowdStrike's own API hosts.
 //! * **Clouds that lack the combined endpoints**: ids and entities, remembered for the tenant.
 //! * **Rate**: 6000 requests a minute, of which [`FalconBuilder::rate_share`] leaves a part to others.
@@ -56,6 +58,8 @@ mod dialect;
 pub mod fql;
 pub mod map;
 mod provider;
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -77,8 +81,12 @@ pub use wire::Entries;
 /// The vendor's word in the model.
 pub const VENDOR: Vendor = Vendor::from_static("falcon");
 
-/// The part of the token endpoint's 300 requests a minute and address that one tenant takes.
-const MINTS_PER_MINUTE: u32 = 60;
+/// What the tenants of one program may ask of the token endpoint, whose limit is 300 requests a minute
+/// and address: other programs behind the same address find the rest.
+const MINTS_PER_MINUTE: u32 = 240;
+
+/// The part of it that a tenant takes which shares no pace with others.
+const MINTS_PER_MINUTE_ALONE: u32 = 60;
 
 impl Falcon {
     /// A tenant of this name, with an API client's credentials.
@@ -105,6 +113,19 @@ impl Falcon {
         FalconBuilder::from_lookup(tenant, &lookup)
     }
 
+    /// A pace for the token endpoint, to be shared by all tenants of a program that mint at the same host
+    /// ([`FalconBuilder::mint_pacer`]). A 429 to one of them holds all.
+    #[must_use]
+    pub fn mint_pacer() -> Arc<Pacer> {
+        Arc::new(Pacer::new(Some(Budget::per_minute(MINTS_PER_MINUTE, 1.0))))
+    }
+
+    /// The pace of a tenant that shares none; unpaced as the tenant is.
+    fn own_mint_pacer(requests_per_minute: u32) -> Arc<Pacer> {
+        let budget = Budget::per_minute(MINTS_PER_MINUTE_ALONE, 1.0);
+        Arc::new(Pacer::new((requests_per_minute > 0).then_some(budget)))
+    }
+
     /// Puts the client together: the token endpoint's client stands beside the main one.
     fn of(settings: config::Settings) -> Result<Self> {
         let dialect = Arc::new(dialect::FalconDialect {
@@ -116,28 +137,26 @@ impl Falcon {
             let (tenant, base) = (settings.tenant.clone(), settings.base.clone());
             HttpClient::builder(tenant, VENDOR, base, settings.transport.clone(), dialect.clone())
         };
-        let budget = |per_minute: u32, share: f64| {
-            Arc::new(Pacer::new((per_minute > 0).then(|| Budget::per_minute(per_minute, share))))
-        };
-        let mints = if settings.requests_per_minute == 0 { 0 } else { MINTS_PER_MINUTE };
         let endpoint = builder()?
             .policy(settings.policy.clone())
             .clock(settings.clock.clone())
-            .pacer(budget(mints, 1.0))
+            .pacer(&settings.mint_pacer)
             .build();
+        let limit = settings.requests_per_minute;
+        settings.pacer.tighten((limit > 0).then(|| Budget::per_minute(limit, settings.rate_share)));
         let main = builder()?
             .policy(settings.policy.clone())
             .clock(settings.clock.clone())
             .rate_share(settings.rate_share)
-            .pacer(budget(settings.requests_per_minute, settings.rate_share));
+            .pacer(&settings.pacer);
+        let discovers = settings.on_cloud && settings.cloud == Cloud::Autodiscover;
+        let (id, secret) = (settings.client_id, settings.client_secret);
+        let oauth = auth::OAuth2::new(endpoint.clone(), id, secret, settings.member_cid)
+            .sharing(settings.token_store, discovers)
+            .revoking(settings.revoke);
+        let oauth = Arc::new(oauth);
         // The main client shares the endpoint's address and notices, so both move together.
-        let oauth = auth::OAuth2::new(
-            endpoint.clone(),
-            settings.client_id,
-            settings.client_secret,
-            settings.member_cid,
-        );
-        let http = main.beside(&endpoint).authenticator(Arc::new(oauth)).build();
-        Ok(Self::new(FalconClient::new(http), settings.on_cloud))
+        let http = main.beside(&endpoint).authenticator(oauth.clone()).build();
+        Ok(Self::new(FalconClient::new(http), oauth, settings.on_cloud))
     }
 }

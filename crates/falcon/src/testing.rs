@@ -69,7 +69,10 @@ pub(crate) fn builder(
     answer: impl Fn(&Sent, usize) -> Answer + Send + Sync + 'static,
 ) -> (FalconBuilder, Log) {
     let log = Log::default();
-    let record = log.clone();
+    (builder_on(log.clone(), answer), log)
+}
+
+fn builder_on(record: Log, answer: impl Fn(&Sent, usize) -> Answer + Send + Sync + 'static) -> FalconBuilder {
     let transport = MemoryTransport::new(move |request| {
         let sent = Sent::of(&request);
         record.0.lock().unwrap().push(sent.clone());
@@ -80,11 +83,19 @@ pub(crate) fn builder(
         }
     });
     let now = Utc.with_ymd_and_hms(2026, 1, 10, 12, 0, 0).unwrap();
-    let builder = Falcon::builder("acme", "client-id", "canary-secret".into())
+    Falcon::builder("acme", "client-id", "canary-secret".into())
         .cloud(Cloud::Us1)
         .transport(Arc::new(transport))
-        .clock(Arc::new(ManualClock::at(now)));
-    (builder, log)
+        .clock(Arc::new(ManualClock::at(now)))
+}
+
+/// A second builder beside the first, as another process would have it: the same answers and record.
+pub(crate) fn twins(
+    answer: impl Fn(&Sent, usize) -> Answer + Clone + Send + Sync + 'static,
+) -> (FalconBuilder, FalconBuilder, Log) {
+    let log = Log::default();
+    let (one, two) = (builder_on(log.clone(), answer.clone()), builder_on(log.clone(), answer));
+    (one, two, log)
 }
 
 pub(crate) fn granted(number: usize) -> Answer {

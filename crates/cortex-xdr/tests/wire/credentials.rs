@@ -61,14 +61,14 @@ async fn a_clock_that_is_off_is_corrected_once_and_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_key_is_not_blamed_on_the_clock() {
-    for (skew, requests) in [(0, 1), (20, 1), (600, 2)] {
+    for skew in [0, 20, 600] {
         let (cortex, log) =
             tenant(move |_| dated(error(401, "\tUnauthorized access."), now() + TimeDelta::seconds(skew)));
         let refused = cortex.hosts(&HostQuery::new(), None).await.unwrap_err();
         assert!(refused.is_authentication());
         let line = refused.to_string();
         assert!(line.contains("used as advanced") && !line.contains("clock"), "{line}");
-        assert_eq!(log.len(), requests, "{skew}");
+        assert_eq!(log.len(), 2, "{skew}: one more attempt, and no more");
         let detail = refused.detail().unwrap().as_any().downcast_ref::<CortexDetail>().unwrap();
         assert_eq!(detail.message.as_deref(), Some("Unauthorized access."));
     }
@@ -76,7 +76,26 @@ async fn a_refused_key_is_not_blamed_on_the_clock() {
     let standard = builder.key_type(KeyType::Standard).generation(Generation::Xdr3).build().unwrap();
     let line = standard.hosts(&HostQuery::new(), None).await.unwrap_err().to_string();
     assert!(line.contains("used as standard"), "{line}");
-    assert_eq!(log.len(), 1, "a standard key signs no time");
+    assert_eq!((log.len(), standard.client().clock_offset()), (2, TimeDelta::zero()), "it signs no time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_that_passes_in_the_middle_of_a_walk_costs_one_more_request() {
+    for key_type in [KeyType::Advanced, KeyType::Standard] {
+        let count = AtomicU32::new(0);
+        let (builder, log) = builder(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => hosts(0..100, 150),
+            1 => error(401, "Public API request unauthorized"),
+            _ => hosts(99..150, 150),
+        });
+        let cortex = builder.key_type(key_type).build().unwrap();
+        let all = cortex.collect_hosts(&HostQuery::new()).await.unwrap();
+        assert_eq!((all.items.len(), all.outcome.is_complete(), log.len()), (150, true, 3), "{key_type}");
+        let (refused, again) = (&log.all()[1], &log.all()[2]);
+        let fresh =
+            key_type == KeyType::Standard || refused.header("x-xdr-nonce") != again.header("x-xdr-nonce");
+        assert!(fresh, "it is signed anew");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ use edr_core::{
 use futures_util::{StreamExt as _, stream};
 
 use crate::api::{self, ApiError, Envelope, Expect, RESOURCES};
+use crate::auth::OAuth2;
 use crate::client::{FalconClient, RawReply, Tail};
 use crate::config::Cloud;
 use crate::dialect::clean;
@@ -33,6 +34,7 @@ pub struct Falcon(Arc<Inner>);
 struct Inner {
     client: FalconClient,
     capabilities: Capabilities,
+    oauth: Arc<OAuth2>,
     on_cloud: bool,
     /// This cloud has no combined endpoint for hosts.
     hosts_by_scroll: AtomicBool,
@@ -47,9 +49,10 @@ impl fmt::Debug for Falcon {
 }
 
 impl Falcon {
-    pub(crate) fn new(client: FalconClient, on_cloud: bool) -> Self {
+    pub(crate) fn new(client: FalconClient, oauth: Arc<OAuth2>, on_cloud: bool) -> Self {
         Self(Arc::new(Inner {
             client,
+            oauth,
             capabilities: capabilities(),
             on_cloud,
             hosts_by_scroll: AtomicBool::new(false),
@@ -81,6 +84,11 @@ impl Falcon {
 
     fn warning(&self, message: impl Into<String>) -> Warning {
         Warning { tenant: self.tenant().clone(), message: message.into() }
+    }
+
+    fn counted<T: Listing>(&self, part: Part<T>) -> Part<T> {
+        self.client().http().count_rejected(T::NOUN, part.rejected.len());
+        part
     }
 
     /// What the plumbing has noticed since the last time.
@@ -327,6 +335,10 @@ impl EdrProvider for Falcon {
         Ok(self.notices().into_iter().fold(check, |check, n| check.found("notice", n.message)))
     }
 
+    async fn close(&self) -> Result<()> {
+        self.0.oauth.close().await
+    }
+
     async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
         gather(self.host_parts(query, cursor.cloned())).await
     }
@@ -366,18 +378,20 @@ impl EdrProvider for Falcon {
 
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
         let page = hosts::HostPage::open(self, query, cursor.as_ref());
-        stream::try_unfold(page, |page| async move {
+        stream::try_unfold(page, move |page| async move {
             let mut page = page?;
-            Ok(page.next().await?.map(|part| (part, Ok(page))))
+            let part = page.next().await?;
+            Ok(part.map(|part| (self.counted(part), Ok(page))))
         })
         .boxed()
     }
 
     fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
         let page = alerts::AlertPage::open(self, query, cursor.as_ref());
-        stream::try_unfold(page, |page| async move {
+        stream::try_unfold(page, move |page| async move {
             let mut page = page?;
-            Ok(page.next().await?.map(|part| (part, Ok(page))))
+            let part = page.next().await?;
+            Ok(part.map(|part| (self.counted(part), Ok(page))))
         })
         .boxed()
     }
