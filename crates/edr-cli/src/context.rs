@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use edr::core::clock::{Clock as _, SystemClock};
-use edr::{Config, Estate, Options};
+use edr::{Config, Estate, FileTokenStore, Options, TokenStore};
 use tokio::time::Instant;
 
 use crate::args::Globals;
@@ -126,9 +127,39 @@ impl Context {
 
     /// Connects the tenants that are asked for.
     pub(crate) fn estate(&self, session: &Session) -> Result<Estate, Failure> {
-        self.selected(session)?;
-        let estate = Estate::connect(&session.config, &self.globals.selection(), &Options::default())?;
+        let shares = self.selected(session)?.iter().any(|t| t.vendor.shares_token());
+        let mut options = Options::default();
+        if shares && !self.globals.demo {
+            options.token_store = self.token_store(&options);
+        }
+        let estate = Estate::connect(&session.config, &self.globals.selection(), &options)?;
         Ok(self.in_time(&estate))
+    }
+
+    /// Where tokens are shared with other runs. Without it each run asks for its own.
+    fn token_store(&self, options: &Options) -> Option<Arc<dyn TokenStore>> {
+        let folder = state_folder(&|name| std::env::var_os(name))?.join("tokens");
+        match FileTokenStore::open(folder, options.clock.clone()) {
+            Ok(store) => Some(Arc::new(store)),
+            Err(error) => {
+                let message = format!("tokens are not shared with other runs: {error}");
+                self.report.warn("token_store", None, &message);
+                None
+            }
+        }
+    }
+
+    /// Gives back what the tenants hold at their vendors. It is a courtesy: it takes a few seconds at
+    /// most, and what cannot be given back changes nothing about how the command ended.
+    pub(crate) async fn close(&self, estate: &Estate) {
+        let limit = Duration::from_secs(if self.interrupt.is_raised() { 1 } else { 3 });
+        match tokio::time::timeout(limit, estate.close()).await {
+            Ok(errors) => errors.iter().for_each(|e| self.report.warn("close", None, &e.to_string())),
+            Err(_) => {
+                let message = format!("not everything was given back within {} s", limit.as_secs());
+                self.report.warn("close", None, &message);
+            }
+        }
     }
 
     /// The estate with what is left of `--timeout`, which is for the command as a whole.
@@ -147,6 +178,13 @@ impl Context {
             false => Failure::Estate(error),
         })
     }
+}
+
+/// `$XDG_STATE_HOME/edr`, by default `~/.local/state/edr`.
+fn state_folder(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("edr"))
 }
 
 fn unknown_column<T: Record>(name: &str) -> Failure {

@@ -79,6 +79,8 @@ struct State {
     sent: VecDeque<Instant>,
     cooldown: Option<Instant>,
     gap: Option<Duration>,
+    /// Nothing is spread over the window.
+    in_bursts: bool,
     /// What others should find of the vendor's budget; the largest that was asked for.
     reserve: u32,
 }
@@ -90,7 +92,17 @@ impl Pacer {
     /// A pacer with this budget, or with the cooldown alone.
     #[must_use]
     pub fn new(budget: Option<Budget>) -> Self {
-        let state = State { budget, ..State::default() };
+        Self::of(State { budget, ..State::default() })
+    }
+
+    /// A pacer that lets a whole window's budget go at once, for requests that come in crowds and then
+    /// not for long, such as those for tokens.
+    #[must_use]
+    pub fn in_bursts(budget: Budget) -> Self {
+        Self::of(State { budget: Some(budget), in_bursts: true, ..State::default() })
+    }
+
+    fn of(state: State) -> Self {
         Self { queue: tokio::sync::Mutex::default(), state: Mutex::new(state), quotas: Mutex::default() }
     }
 
@@ -192,6 +204,7 @@ impl State {
         let recent = self.sent.iter().rev().take_while(|t| **t + window > now).count();
         if let Some(last) = self.sent.back()
             && recent * 2 >= budget.requests as usize
+            && !self.in_bursts
         {
             at = at.max(*last + window / budget.requests);
         }
@@ -223,6 +236,14 @@ mod tests {
         }
         let seconds = times.last().unwrap().as_secs_f64();
         assert!(200.0 / seconds >= 9.5, "only {} a second", 200.0 / seconds);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_a_whole_window_and_no_more() {
+        let pacer = Pacer::in_bursts(Budget::per_minute(240, 1.0));
+        let times = times(&pacer, 600).await;
+        assert_eq!(times[239], Duration::ZERO);
+        assert!(times[240] >= Duration::from_secs(60) && times[480] >= Duration::from_secs(120));
     }
 
     #[tokio::test(start_paused = true)]

@@ -68,6 +68,11 @@ pub enum VendorConfig {
         client_secret: SecretSource,
         /// One child of a Flight Control parent.
         member_cid: Option<String>,
+        /// Whether the token may be shared with other runs; true unless said otherwise.
+        share_token: bool,
+        /// Whether the token is revoked when the estate is closed; false unless said otherwise. Such a
+        /// token is not shared.
+        revoke: bool,
     },
 }
 
@@ -79,6 +84,12 @@ impl VendorConfig {
             Self::Cortex { .. } => "cortex",
             Self::Falcon { .. } => "falcon",
         }
+    }
+
+    /// Whether a token of this tenant may be shared with other runs.
+    #[must_use]
+    pub fn shares_token(&self) -> bool {
+        matches!(self, Self::Falcon { share_token: true, revoke: false, .. })
     }
 
     fn secrets(&self) -> [(&'static str, &SecretSource); 1] {
@@ -306,6 +317,12 @@ impl<'a> Keys<'a> {
         found.map(|v| number(v).ok_or_else(|| wrong(format!("{key} must be a number")))).transpose()
     }
 
+    fn flag(&mut self, key: &'static str, default: bool) -> Result<bool> {
+        let found = self.get(key);
+        found
+            .map_or(Ok(default), |v| v.as_bool().ok_or_else(|| wrong(format!("{key} must be true or false"))))
+    }
+
     fn secret(&mut self, key: &'static str) -> Result<SecretSource> {
         let value = self.get(key).ok_or_else(|| wrong(format!("{key} is missing")))?;
         SecretSource::from_toml(key, value)
@@ -344,6 +361,8 @@ fn falcon(keys: &mut Keys<'_>) -> Result<VendorConfig> {
         client_id: keys.secret("client_id")?,
         client_secret: keys.secret("client_secret")?,
         member_cid: keys.text("member_cid")?,
+        share_token: keys.flag("share_token", true)?,
+        revoke: keys.flag("revoke", false)?,
     })
 }
 
@@ -399,6 +418,8 @@ fn falcon_from_env(env: Env<'_>) -> Option<TenantConfig> {
         client_id: SecretSource::Env(id.into()),
         client_secret: SecretSource::Env(secret.into()),
         member_cid: env("FALCON_MEMBER_CID"),
+        share_token: true,
+        revoke: false,
     };
     Some(TenantConfig { name: "falcon".into(), tags: Vec::new(), rate_share: None, vendor })
 }
@@ -487,6 +508,19 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_shared_and_not_revoked_unless_said_otherwise() {
+        let flags = |extra: &str| {
+            let text = format!("[tenants.a]\nvendor='falcon'\nclient_id='i'\nclient_secret='s'\n{extra}");
+            let config = Config::from_toml(&text).unwrap();
+            let VendorConfig::Falcon { share_token, revoke, .. } = config.tenants[0].vendor else { panic!() };
+            (share_token, revoke, config.tenants[0].vendor.shares_token())
+        };
+        assert_eq!(flags(""), (true, false, true));
+        assert_eq!(flags("share_token=false"), (false, false, false));
+        assert_eq!(flags("revoke=true"), (true, true, false));
+    }
+
+    #[test]
     fn mistakes_name_the_tenant_and_the_cure() {
         let falcon = |extra: &str| {
             format!("[tenants.a]\nvendor='falcon'\nclient_id='i'\nclient_secret='canary'\n{extra}")
@@ -495,6 +529,7 @@ mod tests {
             (falcon("colour='red'"), "[tenants.a] unknown key 'colour'; this vendor's keys are vendor, tags"),
             (falcon("rate_share=2"), "rate_share must be above 0"),
             (falcon("tags='x'"), "tags must be a list"),
+            (falcon("revoke='yes'"), "revoke must be true or false"),
             ("[tenants.a]\nvendor='falcon'".into(), "client_id is missing"),
             ("[tenants.a]\nvendor='sentinel'".into(), "vendor 'sentinel' is not known"),
             ("[tenants.a]\nclient_id='x'".into(), "vendor is missing"),

@@ -12,14 +12,14 @@ use edr_core::{
     Alert, AlertQuery, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery, Listing,
     Outcome, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
 };
-use edr_http::{HttpTransport, ReqwestTransport, RetryPolicy, TransportOptions};
+use edr_http::{HttpTransport, ReqwestTransport, RetryPolicy, TokenStore, TransportOptions};
 use futures_util::stream::{BoxStream, Stream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::registry;
+use crate::registry::{self, Paces};
 use crate::{Config, Selection};
 
 /// Looks a variable of the environment up.
@@ -41,6 +41,8 @@ pub struct Options {
     pub env: Lookup,
     /// The connection settings.
     pub transport: TransportOptions,
+    /// Where tokens are shared with other processes; nowhere when absent. [`crate::FileTokenStore`] is one.
+    pub token_store: Option<Arc<dyn TokenStore>>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             clock: SystemClock::shared(),
             env: Arc::new(|name| std::env::var(name).ok()),
             transport: TransportOptions::default(),
+            token_store: None,
         }
     }
 }
@@ -132,18 +135,22 @@ impl Estate {
     /// Connects the selected tenants. Nothing is sent; a tenant whose secret cannot be read is a
     /// member that fails.
     ///
+    /// Tenants that use one account of a vendor share its rate budget and take turns in it. Tenants
+    /// that get their tokens at one host share the pace of asking for them.
+    ///
     /// # Errors
     /// [`ErrorKind::Configuration`] when the selection names an unknown tenant or selects nothing.
     pub fn connect(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
         let chosen = config.select(selection)?;
         let transport: Arc<dyn HttpTransport> = Arc::new(ReqwestTransport::new(&options.transport)?);
+        let mut paces = Paces::default();
         let members = chosen
             .into_iter()
             .map(|tenant| Member {
                 tenant: tenant.name.clone(),
                 vendor: tenant.vendor.word().into(),
                 tags: tenant.tags.clone(),
-                provider: registry::connect(tenant, options, &transport),
+                provider: registry::connect(tenant, options, &transport, &mut paces),
             })
             .collect();
         Ok(Self { members, concurrency: options.concurrency, deadline: options.deadline })
@@ -236,6 +243,18 @@ impl Estate {
             (member.clone(), checked)
         });
         futures_util::stream::iter(checks).buffered(self.concurrency.max(1)).collect().await
+    }
+
+    /// Gives back what the tenants hold at their vendors ([`EdrProvider::close`]); what could not be given
+    /// back, by tenant. The estate stays usable.
+    pub async fn close(&self) -> Vec<Error> {
+        let providers = self.members.iter().filter_map(|m| m.provider.as_ref().ok());
+        let closed = providers.map(|provider| async move {
+            let error = provider.close().await.err()?;
+            Some(error.with_tenant(provider.tenant(), provider.vendor()))
+        });
+        let closed = futures_util::stream::iter(closed).buffer_unordered(self.concurrency.max(1));
+        closed.filter_map(std::future::ready).collect().await
     }
 
     async fn timed<T>(&self, provider: &dyn EdrProvider, work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -16,6 +16,8 @@ pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig,
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
 pub use secret::SecretSource;
 
+pub use edr_http::{FileTokenStore, TokenStore};
+
 #[cfg(feature = "cortex")]
 pub use cortex_xdr;
 #[cfg(feature = "falcon")]

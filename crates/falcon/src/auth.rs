@@ -85,7 +85,8 @@ impl OAuth2 {
     /// Shares tokens with other processes. The key is that of the address where the tenant begins, so
     /// that a process which has yet to find the region finds the token.
     pub(crate) fn sharing(mut self, store: Option<Arc<dyn TokenStore>>, discovers: bool) -> Self {
-        let key = TokenKey::new(&self.endpoint.base(), &self.client_id, self.member_cid.as_deref());
+        let member = self.member_cid.as_deref();
+        let key = TokenKey::new(&self.endpoint.base(), &self.client_id, &self.client_secret, member);
         let told = AtomicBool::new(false);
         self.shared = store.map(|store| Shared { store, key, discovers, held: Mutex::default(), told });
         self

@@ -117,7 +117,7 @@ impl Falcon {
     /// ([`FalconBuilder::mint_pacer`]). A 429 to one of them holds all.
     #[must_use]
     pub fn mint_pacer() -> Arc<Pacer> {
-        Arc::new(Pacer::new(Some(Budget::per_minute(MINTS_PER_MINUTE, 1.0))))
+        Arc::new(Pacer::in_bursts(Budget::per_minute(MINTS_PER_MINUTE, 1.0)))
     }
 
     /// The pace of a tenant that shares none; unpaced as the tenant is.

@@ -45,7 +45,8 @@ impl Shelf {
 
     /// Keeps a token under whatever key is there, or under that of us-1.
     fn put(&self, secret: &str, minutes: i64, base: &str) {
-        let key = TokenKey::new(&Url::parse("https://api.crowdstrike.com").unwrap(), "client-id", None);
+        let us1 = Url::parse("https://api.crowdstrike.com").unwrap();
+        let key = TokenKey::new(&us1, "client-id", &"canary-secret".into(), None);
         let (expires_at, base) = (Self::now() + TimeDelta::minutes(minutes), Url::parse(base).unwrap());
         let token = StoredToken { secret: secret.to_owned().into(), expires_at, base };
         *self.0.kept.lock().unwrap() = Some((key, token));

@@ -70,7 +70,9 @@ pub(super) async fn run<T: Findable>(mut context: Context, get: Get) -> Result<E
     let hunt = search::<T>(&context, &estate, &get).await;
     context.report.stop_progress();
     hunt.items.iter().filter_map(Kind::host).for_each(|host| warn_of_unasked(&context, host));
-    print(&context, &hunt.items)?;
+    let printed = print(&context, &hunt.items);
+    context.close(&estate).await;
+    printed?;
     Ok(conclude(&context, hunt))
 }
 

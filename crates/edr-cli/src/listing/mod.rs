@@ -249,7 +249,9 @@ pub(crate) async fn run<T: Kind>(mut context: Context, wants: Wants, reach: Reac
     let mut output = Output::open(context.view.format.is_table());
     let printed = print::<T>(&mut reader, &estate, wants, reach, &mut output).await;
     context.report.stop_progress();
-    output.close(&context.interrupt)?;
+    let closed = output.close(&context.interrupt);
+    context.close(&estate).await;
+    closed?;
     printed?;
     Ok(conclude(&context, &reader))
 }

@@ -8,3 +8,4 @@ mod pipes;
 mod serve;
 mod support;
 mod surface;
+mod tokens;

@@ -1,7 +1,8 @@
 //! Running the program.
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -53,7 +54,7 @@ impl Run {
 /// The program in an empty environment.
 pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edr"));
-    command.env_clear().env("HOME", "/nonexistent").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env_clear().env("HOME", "nowhere").env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.args(words).stdin(Stdio::null());
     command
 }
@@ -110,9 +111,28 @@ impl Sim {
         self.folder.path().join("sim.toml")
     }
 
+    /// Where the program keeps what it remembers.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// How many requests for an operation it has had.
+    pub(crate) fn requests(&self, operation: &str) -> u64 {
+        let control = self.ready["control"].as_str().unwrap().trim_start_matches("http://");
+        let mut stream = TcpStream::connect(control).unwrap();
+        write!(stream, "GET /sim/requests HTTP/1.0\r\nHost: {control}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let requests: Value = serde_json::from_str(body).unwrap();
+        let tenants = requests["counters"].as_object().unwrap().values();
+        tenants.filter_map(|operations| operations[operation].as_u64()).sum()
+    }
+
     /// A command of the program with its configuration.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = command(&[]);
+        command.env("XDG_STATE_HOME", self.state());
         command.arg("--config").arg(self.config()).args(words);
         command
     }

@@ -26,7 +26,8 @@ const LARGEST: u64 = 64 << 10;
 /// No vendor's token lives longer: a file that says so was written by a clock that was wrong.
 const LONGEST_LIFE: TimeDelta = TimeDelta::hours(24);
 
-/// What a process that died may have left behind is swept away after this time.
+/// What a process that died may have left behind is swept away after this time; so is a token after
+/// [`LONGEST_LIFE`].
 const STALE: TimeDelta = TimeDelta::hours(1);
 
 /// How long forgetting a token may wait for the lock.
@@ -92,11 +93,16 @@ impl FileTokenStore {
     }
 
     fn sweep(&self) {
-        let before = self.clock.now() - STALE;
+        let now = self.clock.now();
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for path in entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "tmp")) {
+        for path in entries.map(|e| e.path()) {
+            let life = match path.extension().and_then(|e| e.to_str()) {
+                Some("tmp") => STALE,
+                Some("json") => LONGEST_LIFE,
+                _ => continue,
+            };
             let changed = fs::metadata(&path).and_then(|m| m.modified()).map(DateTime::<Utc>::from);
-            if changed.is_ok_and(|changed| changed < before) {
+            if changed.is_ok_and(|changed| changed < now - life) {
                 // Another process may have been faster.
                 let _ = fs::remove_file(path);
             }
@@ -210,7 +216,7 @@ mod tests {
     }
 
     fn key() -> TokenKey {
-        TokenKey::new(&url(), "canary-id", None)
+        TokenKey::new(&url(), "canary-id", &"canary-secret".into(), None)
     }
 
     fn token(text: &str) -> StoredToken {
@@ -251,7 +257,7 @@ mod tests {
         assert_eq!(names, [store.path(&key(), "json")], "nothing is left beside it");
         assert_eq!((mode(&store.folder), mode(&names[0])), (0o700, 0o600));
         assert!(!names[0].to_string_lossy().contains("canary"));
-        assert!(other.load(&TokenKey::new(&url(), "other", None)).await.is_none());
+        assert!(other.load(&TokenKey::new(&url(), "other", &"x".into(), None)).await.is_none());
     }
 
     #[tokio::test]
@@ -299,7 +305,7 @@ mod tests {
         assert!(two.lock(&key(), limit).await.is_none());
         assert!(start.elapsed() >= limit && start.elapsed() < Duration::from_secs(2));
         assert!(
-            two.lock(&TokenKey::new(&url(), "other", None), limit).await.is_some(),
+            two.lock(&TokenKey::new(&url(), "other", &"x".into(), None), limit).await.is_some(),
             "each key has its own"
         );
         two.save(&key(), &token("without the lock")).await.unwrap();
@@ -333,8 +339,13 @@ mod tests {
         create_private(&left).unwrap();
         open();
         assert!(left.exists(), "it may be in use");
+        let token = open().path(&key(), "json");
+        create_private(&token).unwrap();
         clock.advance(TimeDelta::hours(2));
         open();
-        assert!(!left.exists());
+        assert!(!left.exists() && token.exists());
+        clock.advance(TimeDelta::hours(24));
+        open();
+        assert!(!token.exists());
     }
 }

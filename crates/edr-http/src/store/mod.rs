@@ -13,21 +13,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use edr_core::Result;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
 pub use file::FileTokenStore;
 
-/// Under what a token is kept: a digest of the address, the client id and the customer, from which none
-/// of them can be read.
+/// Under what a token is kept: a digest of the address, the credentials and the customer, from which
+/// none of them can be read. The secret is a part of it, so that a token never vouches for a secret
+/// that is wrong or that was changed.
 ///
 /// ```
 /// use edr_http::TokenKey;
 /// let url = url::Url::parse("https://api.example").unwrap();
-/// let key = TokenKey::new(&url, "client id", None);
+/// let key = TokenKey::new(&url, "client id", &"secret".into(), None);
 /// assert_eq!(key.name().len(), 64);
-/// assert_ne!(key, TokenKey::new(&url, "client id", Some("a child")));
+/// assert_ne!(key, TokenKey::new(&url, "client id", &"secret".into(), Some("a child")));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKey(String);
@@ -35,8 +36,9 @@ pub struct TokenKey(String);
 impl TokenKey {
     /// The key of the credentials at an address.
     #[must_use]
-    pub fn new(base: &Url, client_id: &str, member: Option<&str>) -> Self {
-        let parts = [base.as_str(), client_id, member.unwrap_or_default()];
+    pub fn new(base: &Url, client_id: &str, client_secret: &SecretString, member: Option<&str>) -> Self {
+        let secret = client_secret.expose_secret();
+        let parts = [base.as_str(), client_id, secret, member.unwrap_or_default()];
         // The lengths keep neighbours apart: "a", "bc" is not "ab", "c".
         let digest = parts.iter().fold(Sha256::new(), |digest, part| {
             digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)
@@ -113,11 +115,13 @@ mod tests {
     fn keys_are_apart_and_tell_nothing() {
         let url = |text: &str| Url::parse(text).unwrap();
         let (one, two) = (url("https://api.example"), url("https://api.us-2.example"));
+        let key = |url, id, secret: &str, member| TokenKey::new(url, id, &secret.into(), member);
         let keys = [
-            TokenKey::new(&one, "canary-id", None),
-            TokenKey::new(&two, "canary-id", None),
-            TokenKey::new(&one, "canary-id", Some("child")),
-            TokenKey::new(&one, "canary-idc", Some("hild")),
+            key(&one, "canary-id", "canary-secret", None),
+            key(&two, "canary-id", "canary-secret", None),
+            key(&one, "canary-id", "canary-secret", Some("child")),
+            key(&one, "canary-id", "canary-secretc", Some("hild")),
+            key(&one, "canary-id", "canary-other", None),
         ];
         for (n, key) in keys.iter().enumerate() {
             assert!(

@@ -39,10 +39,12 @@ async fn test(mut context: Context) -> Result<Exit, Failure> {
     context.report.start_progress();
     context.report.progress(|| "testing".to_owned());
     let checked = tokio::select! {
-        () = context.interrupt.raised() => return Ok(Exit::Interrupted),
-        checked = estate.check() => checked,
+        () = context.interrupt.raised() => None,
+        checked = estate.check() => Some(checked),
     };
     context.report.stop_progress();
+    context.close(&estate).await;
+    let Some(checked) = checked else { return Ok(Exit::Interrupted) };
     let rows: Vec<TestRow> = checked.iter().map(|(member, result)| TestRow::of(member, result)).collect();
     print(&context, &rows)?;
     Ok(conclude(&context, &checked))
