@@ -259,14 +259,8 @@ fn answers() -> Vec<Row> {
             terminal(InvalidRequest),
         ),
         row("200-error", "an error inside a success", K::OkError, unavailable()),
-        // A token can be minted anew, a key cannot.
-        each(
-            "401",
-            "credentials refused",
-            K::Unauthorized,
-            answer(Mended, Ends(Authentication, 2)),
-            terminal(Authentication),
-        ),
+        // Once more in any case: with a new token, or signed anew.
+        row("401", "credentials refused", K::Unauthorized, answer(Mended, Ends(Authentication, 2))),
         row("403-scope", "a scope or role is missing", K::Scope, terminal(Permission)),
         Row {
             name: "refused",

@@ -22,8 +22,8 @@ the service and of gateways; lost connections, and bodies that break off, stall 
 waits grow and are spread at random. Attempts, the time of an operation and the retries of a tenant
 are all bounded (`RetryPolicy`, `RetryBudget`). The error that remains says how often it was tried.
 
-**Tried once more, with fresh credentials**: a 401. Falcon mints a new token. Cortex XDR learns the
-vendor's time when the clocks differ; without such a difference a key that was refused is refused.
+**Tried once more, with fresh credentials**: a 401. Falcon mints a new token. Cortex XDR signs anew, with
+the vendor's time when the clocks differ. Credentials that are refused again are refused.
 
 **Not tried again**: refusals (a missing scope, a request that the vendor will not do, also when it
 dresses them as 500), redirects, answers that are larger than any answer may be, waits that are longer

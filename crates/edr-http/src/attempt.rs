@@ -26,6 +26,8 @@ pub(crate) struct Attempts {
     pub(crate) waited: Duration,
     /// The operation as a whole.
     pub(crate) request: Span,
+    /// The attempt that is under way.
+    pub(crate) span: Span,
 }
 
 impl Attempts {
@@ -42,6 +44,7 @@ impl Attempts {
             relocated: false,
             waited: Duration::ZERO,
             request,
+            span: Span::none(),
         }
     }
 
@@ -49,13 +52,14 @@ impl Attempts {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// The span of the attempt that begins.
-    pub(crate) fn span(&self) -> Span {
-        debug_span!(
+    /// Opens the span of the attempt that begins.
+    pub(crate) fn open_span(&mut self) -> Span {
+        self.span = debug_span!(
             parent: &self.request, "edr.attempt",
             attempt = self.made + 1, wait_ms = field::Empty, status = field::Empty,
             trace_id = field::Empty, bytes = field::Empty
-        )
+        );
+        self.span.clone()
     }
 }
 

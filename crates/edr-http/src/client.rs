@@ -298,7 +298,7 @@ impl HttpClient {
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.
     pub(crate) async fn open(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply> {
         loop {
-            let span = attempts.span();
+            let span = attempts.open_span();
             let verdict = match self.attempt(plan, attempts).instrument(span).await {
                 Ok(reply) => return Ok(reply),
                 Err(verdict) => verdict,
@@ -322,8 +322,8 @@ impl HttpClient {
             Ok(response) => response.into_parts(),
             Err(error) => return Err(self.lost(plan, error, exchange.as_ref())),
         };
-        self.answered(plan, &head, exchange.as_ref());
-        let measured = Measured::new(self, plan.operation, Span::current());
+        self.answered(plan, &head, &attempts.span, exchange.as_ref());
+        let measured = Measured::new(self, plan.operation, attempts.span.clone());
         let (status, headers) = (head.status, head.headers);
         let mut reply = Reply { generation, status, headers, body: gunzipped(body), measured };
         if status.is_success() {
@@ -351,7 +351,7 @@ impl HttpClient {
             self.meter().waited(cause, wait);
         }
         let wait = std::mem::take(&mut attempts.waited) + begun.elapsed();
-        Span::current().record("wait_ms", wait.as_millis() as u64);
+        attempts.span.record("wait_ms", wait.as_millis() as u64);
         let mut request = plan.build(&self.base(), &self.0.user_agent).map_err(Verdict::Fail)?;
         check_destination(&request).map_err(Verdict::Fail)?;
         let authorised = self.0.authenticator.authorize(plan, request.headers_mut());
@@ -360,11 +360,16 @@ impl HttpClient {
     }
 
     /// Takes note of the head of an answer.
-    fn answered(&self, plan: &RequestPlan, head: &http::response::Parts, exchange: Option<&Exchange>) {
+    fn answered(
+        &self,
+        plan: &RequestPlan,
+        head: &http::response::Parts,
+        span: &Span,
+        exchange: Option<&Exchange>,
+    ) {
         if let Some(exchange) = exchange {
             exchange.answered(head.status, &head.headers);
         }
-        let span = Span::current();
         span.record("status", head.status.as_u16());
         if let Some(id) = self.0.dialect.trace_id(&head.headers) {
             span.record("trace_id", id);

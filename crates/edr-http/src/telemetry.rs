@@ -1,7 +1,7 @@
 //! Metrics through the `metrics` facade: names, meanings, and where they are counted.
 //!
 //! Nothing is kept here: a program that wants the numbers installs a recorder of its choice (Prometheus,
-//! `StatsD`, …). Without one each count costs well under a microsecond. Every metric has the labels
+//! `StatsD`, …). Without one a count costs a microsecond or so. Every metric has the labels
 //! `tenant` and `vendor`; the page `docs/OPERATIONS.md` lists the others.
 
 use std::time::Duration;
@@ -114,3 +114,7 @@ impl Meter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "telemetry_tests.rs"]
+mod tests;

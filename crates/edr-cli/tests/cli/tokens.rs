@@ -77,7 +77,7 @@ fn a_token_is_given_back_before_the_last_line() {
     };
     let listed = edr(&["hosts", "list"]);
     assert!(listed.last().starts_with("complete: "), "{}", listed.err);
-    edr(&["hosts", "get", listed.out.lines().next().unwrap().split('\t').nth(2).unwrap()]);
+    edr(&["hosts", "get", listed.out.lines().nth(1).unwrap().split('\t').nth(2).unwrap()]);
     edr(&["tenants", "test"]);
     assert_eq!((sim.requests(TOKEN), sim.requests(REVOKE)), (3, 3));
     assert!(!sim.state().exists());
