@@ -21,6 +21,7 @@ mod decode;
 mod gunzip;
 mod pace;
 mod plan;
+mod reach;
 mod redact;
 mod retry;
 mod token;
@@ -33,6 +34,7 @@ pub use client::{
 pub use decode::{CutError, Cutter};
 pub use pace::{Budget, Pacer};
 pub use plan::{Body, Operation, RequestPlan, Target, is_loopback};
+pub use reach::{Answered, Reach, Resolution, Skew};
 pub use redact::{RedactedHeaders, safe_url};
 pub use retry::{RetryBudget, RetryPolicy, ServerDelay, server_delay};
 pub use token::{Token, TokenCache};
