@@ -148,13 +148,17 @@ impl Dialect for FalconDialect {
         inside(reply).filter(|verdict| bare || matches!(verdict, Verdict::Retry { .. }))
     }
 
-    /// Small limits are those of the token endpoint and of calls without a token: they say nothing
-    /// about the tenant's budget.
     fn budget(&self, headers: &HeaderMap) -> Option<(u32, u32)> {
-        let read = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
-        let limit = read("x-ratelimit-limit").filter(|l| *l > 300)?;
-        Some((read("x-ratelimit-remaining")?, limit))
+        budget(headers)
     }
+}
+
+/// Requests left, and the limit. Small limits are those of the token endpoint and of calls without a
+/// token: they say nothing about the tenant's budget.
+pub(crate) fn budget(headers: &HeaderMap) -> Option<(u32, u32)> {
+    let read = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+    let limit = read("x-ratelimit-limit").filter(|l| *l > 300)?;
+    Some((read("x-ratelimit-remaining")?, limit))
 }
 
 impl FalconDialect {

@@ -131,13 +131,14 @@ impl Falcon {
             .rate_share(settings.rate_share)
             .pacer(budget(settings.requests_per_minute, settings.rate_share));
         // The main client shares the endpoint's address and notices, so both move together.
-        let oauth = auth::OAuth2::new(
+        let oauth = Arc::new(auth::OAuth2::new(
             endpoint.clone(),
             settings.client_id,
             settings.client_secret,
             settings.member_cid,
-        );
-        let http = main.beside(&endpoint).authenticator(Arc::new(oauth)).build();
-        Ok(Self::new(FalconClient::new(http), settings.on_cloud))
+        ));
+        let http = main.beside(&endpoint).authenticator(oauth.clone()).build();
+        let (cloud, on_cloud, rate_share) = (settings.cloud, settings.on_cloud, settings.rate_share);
+        Ok(Self::new(FalconClient::new(http), provider::Setup { cloud, oauth, on_cloud, rate_share }))
     }
 }
