@@ -288,14 +288,17 @@ fn unreachable(base: &Url, resolution: &Resolution, error: TransportError) -> Er
         ),
         _ => (ErrorKind::Network, "check the port, the firewall, and that the address is the right one"),
     };
-    let hint = match resolution {
-        Resolution::Proxy(proxy) => format!("{hint}; the proxy {proxy} is in force for this address"),
-        _ => hint.to_owned(),
+    let (by, hint) = match resolution {
+        Resolution::Proxy(proxy) => (
+            format!(" by the proxy {proxy}"),
+            format!("{hint}; HTTPS_PROXY and NO_PROXY, or the system's settings, put the proxy there"),
+        ),
+        _ => (String::new(), hint.to_owned()),
     };
     let host = base.host_str().unwrap_or_default();
     let port = base.port_or_known_default().unwrap_or_default();
     let cause = innermost(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    let message = format!("{host} port {port}: {error}{cause}");
+    let message = format!("{host} port {port}{by}: {error}{cause}");
     Error::new(kind, message).with_hint(hint).with_source(error)
 }
 

@@ -136,8 +136,9 @@ async fn each_failure_says_where_to_look() {
         let [address, connection, clock] = reach.probes(late);
         let error = connection.error.as_ref().unwrap();
         assert_eq!(error.kind(), expected);
-        assert!(connection.hint().is_some_and(|h| h.contains(says) && h.contains("proxy.example:3128")));
-        assert!(error.message().starts_with("api.example.com port 443: "), "{error}");
+        assert!(connection.hint().is_some_and(|h| h.contains(says) && h.contains("HTTPS_PROXY")));
+        let begins = "api.example.com port 443 by the proxy proxy.example:3128: ";
+        assert!(error.message().starts_with(begins), "{error}");
         assert!(address.value.unwrap().contains("looked up by the proxy proxy.example:3128"));
         assert_eq!(clock.value.as_deref(), Some("there is no connection"));
         assert_eq!(reach.obstacle(), Some("there is no connection"));
