@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::Result;
 use edr_core::clock::Clock;
-use edr_http::{Authenticator, Failure, RequestPlan};
+use edr_http::{Authenticator, Failure, Operation, RequestPlan};
 use http::HeaderMap;
 use secrecy::SecretString;
 
-use crate::{KeyType, sign};
+use crate::{KeyType, api, sign};
 
 /// A difference up to this is no reason for a 401; the vendor tolerates some minutes.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(30);
@@ -51,6 +51,16 @@ impl Signer {
     /// The type of the key.
     pub(crate) fn key_type(&self) -> KeyType {
         self.key_type
+    }
+
+    /// The key's id, a number.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How the key is used for this operation.
+    fn used_as(&self, operation: &Operation) -> KeyType {
+        if std::ptr::eq(operation, &api::OTHER_KEY_TYPE) { self.key_type.other() } else { self.key_type }
     }
 
     /// The present time, as far as it is known: this machine's clock with what was learned about it.
@@ -118,9 +128,9 @@ impl fmt::Debug for Signer {
 
 #[async_trait]
 impl Authenticator for Signer {
-    async fn authorize(&self, _: &RequestPlan, headers: &mut HeaderMap) -> Result<u64> {
+    async fn authorize(&self, plan: &RequestPlan, headers: &mut HeaderMap) -> Result<u64> {
         let generation = self.skew().generation;
-        match self.key_type {
+        match self.used_as(plan.operation) {
             KeyType::Standard => sign::standard(headers, &self.id, &self.key)?,
             KeyType::Advanced => {
                 let timestamp = self.now().timestamp_millis();
@@ -134,7 +144,7 @@ impl Authenticator for Signer {
     /// reason, and with a fresh signature when it was a refusal that passes, as in the middle of a walk. It
     /// is made once for an operation, so that a key which is wrong ends soon.
     async fn rejected(&self, generation: u64, failure: &Failure<'_>) -> bool {
-        if self.key_type == KeyType::Advanced {
+        if self.used_as(failure.operation) == KeyType::Advanced {
             self.learn(generation, failure.headers);
         }
         true

@@ -11,7 +11,7 @@ use edr_http::{HttpClient, ItemEvent, RequestPlan};
 use futures_util::lock::Mutex;
 use serde::Deserialize;
 
-use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Skeleton};
+use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, KeyRecord, PageRequest, Skeleton};
 use crate::auth::Signer;
 use crate::dialect::is_path_missing;
 use crate::map::Context;
@@ -41,6 +41,8 @@ struct Inner {
     path: AtomicUsize,
     /// The tenant refuses to sort by the time of storage.
     unstored: AtomicBool,
+    /// Requests a second; 0 for no limit.
+    pace: f64,
 }
 
 impl fmt::Debug for CortexClient {
@@ -95,6 +97,7 @@ impl CortexClient {
         signer: Arc<Signer>,
         tenant_uid: Option<String>,
         generation: Option<Generation>,
+        pace: f64,
     ) -> Self {
         let known = generation.map(OnceLock::from).unwrap_or_default();
         Self(Arc::new(Inner {
@@ -105,6 +108,7 @@ impl CortexClient {
             probing: Mutex::new(()),
             path: AtomicUsize::new(0),
             unstored: AtomicBool::new(false),
+            pace,
         }))
     }
 
@@ -118,6 +122,11 @@ impl CortexClient {
     #[must_use]
     pub fn key_type(&self) -> KeyType {
         self.0.signer.key_type()
+    }
+
+    /// Requests a second; 0 for no limit.
+    pub(crate) fn pace(&self) -> f64 {
+        self.0.pace
     }
 
     /// How far this machine's clock is behind the vendor's, as learned from a refusal.
@@ -184,7 +193,8 @@ impl CortexClient {
         Ok(*self.0.generation.get_or_init(|| found))
     }
 
-    async fn probe(&self) -> Result<Generation> {
+    /// Looks which generation it is, whatever is configured.
+    pub(crate) async fn probe(&self) -> Result<Generation> {
         let one = PageRequest::window(0, 1);
         let refused = match self.0.http.fetch(&api::issues(&one)).await {
             Ok(_) => return Ok(Generation::Xdr5),
@@ -286,6 +296,18 @@ impl CortexClient {
         let reply = self.0.http.fetch(&api::healthcheck()).await?;
         let unread = |e| self.unread(api::healthcheck().operation.name, e);
         serde_json::from_slice::<Health>(&reply.body).map(|health| health.status).map_err(unread)
+    }
+
+    /// The tenant's own word about the key in use, of XDR 5; `None` when its list does not have it.
+    ///
+    /// # Errors
+    /// As the vendor answers; the call takes more than the role of a reader.
+    pub async fn own_key(&self) -> Result<Option<KeyRecord>> {
+        let plan = api::api_keys();
+        let operation = plan.operation.name;
+        let reply = self.0.http.fetch(&plan).await?;
+        let keys = api::read_keys(&reply.body).map_err(|e| self.unread(operation, e))?;
+        Ok(keys.into_iter().find(|key| key.id.as_deref() == Some(self.0.signer.id())))
     }
 
     fn unread(&self, operation: &'static str, error: serde_json::Error) -> Error {

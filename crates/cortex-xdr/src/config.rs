@@ -35,6 +35,13 @@ impl KeyType {
             Self::Standard => "standard",
         }
     }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Advanced => Self::Standard,
+            Self::Standard => Self::Advanced,
+        }
+    }
 }
 
 impl fmt::Display for KeyType {
@@ -278,8 +285,9 @@ impl CortexXdrBuilder {
         };
         let key = SecretString::from(self.api_key.expose_secret().trim().to_owned());
         let signer = Arc::new(Signer::new(&self.api_key_id, key, self.key_type, self.clock.clone()));
+        let pace = self.requests_per_second * self.rate_share;
         let pacer = self.pacer.unwrap_or_else(|| Arc::new(Pacer::new(None)));
-        pacer.tighten(Budget::per_second(self.requests_per_second * self.rate_share));
+        pacer.tighten(Budget::per_second(pace));
         let dialect = Arc::new(Cortex { key_type: self.key_type });
         let http = HttpClient::builder(self.tenant, VENDOR, base, transport, dialect)?
             .authenticator(signer.clone())
@@ -288,7 +296,7 @@ impl CortexXdrBuilder {
             .rate_share(self.rate_share)
             .clock(self.clock)
             .build();
-        Ok(CortexClient::new(http, signer, uid, self.generation))
+        Ok(CortexClient::new(http, signer, uid, self.generation, pace))
     }
 
     fn base(&self) -> Result<Url> {

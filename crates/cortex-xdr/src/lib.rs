@@ -1,7 +1,8 @@
 //! A Palo Alto Networks Cortex XDR client: typed, signed, paced, never silent; usable alone or as an
 //! [`EdrProvider`](edr_core::EdrProvider).
 //!
-//! * Both types of key. An Advanced key signs every attempt anew and never leaves this process.
+//! * Both types of key. An Advanced key signs every attempt anew and stays in this process; a diagnosis
+//!   of a key that was refused tries it once as the other type.
 //! * Both generations of the product: alerts of XDR 3 in all their shapes, issues of XDR 5. Which one
 //!   it is can be configured, and is found by one probe otherwise.
 //! * Ten requests a second a tenant, unless told otherwise; retries with the vendor's own delays;
@@ -54,6 +55,7 @@ mod auth;
 mod client;
 mod config;
 mod detail;
+mod diagnose;
 mod dialect;
 mod filter;
 mod fqdn;

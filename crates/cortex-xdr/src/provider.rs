@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertQuery, Capabilities, Cursor, EdrProvider, Error, ErrorKind, Host, HostQuery, Noun, Page,
-    PageEnd, PartStream, Query as _, Raw, Rejected, Result, TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Capabilities, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Host, HostQuery, Noun,
+    Page, PageEnd, PartStream, Query as _, Raw, Rejected, Result, TenantCheck, TenantId, Vendor,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -257,6 +257,10 @@ impl EdrProvider for CortexXdr {
 
     async fn check(&self) -> Result<TenantCheck> {
         self.probe().await.map_err(|e| self.dress(e, "check"))
+    }
+
+    async fn diagnose_into(&self, found: &mut Diagnosis) {
+        self.look(found).await;
     }
 
     async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {

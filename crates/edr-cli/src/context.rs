@@ -81,6 +81,14 @@ impl Context {
         Ok(())
     }
 
+    /// True with `--demo`.
+    pub(crate) fn is_demo(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return self.globals.demo;
+        #[cfg(not(feature = "sim"))]
+        false
+    }
+
     /// Whether a table stops after its first rows.
     pub(crate) fn is_short(&self) -> bool {
         self.terminal && matches!(self.view.format, Format::Table | Format::Wide)
@@ -88,19 +96,24 @@ impl Context {
 
     /// Reads the configuration, or starts the demo.
     pub(crate) async fn session(&self) -> Result<Session, Failure> {
+        let session = self.open().await?;
+        self.warn_of(&session)?;
+        Ok(session)
+    }
+
+    /// As [`Self::session`], for a command that tells the warnings itself.
+    pub(crate) async fn open(&self) -> Result<Session, Failure> {
         #[cfg(feature = "sim")]
         if self.globals.demo {
             let demo = crate::demo::Demo::start().await?;
             self.report.note("demo", "demo: a simulated estate, nothing in it is real");
             return Ok(Session { config: demo.config.clone(), _demo: Some(demo) });
         }
-        let session = Session {
+        Ok(Session {
             config: self.configuration()?,
             #[cfg(feature = "sim")]
             _demo: None,
-        };
-        self.warn_of(&session)?;
-        Ok(session)
+        })
     }
 
     /// Tells what is odd about the configuration, as far as it is about what is selected.

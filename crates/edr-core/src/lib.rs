@@ -31,6 +31,7 @@
 mod capability;
 pub mod clock;
 mod cursor;
+mod diagnosis;
 mod error;
 mod filter;
 mod memory;
@@ -42,6 +43,7 @@ mod walk;
 
 pub use capability::{Capabilities, Feature, FilterSupport, Site, Support};
 pub use cursor::Cursor;
+pub use diagnosis::{Diagnosis, Probe, ProbeState};
 pub use error::{Error, ErrorKind, PlainDetail, Result, RetryStatus, VendorDetail};
 pub use filter::{Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, host_fields};
 pub use memory::{InMemory, InMemoryBuilder, Script};

@@ -8,8 +8,8 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertQuery, Capabilities, Collected, Cursor, Host, HostQuery, Listing, Page, Part, Result,
-    TenantId, Vendor, Walked, walk,
+    Alert, AlertQuery, Capabilities, Collected, Cursor, Diagnosis, Host, HostQuery, Listing, Page, Part,
+    Result, TenantId, Vendor, Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -63,6 +63,13 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// # Errors
     /// As the vendor answers; the hint says what to do.
     async fn check(&self) -> Result<TenantCheck>;
+
+    /// Looks at everything that a tenant needs to work, from the name of its host to its last scope, by
+    /// harmless requests. Each finding is added as soon as it is there, so that a caller whose time runs out
+    /// keeps the others. By default it is what [`Self::check`] finds. Use [`EdrProviderExt::diagnose`].
+    async fn diagnose_into(&self, found: &mut Diagnosis) {
+        found.add_check(self.check().await);
+    }
 
     /// One page of hosts: the first, or the one at `cursor`.
     ///
@@ -175,6 +182,14 @@ pub trait EdrProviderExt: EdrProvider {
         let near = HostQuery::new().with_connection().filter(crate::filter::name_like(name));
         let found = self.whole_hosts(&near).await?;
         Ok(found.into_iter().filter(|h| h.hostname.eq_ignore_ascii_case(name)).collect())
+    }
+
+    /// What works and what does not, probe by probe. It never fails as a whole.
+    async fn diagnose(&self) -> Diagnosis {
+        let mut found = Diagnosis::new();
+        self.diagnose_into(&mut found).await;
+        found.name(self.tenant(), self.vendor());
+        found
     }
 
     /// All hosts in memory, or an error when the listing ends incomplete.

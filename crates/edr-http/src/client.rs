@@ -242,6 +242,14 @@ impl HttpClient {
         fits
     }
 
+    pub(crate) fn transport(&self) -> &dyn HttpTransport {
+        self.0.transport.as_ref()
+    }
+
+    pub(crate) fn user_agent(&self) -> &HeaderValue {
+        &self.0.user_agent
+    }
+
     /// Leaves a notice for the user, such as a region that was found or a clock that is off.
     pub fn notice(&self, notice: impl Into<String>) {
         self.0.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notice.into());

@@ -19,6 +19,14 @@ pub struct Token {
     renew: Instant,
 }
 
+impl Token {
+    /// How long it still lives.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.expires.saturating_duration_since(Instant::now())
+    }
+}
+
 /// One token at a time, one mint at a time.
 ///
 /// * However many tasks ask at once, one mints and the others wait for its result; a failure is theirs, too.

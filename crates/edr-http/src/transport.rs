@@ -13,7 +13,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use url::Url;
 
-use crate::is_loopback;
+use crate::{Resolution, is_loopback};
 
 /// A body as it arrives.
 pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
@@ -80,6 +80,12 @@ pub trait HttpTransport: fmt::Debug + Send + Sync + 'static {
     /// Sends the request and waits for the head of the answer.
     async fn send(&self, request: http::Request<Bytes>)
     -> Result<http::Response<BodyStream>, TransportError>;
+
+    /// Looks the host of a URL up, or says who does. Only a diagnosis asks.
+    async fn resolve(&self, url: &Url) -> Resolution {
+        let _ = url;
+        Resolution::Untold
+    }
 }
 
 /// Settings of the real client.
@@ -172,6 +178,10 @@ impl HttpTransport for ReqwestTransport {
             })
             .boxed();
         Ok(head.map(|()| body))
+    }
+
+    async fn resolve(&self, url: &Url) -> Resolution {
+        crate::reach::resolve(url).await
     }
 }
 

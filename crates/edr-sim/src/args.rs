@@ -60,6 +60,9 @@ pub struct ServeArgs {
     /// The kind of the Cortex keys
     #[arg(long, value_enum, default_value_t = KeyType::Advanced)]
     pub key_type: KeyType,
+    /// How long the Cortex keys live from the start on; without an end when it is not given
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub key_expires: Option<Duration>,
     /// How long a Falcon token lives
     #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = duration)]
     pub token_ttl: Duration,
@@ -136,6 +139,7 @@ impl ServeArgs {
             .enforce_limits(self.enforce_limits == OnOff::On)
             .cortex_generation(self.cortex_generation)
             .key_type(self.key_type)
+            .cortex_key_life(self.key_expires)
             .token_ttl(self.token_ttl)
             .sensor_delay(self.sensor_delay);
         if let Some(path) = &self.faults {

@@ -50,6 +50,9 @@ pub enum FaultKind {
     /// 401.
     #[serde(rename = "401")]
     Unauthorized,
+    /// 402 for want of a licence; Falcon says it as a 403.
+    #[serde(rename = "402-licence")]
+    Licence,
     /// 403 for want of a scope or role.
     #[serde(rename = "403-scope")]
     Scope,

@@ -56,6 +56,7 @@ pub(crate) fn instead(real_ms: i64, front: Front, fault: &Fault, path: &str) -> 
         K::Business => business(front),
         K::OkError => ok_error(front),
         K::Unauthorized => unauthorized(front),
+        K::Licence => licence(front),
         K::Scope => scope(front),
         K::Reset => close(),
         K::Garbage => (StatusCode::OK, [(CONTENT_TYPE, JSON)], Bytes::from_static(b"\x00\xff\xfe{{not json"))
@@ -97,6 +98,16 @@ fn unauthorized(front: Front) -> Response {
         Front::Cortex(_) => "Public API request unauthorized",
     };
     refuse(front, StatusCode::UNAUTHORIZED, text)
+}
+
+/// Falcon has no status for it: the gateway's 403 whose text names no scope (falcon-api 2.2).
+fn licence(front: Front) -> Response {
+    match front {
+        Front::Falcon => refuse(front, StatusCode::FORBIDDEN, "access denied, authorization failed"),
+        Front::Cortex(_) => {
+            refuse(front, StatusCode::PAYMENT_REQUIRED, "Your license does not include this API")
+        }
+    }
 }
 
 fn scope(front: Front) -> Response {

@@ -157,6 +157,8 @@ impl SimBuilder {
         falcon_without_combined: bool = options.falcon_without_combined;
         /// Whether Cortex refuses a nonce that it has seen.
         cortex_strict_nonce: bool = options.cortex_strict_nonce;
+        /// How long the Cortex keys live from the start on.
+        cortex_key_life: Option<Duration> = options.cortex_key_life;
         /// The kind of the Cortex keys.
         key_type: KeyType = key_type;
         /// The generation of the Cortex tenants: 3 or 5.

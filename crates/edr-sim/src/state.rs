@@ -29,6 +29,8 @@ pub struct Options {
     pub sensor_delay: Duration,
     /// Whether the combined endpoints of Falcon are missing, as on some clouds.
     pub falcon_without_combined: bool,
+    /// How long the Cortex keys live from the start on; without an end when absent.
+    pub cortex_key_life: Option<Duration>,
     /// Whether Cortex refuses a nonce that it has seen.
     pub cortex_strict_nonce: bool,
 }
@@ -42,6 +44,7 @@ impl Default for Options {
             token_ttl: Duration::from_secs(1799),
             sensor_delay: Duration::from_secs(5),
             falcon_without_combined: false,
+            cortex_key_life: None,
             cortex_strict_nonce: false,
         }
     }

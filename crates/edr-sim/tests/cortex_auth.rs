@@ -154,3 +154,30 @@ async fn each_generation_has_its_own_paths() {
         assert!(info["reply"]["pro_per_endpoint_expiration"].as_str().unwrap().len() > 15);
     }
 }
+
+#[tokio::test]
+async fn keys_are_listed_on_generation_5_and_end() {
+    const KEYS: &str = "/public_api/v1/api_keys/get_api_keys";
+    let life = std::time::Duration::from_secs(5 * 86_400);
+    let world = world().hosts(2).generation(5).key_life(life).start().await;
+    let (status, body) = world.post(KEYS, json!({"request_data": {}})).await;
+    let keys = body["reply"]["DATA"].as_array().unwrap();
+    let own = keys.iter().find(|k| k["id"].to_string() == world.key().0).unwrap();
+    assert_eq!((status, keys.len()), (200, 2));
+    let left = own["expiration"].as_i64().unwrap() - world.real_ms();
+    assert!((4 * 86_400_000..=5 * 86_400_000).contains(&left), "{left}");
+    world.sim.advance(life);
+    let (status, body) = world.post(KEYS, json!({"request_data": {}})).await;
+    assert_eq!((status, &body["reply"]["err_msg"]), (401, &json!("Public API request unauthorized")));
+    let three = cortex_support::world().hosts(2).start().await;
+    assert_eq!(three.post(KEYS, json!({"request_data": {}})).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_missing_licence_is_402() {
+    let world = world().hosts(2).start().await;
+    world.sim.inject(vec![FaultRule::nth("endpoints/get_endpoint", 1, FaultKind::Licence)]).unwrap();
+    let (status, body) =
+        world.post("/public_api/v1/endpoints/get_endpoint", json!({"request_data": {}})).await;
+    assert_eq!((status, &body["reply"]["err_code"]), (402, &json!(402)));
+}

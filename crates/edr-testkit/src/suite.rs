@@ -105,6 +105,7 @@ suite! {
         "hosts.states": "The states that the capabilities promise are told.", hosts::states;
         "hosts.find": "A host is found by its name, in any case.", hosts::find;
         "check": "The tenant's check works, and tells no more than the error of a refused one.", errors::check;
+        "diagnosis": "Every probe of a diagnosis says what it is about, and a refused tenant has one that failed.", errors::diagnosis;
         "capabilities": "The capabilities are consistent.", errors::capabilities;
         "unsupported": "What is not offered is refused before anything is sent.", errors::unsupported;
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use edr_core::clock::{Clock, SystemClock};
 use edr_core::{
-    Alert, AlertQuery, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery, Listing,
-    Outcome, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
+    Alert, AlertQuery, Diagnosis, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery,
+    Listing, Outcome, Probe, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
 };
 use edr_http::{HttpTransport, ReqwestTransport, RetryPolicy, TokenStore, TransportOptions};
 use futures_util::stream::{BoxStream, Stream};
@@ -255,6 +255,34 @@ impl Estate {
         });
         let closed = futures_util::stream::iter(closed).buffer_unordered(self.concurrency.max(1));
         closed.filter_map(std::future::ready).collect().await
+    }
+
+    /// Looks at every tenant, probe by probe; in the order of the members, each as soon as those before it are
+    /// there. A tenant that could not be connected has that as its one probe, and one whose time runs
+    /// out keeps what was found by then.
+    pub fn diagnose(&self) -> BoxStream<'_, (Member, Diagnosis)> {
+        let looks =
+            self.members.iter().map(move |member| async move { (member.clone(), self.look(member).await) });
+        futures_util::stream::iter(looks).buffered(self.concurrency.max(1)).boxed()
+    }
+
+    async fn look(&self, member: &Member) -> Diagnosis {
+        let mut found = Diagnosis::new();
+        match (&member.provider, self.deadline) {
+            (Err(error), _) => {
+                let hint = "mend this tenant's configuration: docs/CONFIGURATION.md has every key and every source of a secret";
+                found.add(Probe::failed("configuration", error.clone().with_hint(hint)));
+            }
+            (Ok(provider), None) => provider.diagnose_into(&mut found).await,
+            (Ok(provider), Some(deadline)) => {
+                if tokio::time::timeout(deadline, provider.diagnose_into(&mut found)).await.is_err() {
+                    let hint = "what comes next did not answer in time: raise --timeout";
+                    found.add(Probe::failed("time", out_of_time(deadline)).advising(hint));
+                }
+            }
+        }
+        found.name(&member.tenant, &member.vendor);
+        found
     }
 
     async fn timed<T>(&self, provider: &dyn EdrProvider, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -539,6 +567,27 @@ mod tests {
         let (items, done) = run(&estate).await;
         assert_eq!((items, done), (5, vec![("a".into(), true), ("slow".into(), false)]));
         assert!(estate.check().await[1].1.as_ref().is_err_and(Error::is_timeout));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_diagnosis_covers_every_tenant_and_keeps_what_it_has() {
+        let broken = in_memory("b", 1);
+        let mut estate = Estate::of([provider("a", 2), Arc::new(broken) as _, stuck("slow", false)])
+            .with_deadline(Duration::from_secs(5));
+        let error = Error::new(ErrorKind::Configuration, "no secret");
+        let (tenant, vendor) = ("d".into(), "v".into());
+        estate.members.push(Member { tenant, vendor, tags: vec![], provider: Err(error) });
+        let all: Vec<_> = estate.diagnose().collect().await;
+        let failed: Vec<(&str, Option<&str>)> = all
+            .iter()
+            .map(|(member, found)| {
+                let failed = found.probes.iter().find(|p| p.is_failed());
+                (member.tenant.as_str(), failed.map(|p| p.name.as_ref()))
+            })
+            .collect();
+        let expected = [("a", None), ("b", None), ("slow", Some("time")), ("d", Some("configuration"))];
+        assert_eq!(failed, expected);
+        assert!(all.iter().flat_map(|(_, f)| f.failures()).all(|e| e.tenant().is_some()));
     }
 
     #[tokio::test]

@@ -7,9 +7,9 @@ mod secret;
 
 pub use edr_core as core;
 pub use edr_core::{
-    Alert, AlertQuery, Capabilities, ConnectionState, ContainmentState, EdrProvider, EdrProviderExt, Error,
-    ErrorKind, Filter, Gap, Host, HostQuery, Noun, Op, Outcome, Platform, Rejected, Result, Severity,
-    TenantId, Vendor, Warning,
+    Alert, AlertQuery, Capabilities, ConnectionState, ContainmentState, Diagnosis, EdrProvider,
+    EdrProviderExt, Error, ErrorKind, Filter, Gap, Host, HostQuery, Noun, Op, Outcome, Platform, Probe,
+    ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
 };
 
 pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};

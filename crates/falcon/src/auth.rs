@@ -175,7 +175,7 @@ impl OAuth2 {
     }
 
     /// The token, minted anew where the tenant has moved.
-    async fn token(&self) -> Result<Arc<Token>> {
+    pub(crate) async fn token(&self) -> Result<Arc<Token>> {
         let get = || self.cache.get(|life| margin(life, self.jitter), || self.mint());
         let token = get().await.map_err(outlived)?;
         if !self.is_elsewhere() {

@@ -162,13 +162,17 @@ impl Dialect for FalconDialect {
         headers.get("x-cs-traceid")?.to_str().ok()
     }
 
-    /// Small limits are those of the token endpoint and of calls without a token: they say nothing
-    /// about the tenant's budget.
     fn budget(&self, headers: &HeaderMap) -> Option<(u32, u32)> {
-        let read = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
-        let limit = read("x-ratelimit-limit").filter(|l| *l > 300)?;
-        Some((read("x-ratelimit-remaining")?, limit))
+        budget(headers)
     }
+}
+
+/// Requests left, and the limit. Small limits are those of the token endpoint and of calls without a
+/// token: they say nothing about the tenant's budget.
+pub(crate) fn budget(headers: &HeaderMap) -> Option<(u32, u32)> {
+    let read = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+    let limit = read("x-ratelimit-limit").filter(|l| *l > 300)?;
+    Some((read("x-ratelimit-remaining")?, limit))
 }
 
 impl FalconDialect {
@@ -215,11 +219,16 @@ impl FalconDialect {
                  leave it out to reach the parent, and check client id and secret",
             )
         } else {
-            Cow::Owned(format!(
-                "check client id and secret ({WHERE_CLIENTS_ARE}) and the cloud, which is {}: {}",
-                if self.on_cloud { self.cloud.as_str() } else { "a base URL of your own" },
-                "the government clouds us-gov-1 and us-gov-2 cannot be discovered and must be configured"
-            ))
+            let place = match (self.on_cloud, self.cloud) {
+                (false, _) => "and base_url".to_owned(),
+                (true, Cloud::Autodiscover) => {
+                    "and the cloud, which is autodiscover: the government clouds us-gov-1 \
+                                                and us-gov-2 cannot be discovered and must be configured"
+                        .to_owned()
+                }
+                (true, cloud) => format!("and the cloud, which is {cloud}"),
+            };
+            Cow::Owned(format!("check client id and secret ({WHERE_CLIENTS_ARE}) {place}"))
         };
         let kind = match detail.status {
             400 | 401 | 403 => ErrorKind::Authentication,

@@ -157,6 +157,7 @@ impl Falcon {
         let oauth = Arc::new(oauth);
         // The main client shares the endpoint's address and notices, so both move together.
         let http = main.beside(&endpoint).authenticator(oauth.clone()).build();
-        Ok(Self::new(FalconClient::new(http), oauth, settings.on_cloud))
+        let (cloud, on_cloud, rate_share) = (settings.cloud, settings.on_cloud, settings.rate_share);
+        Ok(Self::new(FalconClient::new(http), provider::Setup { cloud, oauth, on_cloud, rate_share }))
     }
 }

@@ -214,6 +214,7 @@ async fn a_refused_mint_says_why() {
         );
         let body = if message.is_empty() { String::new() } else { body };
         let (builder, log) = builder(move |_, _| json(status, &body));
+        let builder = builder.cloud(Cloud::Autodiscover);
         let builder = if member { builder.member_cid(&"a".repeat(32)) } else { builder };
         let error = builder.build().unwrap().check().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");

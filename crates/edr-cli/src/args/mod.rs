@@ -29,7 +29,7 @@ Examples:
   edr alerts list --severity high+ --since 24h
   edr hosts list -t acme --platform windows --last-seen 7d -o csv > hosts.csv
   edr alerts list -o jsonl | jq -r .title
-  edr tenants test
+  edr doctor
 
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
 8 rate limited, 130 interrupted";
@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// See and test the tenants of the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Tenants(TenantsCommand),
+    /// Find out what works for each tenant and what does not, and what to do about it
+    #[command(after_help = DOCTOR)]
+    Doctor,
     /// Run the simulator of both vendors
     #[cfg(feature = "sim")]
     #[command(subcommand, arg_required_else_help = true)]
@@ -63,6 +66,16 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
 }
+
+const DOCTOR: &str = "\
+Examples:
+  edr doctor
+  edr doctor -t acme --timeout 30s
+  edr doctor -o jsonl | jq -c 'select(.state == \"failed\")'
+
+Every probe is harmless: nothing is changed, and no listing is read beyond its first row.
+Exit code 0 when nothing failed; a warning is no failure. 4 when every tenant fails for its
+credentials or permissions; 3 when some tenants work, or failures differ; else 1.";
 
 /// Reading hosts.
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod completions;
+mod doctor;
 mod get;
 mod hosts;
 mod man;
@@ -20,6 +21,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { globals, command } = cli;
     let context = |globals| Context::new(globals, Interrupt::listen());
     match command {
+        Command::Doctor => doctor::run(context(globals)).await,
         Command::Hosts(command) => hosts::run(context(globals), command).await,
         Command::Alerts(command) => alerts::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
@@ -37,6 +39,6 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Sim(command) => sim::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
-        Command::Alerts(_) | Command::Hosts(_) | Command::Tenants(_) => Ok(Exit::Complete),
+        Command::Alerts(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod demo;
+mod doctor;
 mod faults;
 mod pipes;
 mod serve;

@@ -9,6 +9,7 @@
 mod alert;
 mod alert_keys;
 mod alerts;
+mod api_keys;
 mod auth;
 mod cases;
 mod endpoint;
@@ -111,6 +112,9 @@ impl App {
         let advanced = credentials.key_type == KeyType::Advanced;
         let key = auth::Key { id: &credentials.api_key_id, secret: &credentials.api_key, advanced };
         let stamp = auth::check(headers, key, self.sim.clock.real_ms() + skew.0)?;
+        if api_keys::is_expired(&self.sim) {
+            return Err(Refusal::unauthorized());
+        }
         match stamp {
             Some(stamp) if self.sim.options.cortex_strict_nonce => lock(&self.nonces).admit(stamp),
             _ => Ok(()),

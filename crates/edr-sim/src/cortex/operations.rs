@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::envelope::{Answer, Refusal};
-use super::{Call, alerts, cases, endpoints, filter_data, incidents, isolate, issues, system};
+use super::{Call, alerts, api_keys, cases, endpoints, filter_data, incidents, isolate, issues, system};
 
 /// Which product generations have an operation (facts 7: XDR 5 drops alerts and incidents, and adds issues and cases).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +137,7 @@ pub static OPERATIONS: &[Operation] = &[
         limit: Some((10, MINUTE)),
         ..post("/public_api/v1/incidents/get_incident_extra_data", Three, incidents::extra_data)
     },
+    post("/public_api/v1/api_keys/get_api_keys", Five, api_keys::list),
     post("/public_api/v1/issue/search", Five, issues::search),
     post("/public_api/v1/case/search", Five, cases::search),
 ];

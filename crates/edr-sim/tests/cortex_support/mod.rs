@@ -39,6 +39,10 @@ impl Builder {
         Self(self.0.key_type(key_type))
     }
 
+    pub fn key_life(self, life: Duration) -> Self {
+        Self(self.0.cortex_key_life(Some(life)))
+    }
+
     pub fn limits(self) -> Self {
         Self(self.0.enforce_limits(true))
     }

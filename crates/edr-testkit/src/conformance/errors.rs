@@ -1,6 +1,9 @@
 //! Errors, and what is not offered.
 
-use edr_core::{AlertQuery, Error, ErrorKind, Feature, HostQuery, Result as Answer};
+use edr_core::{
+    AlertQuery, EdrProviderExt as _, Error, ErrorKind, Feature, HostQuery, Probe, ProbeState,
+    Result as Answer,
+};
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
 
@@ -86,6 +89,38 @@ pub async fn check(world: &dyn World) -> CaseResult {
         refusal(world, &error)?;
     }
     Ok(Ran::Passed)
+}
+
+/// A diagnosis finds a good tenant good and a refused one not; each of its probes has a name, a failed one its error
+/// with the tenant, a skipped one its reason, and one that warns says what to do.
+///
+/// # Errors
+/// When it does not.
+pub async fn diagnosis(world: &dyn World) -> CaseResult {
+    let found = world.provider().diagnose().await;
+    ensure!(!found.probes.is_empty(), "nothing was looked at");
+    ensure!(found.works(), "a good tenant is found bad: {:?}", found.failures().next());
+    found.probes.iter().try_for_each(|probe| speaks(world, probe))?;
+    if world.disturb(edr_core::Noun::Host, Disturbance::Denied).await {
+        let refused = world.provider().diagnose().await;
+        world.calm().await;
+        ensure!(!refused.works(), "the diagnosis found a refused tenant good");
+        refused.probes.iter().try_for_each(|probe| speaks(world, probe))?;
+    }
+    Ok(Ran::Passed)
+}
+
+fn speaks(world: &dyn World, probe: &Probe) -> Result<(), Failure> {
+    let says = |text: Option<&str>| text.is_some_and(|t| !t.trim().is_empty());
+    ensure!(says(Some(&probe.name)), "a probe has no name: {probe:?}");
+    let names = |error: &Error| error.tenant() == Some(world.provider().tenant());
+    let fits = match probe.state {
+        ProbeState::Failed => probe.error.as_ref().is_some_and(names),
+        ProbeState::Warned => says(probe.value.as_deref()) && says(probe.hint()),
+        _ => says(probe.value.as_deref()),
+    };
+    ensure!(fits, "the probe {} does not say what a {} one must", probe.name, probe.state.as_str());
+    Ok(())
 }
 
 /// Fails unless the error is a refusal that names the tenant.

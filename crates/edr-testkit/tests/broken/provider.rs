@@ -7,9 +7,9 @@ use std::task::Poll;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertQuery, Capabilities, ConnectionState, ContainmentState, Cursor, EdrProvider, Error,
-    ErrorKind, Feature, FieldKind, Filter, Host, HostQuery, Listing, Noun, Op, Page, Part, PartStream, Query,
-    Raw, Result, Sort, TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Capabilities, ConnectionState, ContainmentState, Cursor, Diagnosis, EdrProvider,
+    Error, ErrorKind, Feature, FieldKind, Filter, Host, HostQuery, Listing, Noun, Op, Page, Part, PartStream,
+    Probe, Query, Raw, Result, Sort, TenantCheck, TenantId, Vendor,
 };
 use futures_util::{StreamExt as _, future, stream};
 
@@ -42,6 +42,7 @@ pub(crate) enum Fault {
     LastIsLost,
     LosesFields,
     LosesRaw,
+    MuteProbes,
     NamesNoTenant,
     None,
     NothingIsAnError,
@@ -374,6 +375,13 @@ impl EdrProvider for Broken {
             Fault::CheckFails => Err(Error::new(ErrorKind::Vendor, "no")),
             Fault::CheckIsBlind => Ok(TenantCheck::default()),
             _ => self.inner.check().await,
+        }
+    }
+
+    async fn diagnose_into(&self, found: &mut Diagnosis) {
+        match self.fault {
+            Fault::MuteProbes => found.add(Probe::skipped("hosts", "")),
+            _ => found.add_check(self.check().await),
         }
     }
 

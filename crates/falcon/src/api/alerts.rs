@@ -3,7 +3,7 @@
 use edr_http::{Operation, RequestPlan};
 
 use super::hosts::Device;
-use super::{id_list, json_text};
+use super::{ScopeProbe, id_list, json_text};
 use crate::wire::wire;
 
 const SCOPE: &str = "Alerts: read";
@@ -21,6 +21,14 @@ pub const MAX_PAGE: u32 = 1_000;
 pub const MAX_IDS: usize = 1_000;
 /// Offset and limit of [`query`] together stay below this.
 pub const OFFSET_CAP: u32 = 10_000;
+
+/// Whether alerts can be read.
+pub(crate) const PROBE: ScopeProbe =
+    ScopeProbe { name: "alerts", scope: SCOPE, requests: &[|| combined(&one()), || query(&one())] };
+
+fn one() -> AlertsParams {
+    AlertsParams { limit: Some(1), ..AlertsParams::default() }
+}
 
 /// Which alerts, in which order, and which page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

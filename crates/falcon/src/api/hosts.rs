@@ -2,7 +2,7 @@
 
 use edr_http::{Operation, RequestPlan};
 
-use super::id_list;
+use super::{ScopeProbe, id_list};
 use crate::wire::{Entries, wire};
 
 const SCOPE: &str = "Hosts: read";
@@ -15,6 +15,14 @@ pub static SCROLL: Operation = Operation::read("QueryDevicesByFilterScroll", SCO
 pub static ENTITIES: Operation = Operation::read("PostDeviceDetailsV2", SCOPE);
 /// `GET /devices/entities/online-state/v1`: which of the devices are connected.
 pub static ONLINE_STATE: Operation = Operation::read("GetOnlineState.V1", SCOPE);
+
+/// Whether hosts can be read.
+pub(crate) const PROBE: ScopeProbe =
+    ScopeProbe { name: "hosts", scope: SCOPE, requests: &[|| combined(&one()), || scroll(&one())] };
+
+fn one() -> HostsParams {
+    HostsParams { limit: Some(1), ..HostsParams::default() }
+}
 
 /// The most devices on a page of [`combined`], and ids on one of [`scroll`].
 pub const MAX_PAGE: u32 = 10_000;

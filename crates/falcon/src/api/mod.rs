@@ -6,7 +6,7 @@ pub mod oauth2;
 
 use std::fmt::Write as _;
 
-use edr_http::Operation;
+use edr_http::{Operation, RequestPlan};
 use serde::{Deserialize as _, Deserializer};
 use serde_json::value::RawValue;
 
@@ -26,6 +26,19 @@ pub const OPERATIONS: &[&Operation] = &[
     &alerts::ENTITIES,
     &alerts::QUERY,
 ];
+
+/// Harmless requests that show whether the API client has a scope. Every scope that only reads has one.
+pub(crate) struct ScopeProbe {
+    /// The probe's name in a diagnosis.
+    pub(crate) name: &'static str,
+    /// The scope, in the words of the console.
+    pub(crate) scope: &'static str,
+    /// The next is for clouds that lack the one before.
+    pub(crate) requests: &'static [fn() -> RequestPlan],
+}
+
+/// The probes of this crate; a new scope of [`OPERATIONS`] adds its own.
+pub(crate) const PROBES: &[ScopeProbe] = &[alerts::PROBE, hosts::PROBE];
 
 /// The least set of scopes for these operations, in the words of the console, sorted.
 ///
@@ -273,6 +286,21 @@ mod tests {
     fn every_operation_names_its_scope() {
         let all = required_scopes(OPERATIONS);
         assert_eq!(all, ["Alerts: read", "Hosts: read"]);
+    }
+
+    #[test]
+    fn every_scope_that_reads_has_its_probe() {
+        for scope in required_scopes(OPERATIONS).into_iter().filter(|s| s.ends_with(": read")) {
+            let probe = PROBES.iter().find(|p| p.scope == scope).unwrap_or_else(|| panic!("{scope}"));
+            for request in probe.requests {
+                let plan = request();
+                assert!(plan.operation.scope == scope && plan.operation.idempotent, "{scope}");
+                let limit = plan.query.iter().find(|(key, _)| key == "limit");
+                let asks_one = limit.is_some_and(|(_, n)| n == "1")
+                    || matches!(&plan.body, edr_http::Body::Bytes(_, b) if b.windows(9).any(|w| w == b"\"limit\":1"));
+                assert!(asks_one, "{scope}: {plan:?}");
+            }
+        }
     }
 
     proptest::proptest! {

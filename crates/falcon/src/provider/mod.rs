@@ -1,6 +1,7 @@
 //! One tenant as an [`EdrProvider`].
 
 mod alerts;
+mod diagnose;
 mod fields;
 mod filters;
 mod hosts;
@@ -13,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertQuery, Anomaly, Capabilities, ConnectionState, Cursor, EdrProvider, Error, ErrorKind,
-    Feature, Host, HostQuery, Listing, Noun, Origin, Page, Part, PartStream, Provenance, Raw, Rejected,
-    Result, TenantCheck, TenantId, Vendor, Warning,
+    Alert, AlertQuery, Anomaly, Capabilities, ConnectionState, Cursor, Diagnosis, EdrProvider, Error,
+    ErrorKind, Feature, Host, HostQuery, Listing, Noun, Origin, Page, Part, PartStream, Provenance, Raw,
+    Rejected, Result, TenantCheck, TenantId, Vendor, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -34,12 +35,21 @@ pub struct Falcon(Arc<Inner>);
 struct Inner {
     client: FalconClient,
     capabilities: Capabilities,
-    oauth: Arc<OAuth2>,
-    on_cloud: bool,
+    setup: Setup,
     /// This cloud has no combined endpoint for hosts.
     hosts_by_scroll: AtomicBool,
     /// This cloud has no combined endpoint for alerts.
     alerts_by_id: AtomicBool,
+}
+
+/// What the provider knows of its own making.
+pub(crate) struct Setup {
+    /// As configured.
+    pub(crate) cloud: Cloud,
+    pub(crate) oauth: Arc<OAuth2>,
+    /// False when a base URL of the user's own stands in for the cloud.
+    pub(crate) on_cloud: bool,
+    pub(crate) rate_share: f64,
 }
 
 impl fmt::Debug for Falcon {
@@ -49,12 +59,11 @@ impl fmt::Debug for Falcon {
 }
 
 impl Falcon {
-    pub(crate) fn new(client: FalconClient, oauth: Arc<OAuth2>, on_cloud: bool) -> Self {
+    pub(crate) fn new(client: FalconClient, setup: Setup) -> Self {
         Self(Arc::new(Inner {
             client,
-            oauth,
             capabilities: capabilities(),
-            on_cloud,
+            setup,
             hosts_by_scroll: AtomicBool::new(false),
             alerts_by_id: AtomicBool::new(false),
         }))
@@ -71,7 +80,7 @@ impl Falcon {
     #[must_use]
     pub fn cloud(&self) -> Option<Cloud> {
         let found = self.client().http().base().host_str().and_then(Cloud::of_api_host);
-        found.filter(|_| self.0.on_cloud)
+        found.filter(|_| self.0.setup.on_cloud)
     }
 
     fn context(&self) -> map::Context {
@@ -336,7 +345,11 @@ impl EdrProvider for Falcon {
     }
 
     async fn close(&self) -> Result<()> {
-        self.0.oauth.close().await
+        self.0.setup.oauth.close().await
+    }
+
+    async fn diagnose_into(&self, found: &mut Diagnosis) {
+        self.look(found).await;
     }
 
     async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
