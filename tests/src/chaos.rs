@@ -23,6 +23,8 @@ use crate::wire::Wire;
 pub enum Product {
     /// CrowdStrike Falcon.
     Falcon,
+    /// A cloud of Falcon without the combined endpoints: ids, and then what they stand for.
+    FalconIds,
     /// Cortex XDR 3, which has alerts.
     Cortex3,
     /// Cortex XDR 5, which has issues.
@@ -42,16 +44,31 @@ pub enum Task {
     Alert,
     /// The test of a tenant.
     Check,
+    /// The same, with the fault where the token comes from.
+    Token,
+    /// All hosts, with the fault where ids become hosts.
+    HostEntities,
+    /// All alerts, with the fault where ids become alerts.
+    AlertEntities,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Hosts, Self::Alerts, Self::Host, Self::Alert, Self::Check];
+    pub const ALL: [Self; 8] = [
+        Self::Hosts,
+        Self::Alerts,
+        Self::Host,
+        Self::Alert,
+        Self::Check,
+        Self::Token,
+        Self::HostEntities,
+        Self::AlertEntities,
+    ];
 
     /// True for a listing, which is read page by page.
     #[must_use]
     pub fn is_listing(self) -> bool {
-        matches!(self, Self::Hosts | Self::Alerts)
+        matches!(self, Self::Hosts | Self::Alerts | Self::HostEntities | Self::AlertEntities)
     }
 }
 
@@ -59,18 +76,38 @@ impl Product {
     /// The name of its only tenant.
     #[must_use]
     pub fn tenant(self) -> &'static str {
-        if self == Self::Falcon { "falcon-1" } else { "cortex-1" }
+        if self.is_falcon() { "falcon-1" } else { "cortex-1" }
+    }
+
+    /// True for either kind of cloud.
+    #[must_use]
+    pub fn is_falcon(self) -> bool {
+        matches!(self, Self::Falcon | Self::FalconIds)
+    }
+
+    /// True when a task means something else to this product than to the others of its vendor.
+    #[must_use]
+    pub fn has(self, task: Task) -> bool {
+        match self {
+            Self::Falcon => !matches!(task, Task::HostEntities | Task::AlertEntities),
+            Self::FalconIds => task.is_listing(),
+            Self::Cortex3 => !matches!(task, Task::Token | Task::HostEntities | Task::AlertEntities),
+            Self::Cortex5 => matches!(task, Task::Alerts | Task::Alert),
+        }
     }
 
     /// The simulator's name of the operation that answers a task, and its path.
     #[must_use]
     pub fn operation(self, task: Task) -> (&'static str, String) {
         let name = match (self, task) {
-            (Self::Falcon, Task::Hosts | Task::Check) => "CombinedDevicesByFilter",
+            (Self::FalconIds, Task::Hosts) => "QueryDevicesByFilterScroll",
+            (Self::FalconIds, Task::Alerts) => "QueryV2",
+            (Self::Falcon | Self::FalconIds, Task::Hosts | Task::Check) => "CombinedDevicesByFilter",
             (Self::Falcon, Task::Alerts) => "PostCombinedAlertsV1",
-            (Self::Falcon, Task::Host) => "PostDeviceDetailsV2",
-            (Self::Falcon, Task::Alert) => "GetV2",
-            (_, Task::Hosts | Task::Host | Task::Check) => "v1/endpoints/get_endpoint",
+            (Self::Falcon | Self::FalconIds, Task::Host | Task::HostEntities) => "PostDeviceDetailsV2",
+            (Self::Falcon | Self::FalconIds, Task::Alert | Task::AlertEntities) => "GetV2",
+            (_, Task::Token) => "oauth2AccessToken",
+            (_, Task::Hosts | Task::Host | Task::Check | Task::HostEntities) => "v1/endpoints/get_endpoint",
             (Self::Cortex3, _) => "v2/alerts/get_alerts_multi_events",
             (Self::Cortex5, _) => "v1/issue/search",
         };
@@ -82,12 +119,13 @@ impl Product {
     /// nothing but the faults decides how a call goes.
     #[must_use]
     pub fn simulator(self, hosts: u64, alerts: u64) -> SimBuilder {
-        let falcon = u64::from(self == Self::Falcon);
+        let falcon = u64::from(self.is_falcon());
         let generation = if self == Self::Cortex5 { 5 } else { 3 };
         let both = Sim::builder().falcon_hosts(hosts).cortex_hosts(hosts).alerts(alerts);
         both.falcon_tenants(falcon)
             .cortex_tenants(1 - falcon)
             .cortex_generation(generation)
+            .falcon_without_combined(self == Self::FalconIds)
             .enforce_limits(false)
             .epoch(SystemClock.now())
     }
@@ -186,11 +224,11 @@ impl Bench {
         // The alerts are asked for over a blocking socket, which the simulator's own threads must not hold up.
         let alerts = || tokio::task::block_in_place(|| self.world.alert_uids());
         match task {
-            Task::Hosts => self.world.host_uids(),
-            Task::Alerts => alerts(),
+            Task::Hosts | Task::HostEntities => self.world.host_uids(),
+            Task::Alerts | Task::AlertEntities => alerts(),
             Task::Host => self.world.host_uids().into_iter().skip(7).take(1).collect(),
             Task::Alert => alerts().into_iter().skip(7).take(1).collect(),
-            Task::Check => vec![self.world.host_uids().len().to_string()],
+            Task::Check | Task::Token => vec![self.world.host_uids().len().to_string()],
         }
     }
 
@@ -212,11 +250,15 @@ impl Bench {
     pub async fn run(&self, task: Task, truth: &[String], page_size: u32) -> Ended {
         let one = truth.first().map_or("", String::as_str);
         match task {
-            Task::Hosts => walked(self.provider.walk_hosts(&HostQuery::new().page_size(page_size))).await,
-            Task::Alerts => walked(self.provider.walk_alerts(&AlertQuery::new().page_size(page_size))).await,
+            Task::Hosts | Task::HostEntities => {
+                walked(self.provider.walk_hosts(&HostQuery::new().page_size(page_size))).await
+            }
+            Task::Alerts | Task::AlertEntities => {
+                walked(self.provider.walk_alerts(&AlertQuery::new().page_size(page_size))).await
+            }
             Task::Host => single(self.provider.host(one).await.map(|host: Host| host.uid)),
             Task::Alert => single(self.provider.alert(one).await.map(|alert: Alert| alert.uid)),
-            Task::Check => single(self.provider.check().await.map(|check| hosts_told(&check))),
+            Task::Check | Task::Token => single(self.provider.check().await.map(|check| hosts_told(&check))),
         }
     }
 }

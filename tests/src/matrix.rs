@@ -181,6 +181,33 @@ pub struct Row {
     pub strike: Strike,
     falcon: Fate,
     cortex: Fate,
+    /// Where Falcon's ids are read apart from what they stand for.
+    ids: Option<Fate>,
+    /// Where Falcon's tokens come from.
+    token: Option<Fate>,
+}
+
+impl Row {
+    /// What it does to a cloud of Falcon without the combined endpoints, if that is something else.
+    fn by_ids(mut self, fate: Fate) -> Self {
+        self.ids = Some(fate);
+        self
+    }
+
+    /// What it does where Falcon's tokens come from, if that is something else.
+    fn at_token(mut self, fate: Fate) -> Self {
+        self.token = Some(fate);
+        self
+    }
+
+    fn fate(&self, product: Product, task: Task) -> &Fate {
+        let own = match (product, task) {
+            (Product::FalconIds, _) => self.ids.as_ref(),
+            (_, Task::Token) => self.token.as_ref(),
+            _ => None,
+        };
+        own.unwrap_or(if product.is_falcon() { &self.falcon } else { &self.cortex })
+    }
 }
 
 /// The same for both vendors.
@@ -189,7 +216,7 @@ fn row(name: &'static str, says: &'static str, fault: impl Into<Fault>, fate: Fa
 }
 
 fn each(name: &'static str, says: &'static str, fault: impl Into<Fault>, falcon: Fate, cortex: Fate) -> Row {
-    Row { name, says, strike: Strike::Fault(fault.into()), falcon, cortex }
+    Row { name, says, strike: Strike::Fault(fault.into()), falcon, cortex, ids: None, token: None }
 }
 
 fn limit(kind: K, retry_after_secs: u64) -> Fault {
@@ -260,19 +287,27 @@ fn answers() -> Vec<Row> {
         ),
         row("200-error", "an error inside a success", K::OkError, unavailable()),
         // Once more in any case: with a new token, or signed anew.
-        row("401", "credentials refused", K::Unauthorized, answer(Mended, Ends(Authentication, 2))),
-        row("403-scope", "a scope or role is missing", K::Scope, terminal(Permission)),
+        row("401", "credentials refused", K::Unauthorized, answer(Mended, Ends(Authentication, 2)))
+            .at_token(terminal(Authentication)),
+        row("403-scope", "a scope or role is missing", K::Scope, terminal(Permission))
+            .at_token(terminal(Authentication)),
         Row {
             name: "refused",
             says: "nobody listens",
             strike: Strike::Refused,
             falcon: passing(Network),
             cortex: passing(Network),
+            ids: None,
+            token: None,
         },
         row("reset", "closed before the head", K::Reset, passing(Network)),
-        row("close-mid-body", "closed in the middle of the body", K::CloseMidBody, breaking(Network)),
-        row("wrong-length", "a length that promises more", K::WrongLength, breaking(Network)),
-        row("truncated-json", "JSON that ends early", K::TruncatedJson, breaking(Decode)),
+        // Ids are given out when all of a page are there, so none leaks.
+        row("close-mid-body", "closed in the middle of the body", K::CloseMidBody, breaking(Network))
+            .by_ids(passing(Network)),
+        row("wrong-length", "a length that promises more", K::WrongLength, breaking(Network))
+            .by_ids(passing(Network)),
+        row("truncated-json", "JSON that ends early", K::TruncatedJson, breaking(Decode))
+            .by_ids(passing(Decode)),
         row("garbage", "no JSON at all", K::Garbage, passing(Decode)),
         row("html", "a page of HTML with status 200", K::Html, passing(Decode)),
         row("empty-body", "200 without a body", K::EmptyBody, passing(Decode)),
@@ -313,14 +348,16 @@ fn page_faults() -> Vec<Row> {
                 alerts: [whole(6), gap(9), gap(9)],
                 single: Some(Ends(ErrorKind::Vendor, 1)),
             },
-        ),
+        )
+        .by_ids(pages([whole(4), gap(25), gap(24)], [whole(4), gap(25), gap(24)])),
         each(
             "repeat-cursor",
             "the page key that was sent comes back",
             K::RepeatCursor,
             pages([whole(5), gap(6), gap(6)], [whole(5), gap(4), gap(3)]),
             pages([whole(6), whole(4), whole(4)], [whole(6), whole(4), whole(4)]),
-        ),
+        )
+        .by_ids(pages([whole(6), gap(9), gap(9)], [whole(3), whole(3), whole(3)])),
         each(
             "expired-cursor",
             "the page key has expired",
@@ -330,7 +367,12 @@ fn page_faults() -> Vec<Row> {
                 [whole(5), cut(CursorExpired, 6), cut(CursorExpired, 6)],
             ),
             Fate::Absent,
-        ),
+        )
+        .by_ids(pages(
+            [whole(5), cut(CursorExpired, 6), cut(CursorExpired, 6)],
+            // Alerts are read by offset, which never expires.
+            [whole(3), whole(3), whole(3)],
+        )),
         each(
             "drift-down",
             "an item joins in front: the last one comes again",
@@ -338,14 +380,16 @@ fn page_faults() -> Vec<Row> {
             pages([whole(3), whole(3), whole(3)], [whole(3), whole(3), whole(3)]),
             // Struck every time, the first page counts an item that is in no page.
             pages([whole(6), whole(3), gap(9)], [whole(6), whole(3), gap(9)]),
-        ),
+        )
+        .by_ids(pages([whole(3), whole(3), whole(3)], [whole(5), whole(3), whole(3)])),
         each(
             "drift-up",
             "three items leave in front: three slip between two pages",
             shift(-3),
             pages([whole(5), gap(9), gap(9)], [whole(5), gap(9), gap(9)]),
             pages([whole(6), gap(9), gap(9)], [whole(6), gap(9), gap(9)]),
-        ),
+        )
+        .by_ids(pages([whole(14), gap(30), gap(30)], [whole(5), gap(33), gap(33)])),
     ]
 }
 
@@ -392,7 +436,7 @@ pub struct Cell<'a> {
 pub fn cells(rows: &[Row]) -> Vec<Cell<'_>> {
     let mut cells = Vec::new();
     for row in rows {
-        for product in [Product::Falcon, Product::Cortex3, Product::Cortex5] {
+        for product in [Product::Falcon, Product::FalconIds, Product::Cortex3, Product::Cortex5] {
             for task in Task::ALL {
                 let all = Mode::ALL.map(|mode| Cell { row, product, task, mode });
                 cells.extend(all.into_iter().filter(|cell| cell.expected().is_some()));
@@ -406,7 +450,7 @@ impl Cell<'_> {
     /// What is to come of it; nothing where there is no such cell.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {
-        let known = self.product != Product::Cortex5 || matches!(self.task, Task::Alerts | Task::Alert);
+        let known = self.product.has(self.task);
         let timely = self.task.is_listing() || self.mode != Mode::Late;
         if !known || !timely {
             return None;
@@ -418,8 +462,7 @@ impl Cell<'_> {
     }
 
     fn by_row(&self) -> Option<Expected> {
-        let fate = if self.product == Product::Falcon { &self.row.falcon } else { &self.row.cortex };
-        match fate {
+        match self.row.fate(self.product, self.task) {
             Fate::Answer { once, ever, leaks } => {
                 Some(self.by_effect(if self.mode == Mode::Once { *once } else { *ever }, *leaks))
             }
@@ -427,7 +470,7 @@ impl Cell<'_> {
                 Task::Hosts => Some(hosts[self.mode as usize]),
                 Task::Alerts => Some(alerts[self.mode as usize]),
                 Task::Host | Task::Alert => single.map(|effect| self.by_effect(effect, false)),
-                Task::Check => None,
+                Task::Check | Task::Token | Task::HostEntities | Task::AlertEntities => None,
             },
             Fate::Absent => None,
         }

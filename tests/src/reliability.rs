@@ -52,9 +52,23 @@ strikes the second request / all but the first / all. The other cells: the first
 #[must_use]
 pub fn page(rows: &[Row]) -> String {
     let mut page = format!("{INTRODUCTION}\n{LEGEND}");
-    let falcon = [Task::Hosts, Task::Alerts, Task::Host, Task::Alert, Task::Check];
-    let falcon: Vec<_> = falcon.into_iter().map(|task| (Product::Falcon, task, title(task))).collect();
+    let falcon = [
+        (Product::Falcon, Task::Hosts, "hosts list"),
+        (Product::Falcon, Task::Alerts, "alerts list"),
+        (Product::Falcon, Task::Host, "host get"),
+        (Product::Falcon, Task::Alert, "alert get"),
+        (Product::Falcon, Task::Check, "tenant test"),
+    ];
     page.push_str(&table("CrowdStrike Falcon", rows, &falcon));
+    let behind = [
+        (Product::Falcon, Task::Token, "tenant test, struck at the token"),
+        (Product::FalconIds, Task::Hosts, "hosts list, struck at the ids"),
+        (Product::FalconIds, Task::HostEntities, "hosts list, struck at the hosts"),
+        (Product::FalconIds, Task::Alerts, "alerts list, struck at the ids"),
+        (Product::FalconIds, Task::AlertEntities, "alerts list, struck at the alerts"),
+    ];
+    let title = "CrowdStrike Falcon: the token, and clouds without the combined endpoints";
+    page.push_str(&table(title, rows, &behind));
     let cortex = [
         (Product::Cortex3, Task::Hosts, "hosts list"),
         (Product::Cortex3, Task::Alerts, "alerts list"),
@@ -66,16 +80,6 @@ pub fn page(rows: &[Row]) -> String {
     ];
     page.push_str(&table("Palo Alto Networks Cortex XDR", rows, &cortex));
     page
-}
-
-fn title(task: Task) -> &'static str {
-    match task {
-        Task::Hosts => "hosts list",
-        Task::Alerts => "alerts list",
-        Task::Host => "host get",
-        Task::Alert => "alert get",
-        Task::Check => "tenant test",
-    }
 }
 
 fn table(vendor: &str, rows: &[Row], columns: &[(Product, Task, &str)]) -> String {
@@ -96,7 +100,7 @@ fn table(vendor: &str, rows: &[Row], columns: &[(Product, Task, &str)]) -> Strin
 fn words(row: &Row, product: Product, task: Task) -> String {
     let cells = Mode::ALL.map(|mode| Cell { row, product, task, mode });
     let mut ends: Vec<String> = cells.iter().filter_map(phrase).collect();
-    if ends.iter().all(|end| *end == ends[0]) {
+    if ends.windows(2).all(|pair| pair[0] == pair[1]) {
         ends.truncate(1);
     }
     if ends.is_empty() { "–".to_owned() } else { ends.join(" / ") }

@@ -146,7 +146,7 @@ impl Dialect for FalconDialect {
     /// ([`error_inside`]).
     fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
         if reply.operation.name == oauth2::TOKEN.name {
-            return (!holds_a_token(reply.body)).then(no_token_inside);
+            return (!holds_a_token(reply.body)).then(|| self.without_token(reply));
         }
         let resources = Resources::of(reply.body);
         let bare = matches!(resources, Some(Resources::Absent | Resources::Null));
@@ -176,6 +176,18 @@ pub(crate) fn budget(headers: &HeaderMap) -> Option<(u32, u32)> {
 }
 
 impl FalconDialect {
+    /// A success of the token endpoint without a token: what it says itself comes first.
+    fn without_token(&self, reply: &Failure<'_>) -> Verdict {
+        match inside(reply) {
+            None => no_token_inside(),
+            Some(passing @ Verdict::Retry { .. }) => passing,
+            Some(_) => {
+                let detail = FalconDetail::read(reply.status.as_u16(), reply.headers, reply.body);
+                Verdict::Fail(self.no_token(detail))
+            }
+        }
+    }
+
     /// A redirect. It is taken only on discovery, and only to one of the clouds' own addresses.
     fn moved(&self, f: &Failure<'_>, detail: FalconDetail) -> Verdict {
         let location = f.headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
