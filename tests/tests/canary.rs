@@ -131,6 +131,11 @@ async fn strike(name: &str, bench: &Bench, rules: Vec<FaultRule>, task: Task) ->
         trial.fails(&format!("{name}: the error"), error);
     }
     trial.shows(&format!("{name}: the provider"), bench.provider());
+    if task == Task::Check {
+        let found = bench.provider().diagnose().await;
+        trial.shows(&format!("{name}: the diagnosis"), &found);
+        found.failures().for_each(|error| trial.fails(&format!("{name}: a probe"), error));
+    }
     let urls = bench.sim().requests().last.into_iter().map(|r| format!("{} {:?}", r.path, r.query));
     trial.said.push((format!("{name}: the URLs"), urls.collect::<Vec<_>>().join("\n")));
     trial.knows(bench.sim());

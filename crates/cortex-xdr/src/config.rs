@@ -19,7 +19,7 @@ use crate::{CortexXdr, Fqdn, VENDOR};
 /// How a key is used: it is what the key dialogue calls its security level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KeyType {
-    /// The key signs each request and never travels. The console's default, and ours.
+    /// The key signs each request and does not travel with it. The console's default, and ours.
     #[default]
     Advanced,
     /// The key itself is sent.

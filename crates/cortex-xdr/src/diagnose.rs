@@ -37,7 +37,7 @@ impl CortexXdr {
             self.look_at_health(found).await;
             self.look_at_expiry(found).await;
         } else {
-            found.skip(after, "the key does not work");
+            found.skip(after, "nothing shows that the key works");
         }
         found.add(self.pace());
         for notice in self.client().take_notices() {
@@ -58,7 +58,7 @@ impl CortexXdr {
             Err(error) if is_refusal(&error) => (accepted, Some(Probe::failed("endpoints", error))),
             Err(error) if error.is_authentication() => (self.refused_key(reach, error).await, None),
             Err(error) if is_path_missing(&error) => (Probe::failed("key", error).advising(NO_TENANT), None),
-            Err(error) => (Probe::failed("key", error), None),
+            Err(error) => (Probe::failed("key", error.with_hint(UNEXPLAINED)), None),
         };
         found.add(key);
         endpoints.map(|probe| probe.needing(api::VIEWER))
@@ -179,6 +179,9 @@ impl CortexXdr {
 
 const NO_TENANT: &str = "no tenant answers at this address: take it anew from Copy API URL in Settings > Configurations > \
                          API Keys";
+
+const UNEXPLAINED: &str = "this says nothing about the key: try again in some minutes; if it stays, look whether a proxy \
+                           answers in the vendor's place, or ask the vendor's support";
 
 /// The key is good, and may not do this.
 fn is_refusal(error: &Error) -> bool {

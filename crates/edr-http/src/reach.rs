@@ -276,11 +276,16 @@ fn nameless(name: &str, why: &str) -> Error {
 
 /// A failure below HTTP, with its innermost cause and where to look for it.
 fn unreachable(base: &Url, resolution: &Resolution, error: TransportError) -> Error {
+    let cause = innermost(&error);
+    let speaks_no_tls = cause.as_deref().is_some_and(|c| c.contains("InvalidContentType"));
     let (kind, hint) = match error.kind {
+        TransportErrorKind::Tls if speaks_no_tls => {
+            (ErrorKind::Tls, "what answers at this port does not speak TLS: check the port and the address")
+        }
         TransportErrorKind::Tls => (
             ErrorKind::Tls,
-            "something between here and the vendor opens TLS, or its certificate authority is unknown \
-             here: ask whoever runs the network for the certificate, and trust it",
+            "a proxy between here and the vendor opens TLS, or the certificate's authority is not trusted here: ask \
+             whoever runs the network for the authority's certificate, and trust it on this machine",
         ),
         TransportErrorKind::Timeout => (
             ErrorKind::Timeout,
@@ -297,7 +302,7 @@ fn unreachable(base: &Url, resolution: &Resolution, error: TransportError) -> Er
     };
     let host = base.host_str().unwrap_or_default();
     let port = base.port_or_known_default().unwrap_or_default();
-    let cause = innermost(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
     let message = format!("{host} port {port}{by}: {error}{cause}");
     Error::new(kind, message).with_hint(hint).with_source(error)
 }

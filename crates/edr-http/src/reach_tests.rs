@@ -185,6 +185,10 @@ async fn over_a_real_socket() {
     let answered = reach.answer.as_ref().unwrap().as_ref().unwrap();
     assert_eq!(answered.status, 403);
     assert!(reach.probes(late)[1].value.as_deref().unwrap().starts_with("plain http on this machine"));
+    let (plain, transport_of_tls) = (server.url().replace("http://", "https://"), transport.clone());
+    let [_, connection, _] = client(&plain, transport_of_tls).reach().await.probes(late);
+    assert_eq!(connection.error.as_ref().unwrap().kind(), ErrorKind::Tls);
+    assert!(connection.hint().unwrap().contains("does not speak TLS"), "{connection:?}");
     let reach = client("http://127.0.0.1:9", transport).reach().await;
     let [_, connection, _] = reach.probes(late);
     let error = connection.error.unwrap();

@@ -162,7 +162,8 @@ async fn keys_are_listed_on_generation_5_and_end() {
     let world = world().hosts(2).generation(5).key_life(life).start().await;
     let (status, body) = world.post(KEYS, json!({"request_data": {}})).await;
     let keys = body["reply"]["DATA"].as_array().unwrap();
-    let own = keys.iter().find(|k| k["id"].to_string() == world.key().0).unwrap();
+    let id: u64 = world.key().0.parse().unwrap();
+    let own = keys.iter().find(|k| k["id"] == id).unwrap();
     assert_eq!((status, keys.len()), (200, 2));
     let left = own["expiration"].as_i64().unwrap() - world.real_ms();
     assert!((4 * 86_400_000..=5 * 86_400_000).contains(&left), "{left}");

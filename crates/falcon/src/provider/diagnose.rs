@@ -111,7 +111,9 @@ fn refused(found: &mut Diagnosis, error: Error) {
         found.add(Probe::skipped("token", "it was asked for in another region than the tenant's"));
         found.add(Probe::failed("region", error));
     } else {
-        found.add(Probe::failed("token", error));
+        let hint = "this says nothing about the credentials: try again in some minutes; if it stays, look whether a \
+                    proxy answers in the vendor's place, or ask the vendor's support";
+        found.add(Probe::failed("token", error.with_hint(hint)));
         found.skip(&["region"], "it is known with the token");
     }
 }

@@ -13,11 +13,13 @@ use crate::output::text;
 /// Lines longer than this are hard to read, however wide the screen is.
 const WIDEST: usize = 100;
 const INDENT: usize = 4;
+/// Stands in place of a name before several that were skipped.
+const SEVERAL: &str = "skipped";
 
 /// Writes all blocks.
 pub(super) fn write(view: &View, patients: &[Patient], out: &mut impl Write) -> io::Result<()> {
     let names = patients.iter().flat_map(|p| &p.found.probes).map(|p| text::width(&p.name));
-    let column = names.max().unwrap_or(0) + 2;
+    let column = names.max().unwrap_or(0).max(SEVERAL.len()) + 2;
     let page = Page { palette: view.palette, width: view.width.min(WIDEST), column };
     for (place, patient) in patients.iter().enumerate() {
         if place > 0 {
@@ -80,7 +82,7 @@ fn together(probes: &[Probe]) -> Vec<Probe> {
     let joined = |run: &[Probe]| {
         let names: Vec<&str> = run.iter().map(|p| p.name.as_ref()).collect();
         let because = run[0].value.as_deref().unwrap_or_default();
-        Probe::skipped("not tried", format!("{}: {because}", names.join(", ")))
+        Probe::skipped(SEVERAL, format!("{}: {because}", names.join(", ")))
     };
     let one = |run: &[Probe]| if run.len() > 1 { joined(run) } else { run[0].clone() };
     probes.chunk_by(same).map(one).collect()
@@ -95,6 +97,7 @@ fn says(probe: &Probe) -> String {
             let cause = probe.error.as_ref().map(cause).unwrap_or_default();
             format!("failed: {cause}{needs}")
         }
+        ProbeState::Skipped if probe.name == SEVERAL => value.to_owned(),
         ProbeState::Skipped => format!("skipped: {value}"),
         ProbeState::Warned => format!("warning: {value}"),
         _ => value.to_owned(),
