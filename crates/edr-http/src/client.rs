@@ -540,6 +540,7 @@ impl HttpClient {
             }
             _ => (ErrorKind::Network, "check the address, name resolution, proxy and firewall"),
         };
+        let hint = error.hint().unwrap_or(hint);
         let host = self.base().host_str().unwrap_or_default().to_owned();
         let wrapped = Error::new(kind, format!("{host}: {error}")).with_hint(hint).with_source(error);
         let wrapped = wrapped.with_operation(plan.operation.name);
@@ -647,7 +648,11 @@ fn check_destination(request: &http::Request<Bytes>) -> Result<()> {
     check_base(&url)
 }
 
-fn check_base(base: &Url) -> Result<()> {
+/// Whether credentials may be sent to this address: https, or this machine's own.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] when they may not, and for an address with credentials in it.
+pub fn check_base(base: &Url) -> Result<()> {
     let fits = base.scheme() == "https" || (base.scheme() == "http" && is_loopback(base));
     if fits && base.username().is_empty() && base.password().is_none() {
         return Ok(());

@@ -19,6 +19,7 @@ mod auth;
 mod client;
 mod decode;
 mod gunzip;
+mod options;
 mod pace;
 mod plan;
 mod redact;
@@ -28,9 +29,10 @@ mod transport;
 
 pub use auth::{Authenticator, NoAuth};
 pub use client::{
-    Dialect, Failure, FullReply, HttpClient, HttpClientBuilder, ItemEvent, ItemReader, Verdict,
+    Dialect, Failure, FullReply, HttpClient, HttpClientBuilder, ItemEvent, ItemReader, Verdict, check_base,
 };
 pub use decode::{CutError, Cutter};
+pub use options::{ProxyChoice, TransportOptions};
 pub use pace::{Budget, Pacer};
 pub use plan::{Body, Operation, RequestPlan, Target, is_loopback};
 pub use redact::{RedactedHeaders, safe_url};
@@ -38,5 +40,4 @@ pub use retry::{RetryBudget, RetryPolicy, ServerDelay, server_delay};
 pub use token::{Token, TokenCache};
 pub use transport::{
     BodyStream, HttpTransport, MemoryTransport, ReqwestTransport, TransportError, TransportErrorKind,
-    TransportOptions,
 };

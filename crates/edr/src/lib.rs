@@ -2,6 +2,7 @@
 
 mod config;
 mod estate;
+mod network;
 mod registry;
 mod secret;
 
@@ -14,6 +15,7 @@ pub use edr_core::{
 
 pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
+pub use network::{NetworkConfig, ProxySource};
 pub use secret::SecretSource;
 
 #[cfg(feature = "cortex")]
