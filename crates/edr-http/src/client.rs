@@ -657,7 +657,13 @@ pub fn check_base(base: &Url) -> Result<()> {
     if fits && base.username().is_empty() && base.password().is_none() {
         return Ok(());
     }
-    let message = format!("{} is not an https address", safe_url(base.as_str()));
+    let address = safe_url(base.as_str());
+    if fits {
+        let message = format!("{address} is written with a user name or password");
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("leave them out: an address is logged, and credentials have keys of their own"));
+    }
+    let message = format!("{address} is not an https address");
     Err(Error::new(ErrorKind::Configuration, message)
         .with_hint("credentials are sent over https only; plain http is for this machine's own addresses"))
 }

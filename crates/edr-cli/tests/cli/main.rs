@@ -4,6 +4,7 @@
 
 mod demo;
 mod faults;
+mod network;
 mod pipes;
 mod serve;
 mod support;
