@@ -471,9 +471,11 @@ fn falcon_from_env(env: Env<'_>) -> Option<TenantConfig> {
     if env(id).is_none() && env(secret).is_none() {
         return None;
     }
+    let base_url = env("FALCON_BASE_URL");
     let vendor = VendorConfig::Falcon {
-        cloud: env("FALCON_CLOUD").or_else(|| env("FALCON_CLOUD_REGION")),
-        base_url: env("FALCON_BASE_URL"),
+        // A base URL is for a simulator or gateway: the more particular of the two.
+        cloud: env("FALCON_CLOUD").or_else(|| env("FALCON_CLOUD_REGION")).filter(|_| base_url.is_none()),
+        base_url,
         client_id: SecretSource::Env(id.into()),
         client_secret: SecretSource::Env(secret.into()),
         member_cid: env("FALCON_MEMBER_CID"),
