@@ -19,7 +19,7 @@ impl Record for Host {
         fit("os.type", 7, 1),
         fit("connection_state", 10, 0),
         fit("containment_state", 11, 0),
-        fit("last_seen", 9, 0),
+        fit("last_seen", 10, 0),
         fit("ip", 15, 3),
         fit("last_user.name", 10, 4),
         fit("uid", 36, 5),
