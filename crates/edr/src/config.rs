@@ -87,6 +87,16 @@ impl VendorConfig {
         }
     }
 
+    /// Everything that may come from elsewhere, by key.
+    pub(crate) fn credentials(&self) -> [(&'static str, &SecretSource); 2] {
+        match self {
+            Self::Cortex { api_key_id, api_key, .. } => [("api_key_id", api_key_id), ("api_key", api_key)],
+            Self::Falcon { client_id, client_secret, .. } => {
+                [("client_id", client_id), ("client_secret", client_secret)]
+            }
+        }
+    }
+
     fn secrets(&self) -> [(&'static str, &SecretSource); 1] {
         match self {
             Self::Cortex { api_key, .. } => [("api_key", api_key)],

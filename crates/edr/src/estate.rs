@@ -31,7 +31,7 @@ pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Options {
     /// How many tenants are read at the same time.
     pub concurrency: usize,
-    /// Time for reading all secrets, and then for a whole listing; what has arrived by then is kept, and
+    /// Time for a whole listing, and half as much before it for programs that print secrets; what has arrived by then is kept, and
     /// the rest is named as missing.
     pub deadline: Option<Duration>,
     /// When single requests are tried again; each vendor's own choice when absent.
@@ -137,7 +137,7 @@ impl Estate {
     /// [`ErrorKind::Configuration`] when the selection names an unknown tenant or selects nothing.
     pub fn connect(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
         let chosen = config.select(selection)?;
-        let mut connector = registry::Connector::new(options);
+        let mut connector = registry::Connector::new(options, &chosen);
         let members = chosen
             .into_iter()
             .map(|tenant| Member {

@@ -3,6 +3,7 @@
 mod config;
 mod estate;
 mod network;
+mod printed;
 mod registry;
 mod secret;
 

@@ -175,8 +175,7 @@ fn run(key: &str, words: &[String], until: Option<Instant>) -> Result<String> {
 }
 
 fn late(key: &str, program: &str) -> Error {
-    let message =
-        format!("{key}: {program} gave no answer in the time for the whole command, and was stopped");
+    let message = format!("{key}: {program} gave no answer in its time, and was stopped");
     Error::new(ErrorKind::Timeout, message)
         .with_hint("run the command by hand: it may wait for somebody; or raise --timeout")
 }

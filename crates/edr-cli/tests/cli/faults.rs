@@ -24,6 +24,8 @@ fn the_timeout_is_for_everything() {
     let stuck = run(list.arg(&hanging)).ends(3);
     assert!(started.elapsed().as_secs() < 6, "{:?}", started.elapsed());
     let objects = stuck.objects();
+    let records: Vec<Value> = serde_json::from_str(&stuck.out).unwrap();
+    assert_eq!(records.len(), 5, "the other tenant has its time: {}", stuck.err);
     let error = objects.iter().find(|o| o["tenant"] == "falcon-1" && o["type"] == "error").unwrap();
     assert_eq!(error["code"], "timeout", "{error}");
     assert!(error["message"].as_str().unwrap().contains("client_secret: sleep gave no answer"), "{error}");
