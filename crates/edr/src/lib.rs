@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(any(feature = "falcon", feature = "cortex")),
+    expect(dead_code, reason = "without a vendor there is nothing to connect")
+)]
 
 mod config;
 mod estate;

@@ -6,7 +6,6 @@ use edr_core::{EdrProvider, Error, ErrorKind, Result};
 use edr_http::HttpTransport;
 use tokio::time::Instant;
 
-#[cfg(any(feature = "falcon", feature = "cortex"))]
 use crate::SecretSource;
 use crate::estate::Options;
 use crate::network::{NetworkConfig, Transports};
@@ -28,8 +27,12 @@ impl<'a> Connector<'a> {
     /// and for half of the time at most: one that hangs leaves the other tenants theirs.
     pub(crate) fn new(options: &'a Options, tenants: &[&TenantConfig]) -> Self {
         let until = options.deadline.map(|d| Instant::now() + d / 2);
-        let printed = Printed::run(tenants.iter().flat_map(|t| t.vendor.credentials()), until);
-        Self { options, transports: Transports::new(options, until), printed, until }
+        Self {
+            options,
+            transports: Transports::new(options, until),
+            printed: Printed::run(tenants.iter().flat_map(|t| t.vendor.credentials()), until),
+            until,
+        }
     }
 
     /// Connects one tenant; nothing is sent yet.
@@ -49,7 +52,6 @@ impl<'a> Connector<'a> {
             .map_err(|e| e.with_tenant(&tenant.name, &tenant.vendor.word().into()).with_operation("connect"))
     }
 
-    #[cfg(any(feature = "falcon", feature = "cortex"))]
     fn secret(&self, source: &SecretSource, key: &str) -> Result<secrecy::SecretString> {
         let printed = self.printed.of(key, source);
         printed.unwrap_or_else(|| source.read_until(key, self.options.env.as_ref(), self.until))
@@ -70,20 +72,36 @@ impl TenantConfig {
 fn check(tenant: &TenantConfig) -> Result<()> {
     let base = match &tenant.vendor {
         VendorConfig::Cortex { fqdn, base_url, key_type, .. } => {
-            #[cfg(feature = "cortex")]
-            {
-                fqdn.as_deref().map(parsed::<cortex_xdr::Fqdn>).transpose()?;
-                key_type.as_deref().map(parsed::<cortex_xdr::KeyType>).transpose()?;
-            }
+            check_cortex(fqdn.as_deref(), key_type.as_deref())?;
             base_url
         }
         VendorConfig::Falcon { cloud, base_url, .. } => {
-            #[cfg(feature = "falcon")]
-            cloud.as_deref().map(str::parse::<falcon::Cloud>).transpose()?;
+            check_falcon(cloud.as_deref())?;
             base_url
         }
     };
     base.as_deref().map_or(Ok(()), |base| edr_http::check_base(&url("base_url", base)?))
+}
+
+#[cfg(feature = "cortex")]
+fn check_cortex(fqdn: Option<&str>, key_type: Option<&str>) -> Result<()> {
+    fqdn.map(parsed::<cortex_xdr::Fqdn>).transpose()?;
+    key_type.map(parsed::<cortex_xdr::KeyType>).transpose().map(drop)
+}
+
+#[cfg(not(feature = "cortex"))]
+fn check_cortex(_: Option<&str>, _: Option<&str>) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "falcon")]
+fn check_falcon(cloud: Option<&str>) -> Result<()> {
+    cloud.map(str::parse::<falcon::Cloud>).transpose().map(drop)
+}
+
+#[cfg(not(feature = "falcon"))]
+fn check_falcon(_: Option<&str>) -> Result<()> {
+    Ok(())
 }
 
 /// The text is not repeated: it may hold a password.

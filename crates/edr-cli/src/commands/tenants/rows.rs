@@ -106,12 +106,12 @@ impl Record for TenantRow {
     };
     const TABLE: &'static [Fit] = &[
         fit("tenant", 12, 0),
-        fit("vendor", 6, 0),
+        fit("vendor", 6, 2),
         fit("address", 24, 0),
-        fit("tags", 8, 3),
-        fit("key_type", 8, 4),
-        fit("secret", 16, 2),
-        fit("problem", 24, 1),
+        fit("tags", 8, 4),
+        fit("key_type", 8, 5),
+        fit("secret", 16, 3),
+        fit("problem", 20, 1),
     ];
     const PIPE: &'static [&'static str] =
         &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret", "problem"];
