@@ -10,10 +10,10 @@ use url::Url;
 ///
 /// People paste what is at hand: the console's address, the "API URL" of the key dialogue (which
 /// begins with `api-` already), a whole endpoint URL, any case, spaces around it. All of them are
-/// read, and the API's host always has exactly one `api-`. The region is an opaque label, and a host
-/// outside `paloaltonetworks.com` is taken when it looks like one (government clouds, gateways);
-/// plain http, addresses in numbers, user names and other ports are refused: those are for
-/// [`crate::CortexXdrBuilder::base_url`].
+/// read, and the API's host always has exactly one `api-`. The region is an opaque label, that of the
+/// government cloud included. A host outside `paloaltonetworks.com` is refused, for the key would go to
+/// whoever owns it, and so are plain http, addresses in numbers, user names and other ports: gateways and
+/// simulators are for [`crate::CortexXdrBuilder::base_url`].
 ///
 /// ```
 /// let fqdn: cortex_xdr::Fqdn = " https://API-Acme.xdr.eu.paloaltonetworks.com/public_api/v1/ ".parse()?;
@@ -28,6 +28,9 @@ pub struct Fqdn(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; write it as TENANT.xdr.REGION.paloaltonetworks.com")]
 pub struct FqdnError(String);
+
+/// Every tenant lives below it, in every region.
+const DOMAIN: &str = ".paloaltonetworks.com";
 
 impl Fqdn {
     /// The tenant's name in full, as the console has it.
@@ -117,6 +120,11 @@ fn check(name: &str) -> Result<(), FqdnError> {
     if name.len() > 249 || !country || !labels.iter().all(|label| is_label(label)) {
         return Err(wrong("the tenant's address is not a host name"));
     }
+    if !name.ends_with(DOMAIN) {
+        return Err(wrong(
+            "the tenant's address is not below paloaltonetworks.com; use base_url for a gateway",
+        ));
+    }
     Ok(())
 }
 
@@ -159,8 +167,9 @@ mod tests {
             assert_eq!(fqdn.api_host(), "api-acme.xdr.eu.paloaltonetworks.com", "{text}");
             assert_eq!(fqdn.base_url().unwrap().as_str(), "https://api-acme.xdr.eu.paloaltonetworks.com/");
         }
-        let plausible: Fqdn = "acme.crtx.gv.example.mil".parse().unwrap();
-        assert_eq!(plausible.as_str(), "acme.crtx.gv.example.mil");
+        for other in ["acme.xdr.gv.paloaltonetworks.com", "acme.crtx.us.paloaltonetworks.com"] {
+            assert_eq!(other.parse::<Fqdn>().unwrap().as_str(), other);
+        }
     }
 
     #[test]
@@ -185,6 +194,9 @@ mod tests {
             ("acme..eu.paloaltonetworks.com", "not a host name"),
             ("-acme.xdr.eu.paloaltonetworks.com", "not a host name"),
             ("acme.xdr.eu.paloaltonetworks.c0m", "not a host name"),
+            ("acme.xdr.eu.paloaltonetworks.com.evil.example", "base_url for a gateway"),
+            ("acme.xdr.eu.evilpaloaltonetworks.com", "below paloaltonetworks.com"),
+            ("https://gateway.acme.example/xdr", "base_url for a gateway"),
             ("acme_1.xdr.eu.paloaltonetworks.com", "not a host name"),
             ("https://evil.example\\@acme.xdr.eu.paloaltonetworks.com", "user name"),
         ] {

@@ -57,7 +57,7 @@ impl Context {
             width: width(),
             now: SystemClock.now(),
         };
-        let report = Report::new(format.is_json(), globals.quiet);
+        let report = Report::new(format.is_json(), globals.quiet).without_progress(globals.debug);
         Self { globals, report, interrupt, view, terminal, started: Instant::now() }
     }
 
@@ -142,6 +142,7 @@ impl Context {
     pub(crate) fn estate(&self, session: &Session) -> Result<Estate, Failure> {
         let shares = self.selected(session)?.iter().any(|t| t.vendor.shares_token());
         let mut options = Options::default();
+        options.deadline = self.left();
         if shares && !self.globals.demo {
             options.token_store = self.token_store(&options);
         }
@@ -175,11 +176,15 @@ impl Context {
         }
     }
 
+    /// What is left of `--timeout`.
+    fn left(&self) -> Option<Duration> {
+        let timeout = self.globals.timeout?;
+        Some(timeout.saturating_sub(self.started.elapsed()).max(Duration::from_millis(1)))
+    }
+
     /// The estate with what is left of `--timeout`, which is for the command as a whole.
     pub(crate) fn in_time(&self, estate: &Estate) -> Estate {
-        let Some(timeout) = self.globals.timeout else { return estate.clone() };
-        let left = timeout.saturating_sub(self.started.elapsed());
-        estate.clone().with_deadline(left.max(Duration::from_millis(1)))
+        self.left().map_or_else(|| estate.clone(), |left| estate.clone().with_deadline(left))
     }
 
     /// The tenants that are asked for. A name that does not exist is a mistake of the command line;

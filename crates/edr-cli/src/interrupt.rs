@@ -1,4 +1,5 @@
-//! Ctrl-C: the first one ends the reading and lets the output be finished.
+//! Ctrl-C: the first one ends the reading and lets the output be finished. And `--timeout`, for what
+//! cannot be given a time of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,10 +33,23 @@ impl Interrupt {
             ours.raise();
             tokio::time::sleep(GRACE).await;
             if !ours.0.disarmed.load(Ordering::Acquire) {
-                leave();
+                leave(Exit::Interrupted);
             }
         });
         interrupt
+    }
+
+    /// Ends the program when the time for the whole command is over and a grace has passed, whatever
+    /// holds it: a reader that does not read, a standard input that says nothing. `say` tells why.
+    pub(crate) fn expire(&self, timeout: Duration, say: impl FnOnce() + Send + 'static) {
+        let ours = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(timeout + GRACE).await;
+            if !ours.0.disarmed.load(Ordering::Acquire) {
+                say();
+                leave(Exit::Partial);
+            }
+        });
     }
 
     fn raise(&self) {
@@ -63,8 +77,8 @@ impl Interrupt {
 }
 
 #[expect(clippy::exit, reason = "the main thread may be stuck in a write that nobody reads")]
-fn leave() {
-    std::process::exit(i32::from(Exit::Interrupted.code()));
+fn leave(exit: Exit) {
+    std::process::exit(i32::from(exit.code()));
 }
 
 #[cfg(unix)]

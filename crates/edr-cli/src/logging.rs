@@ -1,4 +1,5 @@
-//! `-v` and `-vv`: what the crates of this workspace log, on standard error.
+//! `-v` and `-vv`: what the crates of this workspace log, on standard error; `--debug`: what goes over
+//! the wire.
 
 use std::fmt;
 use std::io;
@@ -6,30 +7,39 @@ use std::io;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::wire;
+
 /// Only these speak: other crates do not know what is secret.
 const OURS: [&str; 6] = ["cortex_xdr", "edr", "edr_cli", "edr_core", "edr_http", "falcon"];
 
-/// Starts to log; nothing at level 0.
-pub(crate) fn start(verbose: u8, json: bool) {
+/// Starts to log; nothing at level 0 and without `debug`.
+pub(crate) fn start(verbose: u8, debug: bool, json: bool) {
     let level = match verbose {
-        0 => return,
-        1 => Level::INFO,
-        _ => Level::DEBUG,
+        0 if !debug => return,
+        0 => LevelFilter::OFF,
+        1 => Level::INFO.into(),
+        _ => Level::DEBUG.into(),
     };
-    let targets = Targets::new().with_targets(OURS.map(|name| (name, level)));
-    let registry = tracing_subscriber::registry().with(targets);
+    let mut targets = Targets::new().with_targets(OURS.map(|name| (name, level)));
+    if debug {
+        // It is told in full already.
+        targets = targets.with_target(wire::TARGET, LevelFilter::OFF);
+    }
+    let wire = debug.then(|| wire::Wire::new(json).with_filter(wire::filter()));
+    let registry = tracing_subscriber::registry().with(wire);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     if json {
-        let _ = registry.with(layer.event_format(Lines)).try_init();
+        let _ = registry.with(layer.event_format(Lines).with_filter(targets)).try_init();
     } else {
-        let _ = registry.with(layer).try_init();
+        let _ = registry.with(layer.with_filter(targets)).try_init();
     }
 }
 

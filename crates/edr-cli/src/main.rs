@@ -13,6 +13,7 @@ mod logging;
 mod outcome;
 mod output;
 mod report;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -24,13 +25,14 @@ use exit::Exit;
 use report::Report;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error).into(),
     };
+    cli.globals.debug |= asks_debug(std::env::var("EDR_DEBUG").ok().as_deref());
     let json = cli.globals.format(false).is_json();
     let timed = cli.globals.timeout.is_some();
-    logging::start(cli.globals.verbose, json);
+    logging::start(cli.globals.verbose, cli.globals.debug, json);
     let exit = run(cli).unwrap_or_else(|failure| {
         if !failure.is_broken_pipe() {
             Report::new(json, false).failure(&failure);
@@ -67,6 +69,12 @@ fn refuse(error: &clap::Error) -> Exit {
     Exit::Usage
 }
 
+/// `EDR_DEBUG=1`; nothing, `0` and `false` mean no.
+fn asks_debug(value: Option<&str>) -> bool {
+    value
+        .is_some_and(|v| !matches!(v.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off"))
+}
+
 /// Whether `-o json` or `-o jsonl` stands on a command line that cannot be read.
 fn asks_json(words: impl Iterator<Item = String>) -> bool {
     let words: Vec<String> = words.collect();
@@ -79,6 +87,12 @@ fn asks_json(words: impl Iterator<Item = String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_may_ask_for_the_wire_log() {
+        assert!(["1", "true", "yes"].into_iter().all(|v| asks_debug(Some(v))));
+        assert!([None, Some(""), Some("0"), Some("False")].into_iter().all(|v| !asks_debug(v)));
+    }
 
     #[test]
     fn a_broken_line_may_still_ask_for_json() {

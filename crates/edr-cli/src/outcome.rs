@@ -16,12 +16,14 @@ pub(crate) struct Tally {
     timed: bool,
     /// Records that were printed.
     pub(crate) shown: u64,
-    /// There is more than was asked for.
+    /// There are more than were asked for.
     pub(crate) more: bool,
     /// The user stopped it.
     pub(crate) interrupted: bool,
-    /// Of the things that were asked for by name or id, how many were not found.
-    pub(crate) missing: usize,
+    /// Names and ids that were asked for and not found.
+    pub(crate) missing: Vec<String>,
+    /// Names and ids that nothing was listed for, where that does not mean that they do not exist.
+    pub(crate) unmatched: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,8 @@ impl Tally {
     /// Nothing has ended.
     pub(crate) fn new(noun: (&'static str, &'static str), timed: bool) -> Self {
         let tenants = BTreeMap::new();
-        Self { noun, tenants, timed, shown: 0, more: false, interrupted: false, missing: 0 }
+        let (missing, unmatched) = (Vec::new(), Vec::new());
+        Self { noun, tenants, timed, shown: 0, more: false, interrupted: false, missing, unmatched }
     }
 
     /// A tenant takes part.
@@ -90,11 +93,6 @@ impl Tally {
     /// Items of all tenants.
     pub(crate) fn items(&self) -> u64 {
         self.tenants.values().map(|t| t.items).sum()
-    }
-
-    /// True when every tenant has come to its end.
-    pub(crate) fn all_ended(&self) -> bool {
-        self.tenants.values().all(|t| t.outcome.is_some())
     }
 
     /// How many there are, where everything was read.
@@ -139,8 +137,8 @@ impl Tally {
         let first = words.next().unwrap_or(Word::Complete);
         let whole = if words.all(|w| w == first) { first } else { Word::Partial };
         match whole {
-            Word::Complete if self.missing > 0 && self.shown == 0 => Word::Failed,
-            Word::Complete if self.missing > 0 => Word::Partial,
+            Word::Complete if !self.missing.is_empty() && self.shown == 0 => Word::Failed,
+            Word::Complete if !self.missing.is_empty() => Word::Partial,
             whole => whole,
         }
     }
@@ -162,7 +160,7 @@ impl Tally {
             Word::Complete => vec![self.summary()],
             _ => parts.chain(self.troubled()).chain(self.untroubled()).collect(),
         };
-        format!("{}: {}", word.as_str(), parts.join("; "))
+        format!("{}: {}{}", word.as_str(), parts.join("; "), self.without_match())
     }
 
     fn summary(&self) -> String {
@@ -172,7 +170,13 @@ impl Tally {
             Some(total) if self.more => {
                 format!("{tenants}, {} of {}", grouped(self.shown), counted(total, self.noun))
             }
-            None if self.more => format!("{tenants}, {shown}, and there may be more"),
+            None if self.more => {
+                format!(
+                    "{tenants}, {} of more than {}",
+                    grouped(self.shown),
+                    counted(self.items(), self.noun)
+                )
+            }
             _ => format!("{tenants}, {shown}"),
         }
     }
@@ -182,7 +186,15 @@ impl Tally {
     }
 
     fn not_found(&self) -> Option<String> {
-        (self.missing > 0).then(|| format!("{} not found", counted(self.missing as u64, self.noun)))
+        let count = counted(self.missing.len() as u64, self.noun);
+        (!self.missing.is_empty()).then(|| format!("{count} not found: {}", quoted(&self.missing)))
+    }
+
+    fn without_match(&self) -> String {
+        match self.unmatched.as_slice() {
+            [] => String::new(),
+            names => format!("; nothing for {}", quoted(names)),
+        }
     }
 
     fn troubled(&self) -> impl Iterator<Item = String> {
@@ -224,7 +236,9 @@ impl Tally {
             more: self.more,
             total: self.total(),
             interrupted: self.interrupted,
-            not_found: self.missing,
+            not_found: self.missing.len(),
+            missing: &self.missing,
+            unmatched: &self.unmatched,
             tenants: tenants.collect(),
             message: self.line(),
         }
@@ -242,6 +256,8 @@ pub(crate) struct OutcomeObject<'a> {
     total: Option<u64>,
     interrupted: bool,
     not_found: usize,
+    missing: &'a [String],
+    unmatched: &'a [String],
     tenants: Vec<TenantObject<'a>>,
     message: String,
 }
@@ -276,6 +292,16 @@ fn reason(ended: &Ended) -> String {
         Some(Outcome::Complete) => String::new(),
         None => "stopped".to_owned(),
     }
+}
+
+/// A few by name, the rest by number.
+fn quoted(names: &[String]) -> String {
+    const NAMED: usize = 5;
+    let mut parts: Vec<String> = names.iter().take(NAMED).map(|n| format!("'{n}'")).collect();
+    if names.len() > NAMED {
+        parts.push(format!("{} more", grouped((names.len() - NAMED) as u64)));
+    }
+    parts.join(", ")
 }
 
 /// `1 host`, `8,213 hosts`.
@@ -363,10 +389,20 @@ mod tests {
         );
         assert_eq!(stopped.exit().code(), 130);
         let mut absent = tally(&[("a", Outcome::Complete, 0)]);
-        absent.missing = 1;
+        absent.missing = vec!["x".into()];
         assert_eq!(
             (absent.line().as_str(), absent.exit().code()),
-            ("failed: 1 host not found; a complete, 0 hosts", 5)
+            ("failed: 1 host not found: 'x'; a complete, 0 hosts", 5)
+        );
+        absent.shown = 3;
+        absent.missing = (0..7).map(|i| i.to_string()).collect();
+        assert_eq!(absent.exit().code(), 3);
+        assert!(absent.line().contains("7 hosts not found: '0', '1', '2', '3', '4', 2 more;"));
+        let mut quiet = tally(&[("a", Outcome::Complete, 0)]);
+        quiet.unmatched = vec!["x".into()];
+        assert_eq!(
+            (quiet.line().as_str(), quiet.exit().code()),
+            ("complete: 1 tenant, 0 hosts; nothing for 'x'", 0)
         );
     }
 

@@ -17,6 +17,7 @@ use crate::output::text;
 pub(crate) struct Report {
     json: bool,
     quiet: bool,
+    still: bool,
     bar: ProgressBar,
 }
 
@@ -32,12 +33,18 @@ struct WarningObject<'a> {
 impl Report {
     /// Speaks JSON or prose; `quiet` leaves errors and the outcome.
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, bar: ProgressBar::hidden() }
+        Self { json, quiet, still: quiet, bar: ProgressBar::hidden() }
+    }
+
+    /// Leaves progress out, too, where something else is printed all the time.
+    pub(crate) fn without_progress(mut self, still: bool) -> Self {
+        self.still |= still;
+        self
     }
 
     /// Shows progress from now on, where a person would see it.
     pub(crate) fn start_progress(&mut self) {
-        if self.json || self.quiet || !io::stderr().is_terminal() {
+        if self.json || self.still || !io::stderr().is_terminal() {
             return;
         }
         self.bar = ProgressBar::new_spinner();

@@ -232,16 +232,22 @@ fn each<'a, T, V: Into<Value<'a>>>(
 }
 
 fields! { HOST_FIELDS, host_fields, Host, Host, "The fields of a host that can be filtered on.";
+    "agent.content_version" Text, |h, out| each(&h.agent.content_version, Some, out);
     "agent.health" HEALTHS, |h, out| out(h.agent.health.as_str().into());
     "agent.version" Text, |h, out| each(&h.agent.version, Some, out);
+    "bios_version" Text, |h, out| each(&h.bios_version, Some, out);
     "boot_time" Time, |h, out| each(&h.boot_time, Some, out);
+    "chassis" Text, |h, out| each(&h.chassis, Some, out);
     "cloud.account" Text, |h, out| each(&h.cloud, |c| c.account.as_ref(), out);
     "cloud.instance_uid" Text, |h, out| each(&h.cloud, |c| c.instance_uid.as_ref(), out);
     "cloud.provider" Text, |h, out| each(&h.cloud, |c| c.provider.as_ref(), out);
     "cloud.region" Text, |h, out| each(&h.cloud, |c| c.region.as_ref(), out);
+    "cloud.zone" Text, |h, out| each(&h.cloud, |c| c.zone.as_ref(), out);
     "connection_state" CONNECTIONS, |h, out| out(h.connection_state.as_str().into());
+    "contained_time" Time, |h, out| each(&h.contained_time, Some, out);
     "containment_state" CONTAINMENTS, |h, out| out(h.containment_state.as_str().into());
     "criticality" Text, |h, out| each(&h.criticality, Some, out);
+    "default_gateway" Text, |h, out| each(&h.default_gateway, Some, out);
     "domain" Text, |h, out| each(&h.domain, Some, out);
     "external_ip" Text, |h, out| each(&h.external_ip, Some, out);
     "first_seen" Time, |h, out| each(&h.first_seen, Some, out);
@@ -257,20 +263,33 @@ fields! { HOST_FIELDS, host_fields, Host, Host, "The fields of a host that can b
     };
     "is_hidden" Bool, |h, out| each(&h.is_hidden, Some, out);
     "is_vdi" Bool, |h, out| each(&h.is_vdi, Some, out);
+    "k8s.cluster" Text, |h, out| each(&h.k8s, |k| k.cluster.as_ref(), out);
+    "k8s.namespace" Text, |h, out| each(&h.k8s, |k| k.namespace.as_ref(), out);
+    "k8s.pod" Text, |h, out| each(&h.k8s, |k| k.pod.as_ref(), out);
+    "last_login" Time, |h, out| each(&h.last_login, Some, out);
     "last_seen" Time, |h, out| each(&h.last_seen, Some, out);
+    "last_user.domain" Text, |h, out| each(&h.last_user, |u| u.domain.as_ref(), out);
     "last_user.name" Text, |h, out| each(&h.last_user, |u| u.name.as_ref(), out);
     "mac" Text, |h, out| each(&h.network_interfaces, |n| n.mac.as_ref(), out);
     "manufacturer" Text, |h, out| each(&h.manufacturer, Some, out);
     "model" Text, |h, out| each(&h.model, Some, out);
     "modified" Time, |h, out| each(&h.modified, Some, out);
     "name" Text, |h, out| each(&h.name, Some, out);
+    "os.build" Text, |h, out| each(&h.os.build, Some, out);
+    "os.kernel" Text, |h, out| each(&h.os.kernel, Some, out);
     "os.name" Text, |h, out| each(&h.os.name, Some, out);
     "os.type" PLATFORMS, |h, out| out(h.os.platform.as_str().into());
     "os.version" Text, |h, out| each(&h.os.version, Some, out);
     "ou" Text, |h, out| each(&h.ou, Some, out);
+    "owner_email" Text, |h, out| each(&h.owner_email, Some, out);
+    "policies" Text, |h, out| {
+        each(&h.policies, |p| p.uid.as_ref(), out);
+        each(&h.policies, |p| p.name.as_ref(), out);
+    };
     "roles" Text, |h, out| each(&h.roles, Some, out);
     "serial_number" Text, |h, out| each(&h.serial_number, Some, out);
     "site" Text, |h, out| each(&h.site, Some, out);
+    "smbios_uuid" Text, |h, out| each(&h.smbios_uuid, Some, out);
     "tags" Text, |h, out| each(&h.tags, |t| Some(&t.value), out);
     "type" HOST_TYPES, |h, out| out(h.kind.as_str().into());
     "uid" Text, |h, out| out(h.uid.as_str().into());
@@ -279,6 +298,9 @@ fields! { HOST_FIELDS, host_fields, Host, Host, "The fields of a host that can b
 
 fields! { ALERT_FIELDS, alert_fields, Alert, Alert, "The fields of an alert that can be filtered on.";
     "action" ACTIONS, |a, out| out(a.action.as_str().into());
+    "analytic.name" Text, |a, out| each(&a.analytic, |x| x.name.as_ref(), out);
+    "analytic.uid" Text, |a, out| each(&a.analytic, |x| x.uid.as_ref(), out);
+    "assignee.email" Text, |a, out| each(&a.assignee, |u| u.email.as_ref(), out);
     "assignee.name" Text, |a, out| each(&a.assignee, |u| u.name.as_ref(), out);
     "attacks" Text, |a, out| for attack in &a.attacks {
         for part in [&attack.tactic, &attack.technique, &attack.sub_technique].into_iter().flatten() {
@@ -290,13 +312,18 @@ fields! { ALERT_FIELDS, alert_fields, Alert, Alert, "The fields of an alert that
     "confidence_score" Number, |a, out| each(&a.confidence_score, Some, out);
     "created_time" Time, |a, out| each(&a.created_time, Some, out);
     "desc" Text, |a, out| each(&a.desc, Some, out);
+    "device.domain" Text, |a, out| each(&a.device, |d| d.domain.as_ref(), out);
     "device.hostname" Text, |a, out| each(&a.device, |d| (!d.hostname.is_empty()).then_some(&d.hostname), out);
     "device.ip" Text, |a, out| each(&a.device, |d| d.ip.as_ref(), out);
     "device.os.type" PLATFORMS, |a, out| each(&a.device, |d| Some(d.os.platform.as_str()), out);
     "device.uid" Text, |a, out| each(&a.device, |d| (!d.uid.is_empty()).then_some(&d.uid), out);
     "disposition" DISPOSITIONS, |a, out| out(a.disposition.as_str().into());
+    "first_seen" Time, |a, out| each(&a.first_seen, Some, out);
+    "group_keys" Text, |a, out| each(&a.group_keys, Some, out);
+    "iocs" Text, |a, out| each(&a.iocs, |i| Some(&i.value), out);
     "is_suppressed" Bool, |a, out| each(&a.is_suppressed, Some, out);
     "labels" Text, |a, out| each(&a.labels, Some, out);
+    "last_seen" Time, |a, out| each(&a.last_seen, Some, out);
     "modified_time" Time, |a, out| each(&a.modified_time, Some, out);
     "prevented" Bool, |a, out| each(&a.prevented, Some, out);
     "product_feature" Text, |a, out| each(&a.product_feature, Some, out);
@@ -305,13 +332,16 @@ fields! { ALERT_FIELDS, alert_fields, Alert, Alert, "The fields of an alert that
         each(&evidence.process, |p| p.hashes.sha256.as_ref(), out);
         each(&evidence.file, |f| f.hashes.sha256.as_ref(), out);
     };
+    "source_vendors" Text, |a, out| each(&a.source_vendors, Some, out);
     "status" STATUSES, |a, out| out(a.status.as_str().into());
     "time" Time, |a, out| each(&a.time, Some, out);
     "title" Text, |a, out| out(a.title.as_str().into());
     "types" Text, |a, out| each(&a.types, Some, out);
     "uid" Text, |a, out| out(a.uid.as_str().into());
+    "uid_alt" Text, |a, out| each(&a.uid_alt, Some, out);
     "users" Text, |a, out| each(&a.users, |u| u.name.as_ref(), out);
     "verdict" VERDICTS, |a, out| out(a.verdict.as_str().into());
+    "would_prevent" Bool, |a, out| each(&a.would_prevent, Some, out);
 }
 
 impl Noun {
@@ -626,7 +656,9 @@ fn canonical(field: &str, value: &str) -> Option<String> {
         return None;
     }
     let own = match field {
-        "ip" | "external_ip" | "device.ip" => crate::model::read::ip(value).map(|ip| ip.to_string()),
+        "default_gateway" | "device.ip" | "external_ip" | "ip" => {
+            crate::model::read::ip(value).map(|ip| ip.to_string())
+        }
         "mac" => crate::model::read::mac(value),
         _ => None,
     };
@@ -660,8 +692,11 @@ fn age(value: &str) -> Option<TimeDelta> {
 fn unknown_field(noun: Noun, name: &str) -> FilterError {
     let lower = name.to_lowercase();
     let tail = |f: &&'static str| f.rsplit('.').next().is_some_and(|t| t == lower);
-    let near = |f: &&'static str| tail(f) || f.contains(&lower) || lower.contains(*f);
-    let mut close: Vec<&'static str> = noun.fields().iter().map(|f| f.name).filter(near).collect();
+    let near = |f: &&'static str| f.contains(&lower) || lower.contains(*f);
+    let names = || noun.fields().iter().map(|f| f.name);
+    // The last part of a name is what people remember of it.
+    let exact: Vec<&'static str> = names().filter(tail).collect();
+    let mut close = if exact.is_empty() { names().filter(near).collect() } else { exact };
     close.truncate(4);
     FilterError::UnknownField { noun, field: name.to_owned(), close }
 }
@@ -698,6 +733,8 @@ mod tests {
         let mut host = Host::new("v", "t", "u1", "{}");
         host.hostname = "WIN-Build-01".into();
         host.os.platform = Platform::Windows;
+        host.os.build = Some("19045".into());
+        host.policies = vec![crate::Policy { name: Some("Servers".into()), ..crate::Policy::default() }];
         host.ip = "10.0.0.5".parse().ok();
         host.tags = vec![
             crate::Tag { source: None, value: "gold".into() },
@@ -727,6 +764,9 @@ mod tests {
             ("tags = dmz", true),
             ("tags != dmz", false),
             ("tags != silver", true),
+            ("os.build = 19045", true),
+            ("policies ~ server*", true),
+            ("contained_time > 1d", false),
             ("domain = corp", false),
             ("domain != corp", true),
             ("ip = ::ffff:10.0.0.5", true),
@@ -750,7 +790,7 @@ mod tests {
             ("hostname = ''", "'' is not a value for hostname"),
             (
                 "platform = windows",
-                "hosts cannot be filtered by 'platform'; they can be filtered by agent.health",
+                "hosts cannot be filtered by 'platform'; they can be filtered by agent.content_version",
             ),
             ("version = 1", "did you mean agent.version or os.version?"),
             ("os.type = beos", "one of windows, linux"),

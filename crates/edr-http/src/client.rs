@@ -525,6 +525,7 @@ impl HttpClient {
             exchange.lost(kind.as_str());
         }
         self.meter().request(plan.operation.name, kind.as_str());
+        let hint = error.hint().unwrap_or(hint);
         let host = self.base().host_str().unwrap_or_default().to_owned();
         let wrapped = Error::new(kind, format!("{host}: {error}")).with_hint(hint).with_source(error);
         let wrapped = wrapped.with_operation(plan.operation.name);
@@ -627,12 +628,22 @@ fn check_destination(request: &http::Request<Bytes>) -> Result<()> {
     check_base(&url)
 }
 
-fn check_base(base: &Url) -> Result<()> {
+/// Whether credentials may be sent to this address: https, or this machine's own.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] when they may not, and for an address with credentials in it.
+pub fn check_base(base: &Url) -> Result<()> {
     let fits = base.scheme() == "https" || (base.scheme() == "http" && is_loopback(base));
     if fits && base.username().is_empty() && base.password().is_none() {
         return Ok(());
     }
-    let message = format!("{} is not an https address", safe_url(base.as_str()));
+    let address = safe_url(base.as_str());
+    if fits {
+        let message = format!("{address} is written with a user name or password");
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("leave them out: an address is logged, and credentials have keys of their own"));
+    }
+    let message = format!("{address} is not an https address");
     Err(Error::new(ErrorKind::Configuration, message)
         .with_hint("credentials are sent over https only; plain http is for this machine's own addresses"))
 }

@@ -23,6 +23,7 @@ mod dialect;
 mod gunzip;
 mod items;
 mod lane;
+mod options;
 mod pace;
 mod plan;
 mod reach;
@@ -35,11 +36,12 @@ mod transport;
 mod wire;
 
 pub use auth::{Authenticator, NoAuth};
-pub use client::{HttpClient, HttpClientBuilder};
+pub use client::{HttpClient, HttpClientBuilder, check_base};
 pub use decode::{CutError, Cutter};
 pub use dialect::{Dialect, Failure, FullReply, Verdict};
 pub use items::{ItemEvent, ItemReader};
 pub use lane::Lane;
+pub use options::{ProxyChoice, TransportOptions};
 pub use pace::{Budget, Pacer};
 pub use plan::{Body, Operation, RequestPlan, Target, is_loopback};
 pub use reach::{Answered, Reach, Resolution, Skew};
@@ -49,5 +51,4 @@ pub use store::{FileTokenStore, StoredToken, TokenKey, TokenLock, TokenStore};
 pub use token::{Token, TokenCache};
 pub use transport::{
     BodyStream, HttpTransport, MemoryTransport, ReqwestTransport, TransportError, TransportErrorKind,
-    TransportOptions,
 };

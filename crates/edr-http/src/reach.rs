@@ -10,10 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::{Error, ErrorKind, Probe};
 use http::{HeaderMap, StatusCode, header};
 use hyper_util::client::proxy::matcher::Matcher;
+use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
-use crate::{HttpClient, Operation, RequestPlan, TransportError, TransportErrorKind, is_loopback};
+use crate::{
+    HttpClient, Operation, ProxyChoice, RequestPlan, TransportError, TransportErrorKind, is_loopback,
+};
 
 /// Time for a name.
 const NAME: Duration = Duration::from_secs(5);
@@ -224,9 +227,9 @@ fn listed(addresses: &[IpAddr]) -> String {
 
 /// Looks the host of a URL up, as the real client would reach it. Addresses of this machine go through no
 /// proxy.
-pub(crate) async fn resolve(url: &Url) -> Resolution {
+pub(crate) async fn resolve(url: &Url, choice: &ProxyChoice) -> Resolution {
     if !is_loopback(url)
-        && let Some(proxy) = proxy_for(url)
+        && let Some(proxy) = proxy_for(url, choice)
     {
         return Resolution::Proxy(proxy);
     }
@@ -240,10 +243,20 @@ pub(crate) async fn resolve(url: &Url) -> Resolution {
 }
 
 /// The proxy that the client takes for this URL, without its credentials: the same rules, by the same code.
-fn proxy_for(url: &Url) -> Option<String> {
-    let found = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
-    let host = found.uri().host()?;
-    Some(found.uri().port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+fn proxy_for(url: &Url, choice: &ProxyChoice) -> Option<String> {
+    let named =
+        |host: &str, port: Option<u16>| port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    match choice {
+        ProxyChoice::None => None,
+        ProxyChoice::System => {
+            let found = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
+            Some(named(found.uri().host()?, found.uri().port_u16()))
+        }
+        ProxyChoice::Url(address) => {
+            let proxy = Url::parse(address.expose_secret()).ok()?;
+            Some(named(proxy.host_str()?, proxy.port()))
+        }
+    }
 }
 
 async fn look_up(name: &str, port: u16) -> Resolution {

@@ -195,3 +195,14 @@ async fn over_a_real_socket() {
     assert!(error.message().contains("127.0.0.1 port 9: no connection: "), "{error}");
     assert!(error.message().to_lowercase().contains("refused"), "{error}");
 }
+
+#[tokio::test]
+async fn a_configured_proxy_looks_the_name_up_and_its_password_is_not_told() {
+    let mut options = crate::TransportOptions::default();
+    options.proxy = crate::ProxyChoice::Url("http://user:canary@proxy.example:3128".into());
+    let transport = crate::ReqwestTransport::new(&options).unwrap();
+    let found = transport.resolve(&"https://api.example".parse().unwrap()).await;
+    assert!(matches!(&found, Resolution::Proxy(name) if name == "proxy.example:3128"), "{found:?}");
+    let local = transport.resolve(&"http://127.0.0.1:80".parse().unwrap()).await;
+    assert!(matches!(local, Resolution::Addresses(_)), "{local:?}");
+}

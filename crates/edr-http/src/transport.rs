@@ -11,8 +11,10 @@ use edr_core::{Error, ErrorKind};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use url::Url;
 
+use crate::options::{ProxyChoice, TransportOptions};
 use crate::{Resolution, is_loopback};
 
 /// A body as it arrives.
@@ -39,6 +41,7 @@ pub enum TransportErrorKind {
 pub struct TransportError {
     /// At which point.
     pub kind: TransportErrorKind,
+    cause: Option<Cause>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -46,13 +49,77 @@ impl TransportError {
     /// A failure of this kind.
     #[must_use]
     pub fn new(kind: TransportErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, cause: None, source: None }
+    }
+
+    fn caused(kind: TransportErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self { kind, cause: Cause::of(source.as_ref()), source: Some(source) }
+    }
+
+    /// What to do about it, where the cause is known well enough.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        self.cause.map(Cause::hint)
     }
 
     /// True when the request has certainly not reached the vendor.
     #[must_use]
     pub fn is_before_sending(&self) -> bool {
         matches!(self.kind, TransportErrorKind::Connect | TransportErrorKind::Tls)
+    }
+}
+
+/// Causes that have a cure of their own. The libraries below tell them in words alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Expired,
+    IdentityWanted,
+    ProxyCredentials,
+    ProxyRefused,
+    UnknownIssuer,
+    WrongName,
+}
+
+impl Cause {
+    fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let causes: [(Self, &[&str]); 6] = [
+            (Self::ProxyCredentials, &["proxy authorization required"]),
+            (Self::ProxyRefused, &["tunnel error"]),
+            (Self::IdentityWanted, &["certificaterequired", "certificate required"]),
+            (Self::UnknownIssuer, &["unknownissuer", "unknown issuer"]),
+            (Self::Expired, &["certificate expired", "invalid peer certificate: expired"]),
+            (Self::WrongName, &["notvalidforname", "not valid for name"]),
+        ];
+        causes.into_iter().find(|(_, words)| says(error, words)).map(|(cause, _)| cause)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "the server's certificate has expired",
+            Self::IdentityWanted => "the server asks for a client certificate",
+            Self::ProxyCredentials => "the proxy asks for credentials",
+            Self::ProxyRefused => "the proxy does not let us through",
+            Self::UnknownIssuer => "the server's certificate is of an authority that is not trusted here",
+            Self::WrongName => "the server's certificate is for another name",
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Expired => "look at this machine's clock, and at the proxy or gateway that answers",
+            Self::IdentityWanted => "name client_certificate and client_key under [network]",
+            Self::ProxyCredentials => {
+                "give the proxy's user and password with proxy and proxy_password under [network]"
+            }
+            Self::ProxyRefused => {
+                "ask who runs the proxy to allow this host, or name another under [network]"
+            }
+            Self::UnknownIssuer => {
+                "if a proxy or gateway of yours inspects TLS, name its CA as ca_file under [network], or in EDR_CA_FILE"
+            }
+            Self::WrongName => "check the address, and the proxy or gateway that answers",
+        }
     }
 }
 
@@ -64,7 +131,8 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Interrupted => "the connection was lost before the answer",
             TransportErrorKind::Timeout => "no answer in time",
             TransportErrorKind::Tls => "the TLS handshake failed",
-        })
+        })?;
+        self.cause.map_or(Ok(()), |cause| write!(f, ": {}", cause.words()))
     }
 }
 
@@ -88,23 +156,7 @@ pub trait HttpTransport: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// Settings of the real client.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TransportOptions {
-    /// Time for a connection, TLS included.
-    pub connect_timeout: Duration,
-    /// Certificate authorities to trust besides the system's, each a PEM bundle.
-    pub extra_ca_pem: Vec<Vec<u8>>,
-}
-
-impl Default for TransportOptions {
-    fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), extra_ca_pem: Vec::new() }
-    }
-}
-
-/// The real client: rustls, no redirects, no referer, gzip, proxies from the environment except for
+/// The real client: rustls, no redirects, no referer, gzip, a proxy as the options say except for
 /// addresses of this machine. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
@@ -119,19 +171,20 @@ impl ReqwestTransport {
     /// A client with these settings.
     ///
     /// # Errors
-    /// When a certificate cannot be read.
+    /// When a certificate, the identity or the proxy's address cannot be used.
     pub fn new(options: &TransportOptions) -> Result<Self, Error> {
         let mut certificates = Vec::new();
         for pem in &options.extra_ca_pem {
-            let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
-                Error::new(ErrorKind::Configuration, "a CA file cannot be read as PEM").with_source(e)
-            })?;
-            if bundle.is_empty() {
-                return Err(Error::new(ErrorKind::Configuration, "a CA file holds no PEM certificate"));
-            }
-            certificates.extend(bundle);
+            certificates.extend(bundle(pem)?);
         }
-        Ok(Self { options: options.clone(), certificates, local: Arc::default(), remote: Arc::default() })
+        let transport =
+            Self { options: options.clone(), certificates, local: Arc::default(), remote: Arc::default() };
+        // What is odd about them shows when they are put to use, and only there.
+        if options.identity_pem.is_some() || matches!(options.proxy, ProxyChoice::Url(_)) {
+            let client = transport.set_up(false)?;
+            let _ = transport.remote.set(client);
+        }
+        Ok(transport)
     }
 
     fn client(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
@@ -140,13 +193,11 @@ impl ReqwestTransport {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let client = self
-            .set_up(loopback)
-            .map_err(|e| TransportError { kind: TransportErrorKind::Tls, source: Some(e.into()) })?;
+        let client = self.set_up(loopback).map_err(|e| TransportError::caused(TransportErrorKind::Tls, e))?;
         Ok(slot.get_or_init(|| client))
     }
 
-    fn set_up(&self, loopback: bool) -> reqwest::Result<reqwest::Client> {
+    fn set_up(&self, loopback: bool) -> Result<reqwest::Client, Error> {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -155,8 +206,57 @@ impl ReqwestTransport {
             .tcp_nodelay(true)
             .retry(reqwest::retry::never())
             .tls_certs_merge(self.certificates.clone());
-        if loopback { builder.no_proxy().build() } else { builder.build() }
+        let builder = match &self.options.identity_pem {
+            Some(pem) => builder.identity(identity(pem)?),
+            None => builder,
+        };
+        let builder = match &self.options.proxy {
+            _ if loopback => builder.no_proxy(),
+            ProxyChoice::None => builder.no_proxy(),
+            ProxyChoice::System => builder,
+            ProxyChoice::Url(url) => builder.proxy(proxy(url)?),
+        };
+        builder.build().map_err(|e| unusable(&e))
     }
+}
+
+fn bundle(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
+    let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
+        Error::new(ErrorKind::Configuration, "a CA file cannot be read as PEM").with_source(e)
+    })?;
+    if bundle.is_empty() {
+        return Err(Error::new(ErrorKind::Configuration, "a CA file holds no PEM certificate"));
+    }
+    Ok(bundle)
+}
+
+/// No cause is kept: it is of the parser, and what it parses is a private key.
+fn identity(pem: &SecretSlice<u8>) -> Result<reqwest::Identity, Error> {
+    reqwest::Identity::from_pem(pem.expose_secret()).map_err(|_| {
+        let message = "the client identity is not a PEM certificate with its unencrypted private key";
+        Error::new(ErrorKind::Configuration, message)
+    })
+}
+
+/// The cause is not kept either: it may repeat the address, and with it a password.
+fn proxy(url: &SecretString) -> Result<reqwest::Proxy, Error> {
+    let wrong = || {
+        Error::new(ErrorKind::Configuration, "the proxy's address is not a URL that can be used").with_hint(
+            "write it as http://host:port, with user and password before the host if it wants them",
+        )
+    };
+    let parsed = Url::parse(url.expose_secret()).map_err(|_| wrong())?;
+    let fits = matches!(parsed.scheme(), "http" | "https") && parsed.has_host();
+    if fits { reqwest::Proxy::all(parsed).map_err(|_| wrong()) } else { Err(wrong()) }
+}
+
+fn unusable(error: &reqwest::Error) -> Error {
+    let message = if says(error, &["KeyMismatch", "InconsistentKeys", "keys may not be consistent"]) {
+        "the client key does not belong to the client certificate"
+    } else {
+        "the TLS settings cannot be used"
+    };
+    Error::new(ErrorKind::Configuration, message)
 }
 
 #[async_trait]
@@ -172,16 +272,13 @@ impl HttpTransport for ReqwestTransport {
         *head.headers_mut() = response.headers().clone();
         let body: BodyStream = response
             .bytes_stream()
-            .map_err(|e| TransportError {
-                kind: TransportErrorKind::Body,
-                source: Some(e.without_url().into()),
-            })
+            .map_err(|e| TransportError::caused(TransportErrorKind::Body, e.without_url()))
             .boxed();
         Ok(head.map(|()| body))
     }
 
     async fn resolve(&self, url: &Url) -> Resolution {
-        crate::reach::resolve(url).await
+        crate::reach::resolve(url, &self.options.proxy).await
     }
 }
 
@@ -198,17 +295,19 @@ fn sorted(error: reqwest::Error) -> TransportError {
     } else {
         TransportErrorKind::Interrupted
     };
-    TransportError { kind, source: Some(error.into()) }
+    TransportError::caused(kind, error)
 }
 
 fn speaks_of_tls(error: &dyn StdError) -> bool {
+    says(error, &["certificate", "handshake", "invalidcontenttype", "corrupt message", "fatal alert"])
+}
+
+/// Whether the error or one of its causes says one of these words, in any case.
+fn says(error: &dyn StdError, words: &[&str]) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let text = error.to_string();
-        if ["certificate", "handshake", "InvalidContentType", "corrupt message"]
-            .iter()
-            .any(|w| text.contains(w))
-        {
+        let text = error.to_string().to_ascii_lowercase();
+        if words.iter().any(|w| text.contains(&w.to_ascii_lowercase())) {
             return true;
         }
         next = error.source();

@@ -1,11 +1,13 @@
 //! Tenants from a TOML file or from the environment.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use edr_core::{Error, ErrorKind, Result, TenantId};
 use serde::Deserialize;
 
 use crate::SecretSource;
+use crate::network::{NetworkConfig, ProxySource, open_to_others};
 
 /// The configuration: tenants by name, safety rules, and what was odd about the file.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +15,8 @@ use crate::SecretSource;
 pub struct Config {
     /// The tenants, in the order of their names.
     pub tenants: Vec<TenantConfig>,
+    /// How tenants are reached, where a tenant does not say otherwise.
+    pub network: NetworkConfig,
     /// Rules for commands that change something.
     pub safety: SafetyConfig,
     /// What the user should know about the file, such as a secret that stands in it.
@@ -31,6 +35,8 @@ pub struct TenantConfig {
     pub tags: Vec<String>,
     /// The part of the vendor's rate budget that we may use, 0 to 1.
     pub rate_share: Option<f64>,
+    /// How it is reached, as far as that differs from the others.
+    pub network: NetworkConfig,
     /// What the vendor needs.
     pub vendor: VendorConfig,
 }
@@ -90,6 +96,16 @@ impl VendorConfig {
     #[must_use]
     pub fn shares_token(&self) -> bool {
         matches!(self, Self::Falcon { share_token: true, revoke: false, .. })
+    }
+
+    /// Everything that may come from elsewhere, by key.
+    pub(crate) fn credentials(&self) -> [(&'static str, &SecretSource); 2] {
+        match self {
+            Self::Cortex { api_key_id, api_key, .. } => [("api_key_id", api_key_id), ("api_key", api_key)],
+            Self::Falcon { client_id, client_secret, .. } => {
+                [("client_id", client_id), ("client_secret", client_secret)]
+            }
+        }
     }
 
     fn secrets(&self) -> [(&'static str, &SecretSource); 1] {
@@ -158,6 +174,8 @@ struct FileForm {
     #[serde(default)]
     tenants: toml::Table,
     #[serde(default)]
+    network: toml::Table,
+    #[serde(default)]
     safety: SafetyConfig,
 }
 
@@ -189,10 +207,14 @@ impl Config {
     /// As [`Self::load`].
     pub fn from_toml(text: &str) -> Result<Self> {
         let form: FileForm = toml::from_str(text).map_err(|e| wrong(toml_message(&e, text)))?;
-        let mut config = Self { safety: form.safety, ..Self::default() };
+        let network = network(&form.network).map_err(|e| wrong(format!("[network] {}", e.message())))?;
+        let mut config = Self { safety: form.safety, network, ..Self::default() };
+        config.warnings.extend(config.network.warnings());
         for (name, value) in &form.tenants {
             let tenant = tenant(name, value).map_err(|e| e.with_tenant_name(name))?;
             config.warn_of_plain(&tenant);
+            let warnings = tenant.network.warnings();
+            config.warnings.extend(warnings.into_iter().map(|w| format!("{name}: {w}")));
             config.tenants.push(tenant);
         }
         config.tenants.sort_by(|a, b| a.name.cmp(&b.name));
@@ -221,7 +243,7 @@ impl Config {
             let message = format!("{}: {}", path.display(), e.message());
             wrong(message).with_hint("docs/CONFIGURATION.md lists every key")
         })?;
-        config.warnings.extend(open_file_warning(path));
+        config.warnings.extend(open_to_others(path));
         config.path = Some(path.to_owned());
         Ok(config)
     }
@@ -324,15 +346,32 @@ impl<'a> Keys<'a> {
     }
 
     fn secret(&mut self, key: &'static str) -> Result<SecretSource> {
-        let value = self.get(key).ok_or_else(|| wrong(format!("{key} is missing")))?;
-        SecretSource::from_toml(key, value)
+        self.maybe_secret(key)?.ok_or_else(|| wrong(format!("{key} is missing")))
     }
 
-    fn finish(self) -> Result<()> {
+    fn maybe_secret(&mut self, key: &'static str) -> Result<Option<SecretSource>> {
+        self.get(key).map(|value| SecretSource::from_toml(key, value)).transpose()
+    }
+
+    fn path(&mut self, key: &'static str) -> Result<Option<PathBuf>> {
+        Ok(self.text(key)?.map(PathBuf::from))
+    }
+
+    /// At most one of two keys that say the same thing in different ways.
+    fn either(&mut self, one: &'static str, other: &'static str) -> Result<(Option<String>, Option<String>)> {
+        let (a, b) = (self.text(one)?, self.text(other)?);
+        if a.is_some() && b.is_some() {
+            return Err(wrong(format!(
+                "{one} and {other} exclude each other: give {one}, or {other} for a simulator or gateway"
+            )));
+        }
+        Ok((a, b))
+    }
+
+    fn finish(self, whose: &str) -> Result<()> {
         let stranger = self.table.keys().find(|k| !self.taken.contains(&k.as_str()));
         let known = || self.taken.join(", ");
-        stranger
-            .map_or(Ok(()), |k| Err(wrong(format!("unknown key '{k}'; this vendor's keys are {}", known()))))
+        stranger.map_or(Ok(()), |k| Err(wrong(format!("unknown key '{k}'; {whose} keys are {}", known()))))
     }
 }
 
@@ -350,14 +389,63 @@ fn tenant(name: &str, value: &toml::Value) -> Result<TenantConfig> {
         "cortex" => cortex(&mut keys)?,
         other => return Err(wrong(format!("vendor '{other}' is not known: \"falcon\" or \"cortex\""))),
     };
-    keys.finish()?;
-    Ok(TenantConfig { name: name.into(), tags, rate_share, vendor })
+    let network = own_network(keys.get("network"))?;
+    keys.finish("this vendor's")?;
+    Ok(TenantConfig { name: name.into(), tags, rate_share, network, vendor })
+}
+
+fn own_network(value: Option<&toml::Value>) -> Result<NetworkConfig> {
+    let Some(value) = value else { return Ok(NetworkConfig::default()) };
+    let table = value.as_table().ok_or_else(|| wrong("network must be a table"))?;
+    network(table).map_err(|e| wrong(format!("network: {}", e.message())))
+}
+
+fn network(table: &toml::Table) -> Result<NetworkConfig> {
+    let mut keys = Keys { table, taken: Vec::new() };
+    let network = NetworkConfig {
+        ca_file: keys.path("ca_file")?,
+        client_certificate: keys.path("client_certificate")?,
+        client_key: keys.path("client_key")?,
+        proxy: keys.maybe_secret("proxy")?.map(proxy),
+        proxy_password: keys.maybe_secret("proxy_password")?,
+        connect_timeout: keys
+            .text("connect_timeout")?
+            .map(|t| duration("connect_timeout", &t))
+            .transpose()?,
+    };
+    keys.finish("its")?;
+    Ok(network)
+}
+
+fn proxy(source: SecretSource) -> ProxySource {
+    use secrecy::ExposeSecret as _;
+    match &source {
+        SecretSource::Plain(word) if word.expose_secret() == "none" => ProxySource::None,
+        SecretSource::Plain(word) if word.expose_secret() == "system" => ProxySource::System,
+        _ => ProxySource::Url(source),
+    }
+}
+
+/// `500ms`, `10s`, `2m`.
+fn duration(key: &str, text: &str) -> Result<Duration> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number = digits.parse::<u64>().ok().filter(|n| *n > 0);
+    let millis = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    let span = number.zip(millis).and_then(|(n, unit)| n.checked_mul(unit));
+    span.map(Duration::from_millis)
+        .ok_or_else(|| wrong(format!("{key} must be a time such as \"500ms\", \"10s\" or \"2m\"")))
 }
 
 fn falcon(keys: &mut Keys<'_>) -> Result<VendorConfig> {
+    let (cloud, base_url) = keys.either("cloud", "base_url")?;
     Ok(VendorConfig::Falcon {
-        cloud: keys.text("cloud")?,
-        base_url: keys.text("base_url")?,
+        cloud,
+        base_url,
         client_id: keys.secret("client_id")?,
         client_secret: keys.secret("client_secret")?,
         member_cid: keys.text("member_cid")?,
@@ -367,8 +455,8 @@ fn falcon(keys: &mut Keys<'_>) -> Result<VendorConfig> {
 }
 
 fn cortex(keys: &mut Keys<'_>) -> Result<VendorConfig> {
-    let (fqdn, base_url) = (keys.text("fqdn")?, keys.text("base_url")?);
-    if fqdn.is_some() == base_url.is_some() {
+    let (fqdn, base_url) = keys.either("fqdn", "base_url")?;
+    if fqdn.is_none() && base_url.is_none() {
         return Err(wrong("give either fqdn or base_url"));
     }
     let generation = match keys.number("generation")? {
@@ -412,16 +500,18 @@ fn falcon_from_env(env: Env<'_>) -> Option<TenantConfig> {
     if env(id).is_none() && env(secret).is_none() {
         return None;
     }
+    let base_url = env("FALCON_BASE_URL");
     let vendor = VendorConfig::Falcon {
-        cloud: env("FALCON_CLOUD").or_else(|| env("FALCON_CLOUD_REGION")),
-        base_url: env("FALCON_BASE_URL"),
+        // A base URL is for a simulator or gateway: the more particular of the two.
+        cloud: env("FALCON_CLOUD").or_else(|| env("FALCON_CLOUD_REGION")).filter(|_| base_url.is_none()),
+        base_url,
         client_id: SecretSource::Env(id.into()),
         client_secret: SecretSource::Env(secret.into()),
         member_cid: env("FALCON_MEMBER_CID"),
         share_token: true,
         revoke: false,
     };
-    Some(TenantConfig { name: "falcon".into(), tags: Vec::new(), rate_share: None, vendor })
+    Some(from_vendor("falcon", vendor))
 }
 
 fn cortex_from_env(env: Env<'_>) -> Result<Option<TenantConfig>> {
@@ -448,7 +538,12 @@ fn cortex_from_env(env: Env<'_>) -> Result<Option<TenantConfig>> {
         generation: None,
         requests_per_second: None,
     };
-    Ok(Some(TenantConfig { name: "cortex".into(), tags: Vec::new(), rate_share: None, vendor }))
+    Ok(Some(from_vendor("cortex", vendor)))
+}
+
+fn from_vendor(name: &str, vendor: VendorConfig) -> TenantConfig {
+    let network = NetworkConfig::default();
+    TenantConfig { name: name.into(), tags: Vec::new(), rate_share: None, network, vendor }
 }
 
 fn default_path(env: Env<'_>) -> Option<PathBuf> {
@@ -456,19 +551,6 @@ fn default_path(env: Env<'_>) -> Option<PathBuf> {
     let config = env("XDG_CONFIG_HOME").and_then(absolute);
     let home = || env("HOME").and_then(absolute).map(|h| h.join(".config"));
     Some(config.or_else(home)?.join("edr/config.toml"))
-}
-
-#[cfg(unix)]
-fn open_file_warning(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0)
-        .then(|| format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display()))
-}
-
-#[cfg(not(unix))]
-fn open_file_warning(_: &Path) -> Option<String> {
-    None
 }
 
 #[cfg(test)]
@@ -537,6 +619,17 @@ mod tests {
                 "[tenants.a]\nvendor='cortex'\napi_key_id='1'\napi_key='canary'".into(),
                 "either fqdn or base_url",
             ),
+            (
+                "[tenants.a]\nvendor='cortex'\nfqdn='x'\nbase_url='y'".into(),
+                "[tenants.a] fqdn and base_url exclude each other",
+            ),
+            (falcon("cloud='us-1'\nbase_url='y'"), "[tenants.a] cloud and base_url exclude each other"),
+            (
+                falcon("[tenants.a.network]\nproxie='x'"),
+                "[tenants.a] network: unknown key 'proxie'; its keys are",
+            ),
+            ("[network]\nconnect_timeout='soon'".into(), "[network] connect_timeout must be a time"),
+            ("[network]\nproxy=7".into(), "[network] proxy must be"),
             ("[tenant.a]".into(), "unknown field `tenant`"),
             ("\n[tenants.a".into(), "line 2: "),
         ] {

@@ -12,14 +12,14 @@ use edr_core::{
     Alert, AlertQuery, Diagnosis, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery,
     Listing, Outcome, Probe, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
 };
-use edr_http::{HttpTransport, ReqwestTransport, RetryPolicy, TokenStore, TransportOptions};
+use edr_http::{RetryPolicy, TokenStore, TransportOptions};
 use futures_util::stream::{BoxStream, Stream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::registry::{self, Paces};
+use crate::registry;
 use crate::{Config, Selection};
 
 /// Looks a variable of the environment up.
@@ -31,7 +31,8 @@ pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Options {
     /// How many tenants are read at the same time.
     pub concurrency: usize,
-    /// Time for a whole listing; what has arrived by then is kept, and the rest is named as missing.
+    /// Time for a whole listing, and half as much before it for programs that print secrets; what has arrived by then is kept, and
+    /// the rest is named as missing.
     pub deadline: Option<Duration>,
     /// When single requests are tried again; each vendor's own choice when absent.
     pub policy: Option<RetryPolicy>,
@@ -39,7 +40,7 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The environment, for secrets that come from there.
     pub env: Lookup,
-    /// The connection settings.
+    /// The connection settings, where the configuration does not say otherwise.
     pub transport: TransportOptions,
     /// Where tokens are shared with other processes; nowhere when absent. [`crate::FileTokenStore`] is one.
     pub token_store: Option<Arc<dyn TokenStore>>,
@@ -132,8 +133,8 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// Connects the selected tenants. Nothing is sent; a tenant whose secret cannot be read is a
-    /// member that fails.
+    /// Connects the selected tenants. Nothing is sent; a tenant whose secret or certificate cannot be read
+    /// is a member that fails.
     ///
     /// Tenants that use one account of a vendor share its rate budget and take turns in it. Tenants
     /// that get their tokens at one host share the pace of asking for them.
@@ -142,15 +143,14 @@ impl Estate {
     /// [`ErrorKind::Configuration`] when the selection names an unknown tenant or selects nothing.
     pub fn connect(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
         let chosen = config.select(selection)?;
-        let transport: Arc<dyn HttpTransport> = Arc::new(ReqwestTransport::new(&options.transport)?);
-        let mut paces = Paces::default();
+        let mut connector = registry::Connector::new(options, &chosen);
         let members = chosen
             .into_iter()
             .map(|tenant| Member {
                 tenant: tenant.name.clone(),
                 vendor: tenant.vendor.word().into(),
                 tags: tenant.tags.clone(),
-                provider: registry::connect(tenant, options, &transport, &mut paces),
+                provider: connector.connect(tenant, &config.network),
             })
             .collect();
         Ok(Self { members, concurrency: options.concurrency, deadline: options.deadline })
@@ -235,9 +235,10 @@ impl Estate {
 
     /// Asks every tenant for something harmless; in the order of the members.
     pub async fn check(&self) -> Vec<(Member, Result<TenantCheck>)> {
+        let until = self.until();
         let checks = self.members.iter().map(|member| async move {
             let checked = match &member.provider {
-                Ok(provider) => self.timed(provider.as_ref(), provider.check()).await,
+                Ok(provider) => self.timed(until, provider.as_ref(), provider.check()).await,
                 Err(error) => Err(error.clone()),
             };
             (member.clone(), checked)
@@ -261,21 +262,24 @@ impl Estate {
     /// there. A tenant that could not be connected has that as its one probe, and one whose time runs
     /// out keeps what was found by then.
     pub fn diagnose(&self) -> BoxStream<'_, (Member, Diagnosis)> {
-        let looks =
-            self.members.iter().map(move |member| async move { (member.clone(), self.look(member).await) });
+        let until = self.until();
+        let looks = self
+            .members
+            .iter()
+            .map(move |member| async move { (member.clone(), self.look(member, until).await) });
         futures_util::stream::iter(looks).buffered(self.concurrency.max(1)).boxed()
     }
 
-    async fn look(&self, member: &Member) -> Diagnosis {
+    async fn look(&self, member: &Member, until: Option<Instant>) -> Diagnosis {
         let mut found = Diagnosis::new();
-        match (&member.provider, self.deadline) {
+        match (&member.provider, until.zip(self.deadline)) {
             (Err(error), _) => {
                 let hint = "mend this tenant's configuration: docs/CONFIGURATION.md has every key and every source of a secret";
                 found.add(Probe::failed("configuration", error.clone().with_hint(hint)));
             }
             (Ok(provider), None) => provider.diagnose_into(&mut found).await,
-            (Ok(provider), Some(deadline)) => {
-                if tokio::time::timeout(deadline, provider.diagnose_into(&mut found)).await.is_err() {
+            (Ok(provider), Some((until, deadline))) => {
+                if tokio::time::timeout_at(until, provider.diagnose_into(&mut found)).await.is_err() {
                     let hint = "what comes next did not answer in time: raise --timeout";
                     found.add(Probe::failed("time", out_of_time(deadline)).advising(hint));
                 }
@@ -285,21 +289,32 @@ impl Estate {
         found
     }
 
-    async fn timed<T>(&self, provider: &dyn EdrProvider, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(deadline) = self.deadline else { return work.await };
+    /// The end of the time for all members together: one that has to wait for its turn has no longer.
+    fn until(&self) -> Option<Instant> {
+        self.deadline.map(|d| Instant::now() + d)
+    }
+
+    async fn timed<T>(
+        &self,
+        until: Option<Instant>,
+        provider: &dyn EdrProvider,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let (Some(until), Some(deadline)) = (until, self.deadline) else { return work.await };
         let late = |_| out_of_time(deadline).with_tenant(provider.tenant(), provider.vendor());
-        tokio::time::timeout(deadline, work).await.map_err(late)?
+        tokio::time::timeout_at(until, work).await.map_err(late)?
     }
 
     async fn search<T, F>(&self, find: F) -> Found<T>
     where
         F: Fn(Arc<dyn EdrProvider>) -> futures_util::future::BoxFuture<'static, Result<Vec<T>>>,
     {
+        let until = self.until();
         let searches = self.members.iter().map(|member| {
             let search = member.provider.as_ref().map(|provider| (provider.clone(), find(provider.clone())));
             async move {
                 let found = match search {
-                    Ok((provider, search)) => self.timed(provider.as_ref(), search).await,
+                    Ok((provider, search)) => self.timed(until, provider.as_ref(), search).await,
                     Err(error) => Err(error.clone()),
                 };
                 (member, found)
@@ -330,7 +345,7 @@ impl Estate {
         // Few batches are under way, so that a slow reader slows the vendors down and not memory up.
         let (sender, receiver) = mpsc::channel(self.members.len().clamp(4, 32));
         let turns = Arc::new(Semaphore::new(self.concurrency.max(1)));
-        let deadline = self.deadline.map(|d| Instant::now() + d);
+        let deadline = self.until();
         let mut tasks = JoinSet::new();
         for member in &self.members {
             let (sender, turns, member) = (sender.clone(), turns.clone(), member.clone());

@@ -1,7 +1,13 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(any(feature = "falcon", feature = "cortex")),
+    expect(dead_code, reason = "without a vendor there is nothing to connect")
+)]
 
 mod config;
 mod estate;
+mod network;
+mod printed;
 mod registry;
 mod secret;
 
@@ -14,6 +20,7 @@ pub use edr_core::{
 
 pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
+pub use network::{NetworkConfig, ProxySource};
 pub use secret::SecretSource;
 
 pub use edr_http::{FileTokenStore, TokenStore};

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-#[cfg(any(feature = "falcon", feature = "cortex"))]
-use edr_core::ErrorKind;
-use edr_core::{EdrProvider, Error, Result};
+use edr_core::{EdrProvider, Error, ErrorKind, Result};
 use edr_http::{HttpTransport, Pacer};
+use tokio::time::Instant;
 
+use crate::SecretSource;
 use crate::estate::Options;
+use crate::network::{NetworkConfig, Transports};
+use crate::printed::Printed;
 use crate::{TenantConfig, VendorConfig};
 
 /// The paces that the tenants of one estate share.
@@ -26,30 +28,109 @@ impl Paces {
     }
 }
 
-/// Connects one tenant; nothing is sent yet.
-pub(crate) fn connect(
-    tenant: &TenantConfig,
-    options: &Options,
-    transport: &Arc<dyn HttpTransport>,
-    paces: &mut Paces,
-) -> Result<Arc<dyn EdrProvider>> {
-    let vendor = tenant.vendor.word().into();
-    let provider = match &tenant.vendor {
-        VendorConfig::Cortex { .. } => cortex(tenant, options, transport, paces),
-        VendorConfig::Falcon { .. } => falcon(tenant, options, transport, paces),
-    };
-    provider.map_err(|e| e.with_tenant(&tenant.name, &vendor).with_operation("connect"))
+/// What tenants are connected with.
+pub(crate) struct Connector<'a> {
+    options: &'a Options,
+    transports: Transports<'a>,
+    /// What programs have printed.
+    printed: Printed,
+    paces: Paces,
+    /// When the time for reading secrets is over.
+    until: Option<Instant>,
 }
 
-#[cfg(any(feature = "falcon", feature = "cortex"))]
+impl<'a> Connector<'a> {
+    /// With these options; their deadline begins now. Programs that print secrets are run, side by side
+    /// and for half of the time at most: one that hangs leaves the other tenants theirs.
+    pub(crate) fn new(options: &'a Options, tenants: &[&TenantConfig]) -> Self {
+        let until = options.deadline.map(|d| Instant::now() + d / 2);
+        Self {
+            options,
+            transports: Transports::new(options, until),
+            printed: Printed::run(tenants.iter().flat_map(|t| t.vendor.credentials()), until),
+            paces: Paces::default(),
+            until,
+        }
+    }
+
+    /// Connects one tenant; nothing is sent yet.
+    pub(crate) fn connect(
+        &mut self,
+        tenant: &TenantConfig,
+        network: &NetworkConfig,
+    ) -> Result<Arc<dyn EdrProvider>> {
+        let network = tenant.network.over(network);
+        let provider = check(tenant).and_then(|()| self.transports.of(&network)).and_then(|transport| {
+            match &tenant.vendor {
+                VendorConfig::Cortex { .. } => self.cortex(tenant, &transport),
+                VendorConfig::Falcon { .. } => self.falcon(tenant, &transport),
+            }
+        });
+        provider
+            .map_err(|e| e.with_tenant(&tenant.name, &tenant.vendor.word().into()).with_operation("connect"))
+    }
+
+    fn secret(&self, source: &SecretSource, key: &str) -> Result<secrecy::SecretString> {
+        let printed = self.printed.of(key, source);
+        printed.unwrap_or_else(|| source.read_until(key, self.options.env.as_ref(), self.until))
+    }
+}
+
+impl TenantConfig {
+    /// Checks what can be checked without secrets and without sending anything: the address and the
+    /// kind of the key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] with the key and what would be right: what connecting would say.
+    pub fn check(&self) -> Result<()> {
+        check(self).map_err(|e| e.with_tenant(&self.name, &self.vendor.word().into()))
+    }
+}
+
+fn check(tenant: &TenantConfig) -> Result<()> {
+    let base = match &tenant.vendor {
+        VendorConfig::Cortex { fqdn, base_url, key_type, .. } => {
+            check_cortex(fqdn.as_deref(), key_type.as_deref())?;
+            base_url
+        }
+        VendorConfig::Falcon { cloud, base_url, .. } => {
+            check_falcon(cloud.as_deref())?;
+            base_url
+        }
+    };
+    base.as_deref().map_or(Ok(()), |base| edr_http::check_base(&url("base_url", base)?))
+}
+
+#[cfg(feature = "cortex")]
+fn check_cortex(fqdn: Option<&str>, key_type: Option<&str>) -> Result<()> {
+    fqdn.map(parsed::<cortex_xdr::Fqdn>).transpose()?;
+    key_type.map(parsed::<cortex_xdr::KeyType>).transpose().map(drop)
+}
+
+#[cfg(not(feature = "cortex"))]
+fn check_cortex(_: Option<&str>, _: Option<&str>) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "falcon")]
+fn check_falcon(cloud: Option<&str>) -> Result<()> {
+    cloud.map(str::parse::<falcon::Cloud>).transpose().map(drop)
+}
+
+#[cfg(not(feature = "falcon"))]
+fn check_falcon(_: Option<&str>) -> Result<()> {
+    Ok(())
+}
+
+/// The text is not repeated: it may hold a password.
 fn url(key: &str, text: &str) -> Result<url::Url> {
     url::Url::parse(text).map_err(|e| {
-        let message = format!("{key} '{text}' is not a URL: {e}");
+        let message = format!("{key} is not a URL: {e}");
         Error::new(ErrorKind::Configuration, message).with_hint("write it as https://host, with the scheme")
     })
 }
 
-#[cfg(any(feature = "falcon", feature = "cortex"))]
+#[cfg(feature = "cortex")]
 fn parsed<T>(text: &str) -> Result<T>
 where
     T: std::str::FromStr,
@@ -58,128 +139,120 @@ where
     text.parse().map_err(|e: T::Err| Error::new(ErrorKind::Configuration, e.to_string()))
 }
 
-#[cfg(feature = "falcon")]
-fn falcon(
-    tenant: &TenantConfig,
-    options: &Options,
-    transport: &Arc<dyn HttpTransport>,
-    paces: &mut Paces,
-) -> Result<Arc<dyn EdrProvider>> {
-    use secrecy::ExposeSecret as _;
+impl Connector<'_> {
+    #[cfg(feature = "falcon")]
+    fn falcon(
+        &mut self,
+        tenant: &TenantConfig,
+        transport: &Arc<dyn HttpTransport>,
+    ) -> Result<Arc<dyn EdrProvider>> {
+        let options = self.options;
+        use secrecy::ExposeSecret as _;
 
-    let VendorConfig::Falcon { cloud, base_url, client_id, client_secret, member_cid, revoke, .. } =
-        &tenant.vendor
-    else {
-        return Err(Error::new(ErrorKind::Configuration, "not a Falcon tenant"));
-    };
-    let id = client_id.read("client_id", options.env.as_ref())?;
-    let secret = client_secret.read("client_secret", options.env.as_ref())?;
-    let mut builder = falcon::Falcon::builder(tenant.name.as_str(), id.expose_secret(), secret)
-        .transport(transport.clone())
-        .clock(options.clock.clone())
-        .revoke(*revoke);
-    if let Some(policy) = &options.policy {
-        builder = builder.policy(policy.clone());
+        let VendorConfig::Falcon { cloud, base_url, client_id, client_secret, member_cid, revoke, .. } =
+            &tenant.vendor
+        else {
+            return Err(Error::new(ErrorKind::Configuration, "not a Falcon tenant"));
+        };
+        let id = self.secret(client_id, "client_id")?;
+        let secret = self.secret(client_secret, "client_secret")?;
+        let mut builder = falcon::Falcon::builder(tenant.name.as_str(), id.expose_secret(), secret)
+            .transport(transport.clone())
+            .clock(options.clock.clone())
+            .revoke(*revoke);
+        if let Some(policy) = &options.policy {
+            builder = builder.policy(policy.clone());
+        }
+        let cloud = cloud.as_deref().map(str::parse::<falcon::Cloud>).transpose()?.unwrap_or_default();
+        builder = builder.cloud(cloud);
+        let mut place = format!("https://{}/", cloud.api_host());
+        if let Some(base) = base_url {
+            let base = url("base_url", base)?;
+            place = base.to_string();
+            builder = builder.base_url(base);
+        }
+        let member = member_cid.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let account = self.paces.account(&["falcon", &place, id.expose_secret().trim(), &member]);
+        let mints = self.paces.mints.entry(place).or_insert_with(falcon::Falcon::mint_pacer).clone();
+        builder = builder.pacer(account).mint_pacer(mints);
+        if let Some(store) = options.token_store.as_ref().filter(|_| tenant.vendor.shares_token()) {
+            builder = builder.token_store(store.clone());
+        }
+        if let Some(cid) = member_cid {
+            builder = builder.member_cid(cid);
+        }
+        if let Some(share) = tenant.rate_share {
+            builder = builder.rate_share(share);
+        }
+        Ok(Arc::new(builder.build()?))
     }
-    let cloud = cloud.as_deref().map(parsed::<falcon::Cloud>).transpose()?.unwrap_or_default();
-    builder = builder.cloud(cloud);
-    let mut place = format!("https://{}/", cloud.api_host());
-    if let Some(base) = base_url {
-        let base = url("base_url", base)?;
-        place = base.to_string();
-        builder = builder.base_url(base);
-    }
-    let member = member_cid.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let account = paces.account(&["falcon", &place, id.expose_secret().trim(), &member]);
-    let mints = paces.mints.entry(place).or_insert_with(falcon::Falcon::mint_pacer).clone();
-    builder = builder.pacer(account).mint_pacer(mints);
-    if let Some(store) = options.token_store.as_ref().filter(|_| tenant.vendor.shares_token()) {
-        builder = builder.token_store(store.clone());
-    }
-    if let Some(cid) = member_cid {
-        builder = builder.member_cid(cid);
-    }
-    if let Some(share) = tenant.rate_share {
-        builder = builder.rate_share(share);
-    }
-    Ok(Arc::new(builder.build()?))
-}
 
-#[cfg(feature = "cortex")]
-fn cortex(
-    tenant: &TenantConfig,
-    options: &Options,
-    transport: &Arc<dyn HttpTransport>,
-    paces: &mut Paces,
-) -> Result<Arc<dyn EdrProvider>> {
-    use secrecy::ExposeSecret as _;
+    #[cfg(feature = "cortex")]
+    fn cortex(
+        &mut self,
+        tenant: &TenantConfig,
+        transport: &Arc<dyn HttpTransport>,
+    ) -> Result<Arc<dyn EdrProvider>> {
+        let options = self.options;
+        use secrecy::ExposeSecret as _;
 
-    let VendorConfig::Cortex {
-        fqdn,
-        base_url,
-        api_key_id,
-        api_key,
-        key_type,
-        generation,
-        requests_per_second,
-    } = &tenant.vendor
-    else {
-        return Err(Error::new(ErrorKind::Configuration, "not a Cortex tenant"));
-    };
-    let id = api_key_id.read("api_key_id", options.env.as_ref())?;
-    let key = api_key.read("api_key", options.env.as_ref())?;
-    let mut builder = cortex_xdr::CortexXdr::builder(tenant.name.as_str(), id.expose_secret(), key)
-        .transport(transport.clone())
-        .clock(options.clock.clone());
-    if let Some(policy) = &options.policy {
-        builder = builder.policy(policy.clone());
+        let VendorConfig::Cortex {
+            fqdn,
+            base_url,
+            api_key_id,
+            api_key,
+            key_type,
+            generation,
+            requests_per_second,
+        } = &tenant.vendor
+        else {
+            return Err(Error::new(ErrorKind::Configuration, "not a Cortex tenant"));
+        };
+        let id = self.secret(api_key_id, "api_key_id")?;
+        let key = self.secret(api_key, "api_key")?;
+        let mut builder = cortex_xdr::CortexXdr::builder(tenant.name.as_str(), id.expose_secret(), key)
+            .transport(transport.clone())
+            .clock(options.clock.clone());
+        if let Some(policy) = &options.policy {
+            builder = builder.policy(policy.clone());
+        }
+        if let Some(fqdn) = fqdn {
+            let fqdn = parsed::<cortex_xdr::Fqdn>(fqdn)?;
+            // The vendor counts by tenant, whatever the key.
+            builder = builder.pacer(self.paces.account(&["cortex", fqdn.as_str()])).fqdn(fqdn);
+        }
+        if let Some(base) = base_url {
+            let base = url("base_url", base)?;
+            builder = builder.pacer(self.paces.account(&["cortex", base.as_str()])).base_url(base);
+        }
+        if let Some(kind) = key_type {
+            builder = builder.key_type(parsed::<cortex_xdr::KeyType>(kind)?);
+        }
+        match generation {
+            Some(3) => builder = builder.generation(cortex_xdr::Generation::Xdr3),
+            Some(_) => builder = builder.generation(cortex_xdr::Generation::Xdr5),
+            None => {}
+        }
+        if let Some(rate) = requests_per_second {
+            builder = builder.requests_per_second(*rate);
+        }
+        if let Some(share) = tenant.rate_share {
+            builder = builder.rate_share(share);
+        }
+        Ok(Arc::new(builder.build()?))
     }
-    if let Some(fqdn) = fqdn {
-        let fqdn = parsed::<cortex_xdr::Fqdn>(fqdn)?;
-        // The vendor counts by tenant, whatever the key.
-        builder = builder.pacer(paces.account(&["cortex", fqdn.as_str()])).fqdn(fqdn);
-    }
-    if let Some(base) = base_url {
-        let base = url("base_url", base)?;
-        builder = builder.pacer(paces.account(&["cortex", base.as_str()])).base_url(base);
-    }
-    if let Some(kind) = key_type {
-        builder = builder.key_type(parsed::<cortex_xdr::KeyType>(kind)?);
-    }
-    match generation {
-        Some(3) => builder = builder.generation(cortex_xdr::Generation::Xdr3),
-        Some(_) => builder = builder.generation(cortex_xdr::Generation::Xdr5),
-        None => {}
-    }
-    if let Some(rate) = requests_per_second {
-        builder = builder.requests_per_second(*rate);
-    }
-    if let Some(share) = tenant.rate_share {
-        builder = builder.rate_share(share);
-    }
-    Ok(Arc::new(builder.build()?))
-}
 
-#[cfg(not(feature = "falcon"))]
-fn falcon(
-    _: &TenantConfig,
-    _: &Options,
-    _: &Arc<dyn HttpTransport>,
-    _: &mut Paces,
-) -> Result<Arc<dyn EdrProvider>> {
-    Err(Error::unsupported("this program was built without Falcon")
-        .with_hint("build it with the feature `falcon`"))
-}
+    #[cfg(not(feature = "falcon"))]
+    fn falcon(&mut self, _: &TenantConfig, _: &Arc<dyn HttpTransport>) -> Result<Arc<dyn EdrProvider>> {
+        Err(Error::unsupported("this program was built without Falcon")
+            .with_hint("build it with the feature `falcon`"))
+    }
 
-#[cfg(not(feature = "cortex"))]
-fn cortex(
-    _: &TenantConfig,
-    _: &Options,
-    _: &Arc<dyn HttpTransport>,
-    _: &mut Paces,
-) -> Result<Arc<dyn EdrProvider>> {
-    Err(Error::unsupported("this program was built without Cortex XDR")
-        .with_hint("build it with the feature `cortex`"))
+    #[cfg(not(feature = "cortex"))]
+    fn cortex(&mut self, _: &TenantConfig, _: &Arc<dyn HttpTransport>) -> Result<Arc<dyn EdrProvider>> {
+        Err(Error::unsupported("this program was built without Cortex XDR")
+            .with_hint("build it with the feature `cortex`"))
+    }
 }
 
 #[cfg(all(test, feature = "falcon", feature = "cortex"))]
@@ -192,13 +265,13 @@ mod tests {
         let table = |(n, t): (usize, &&str)| format!("[tenants.t{n}]\n{t}\n");
         let text: String = tenants.iter().enumerate().map(table).collect();
         let config = Config::from_toml(&text).unwrap();
-        let transport: Arc<dyn HttpTransport> =
-            Arc::new(edr_http::ReqwestTransport::new(&edr_http::TransportOptions::default()).unwrap());
-        let mut paces = Paces::default();
-        for tenant in &config.tenants {
-            connect(tenant, &Options::default(), &transport, &mut paces).unwrap();
+        let chosen: Vec<&TenantConfig> = config.tenants.iter().collect();
+        let options = Options::default();
+        let mut connector = Connector::new(&options, &chosen);
+        for tenant in chosen {
+            connector.connect(tenant, &config.network).unwrap();
         }
-        (paces.accounts.len(), paces.mints.len())
+        (connector.paces.accounts.len(), connector.paces.mints.len())
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub(crate) struct Globals {
     /// Say on standard error what is done; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
+    /// Print every request and answer on standard error, without secrets [env: EDR_DEBUG]
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
     /// Time for the whole command, such as 30s or 5m; what came by then is kept
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,

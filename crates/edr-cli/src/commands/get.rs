@@ -122,7 +122,7 @@ impl<T: Findable> Hunt<T> {
             self.items.push(item);
         }
         self.tally.shown = self.items.len() as u64;
-        self.tally.missing = self.missing.len();
+        self.tally.missing.clone_from(&self.missing);
     }
 }
 

@@ -10,16 +10,26 @@ mod man;
 mod sim;
 mod tenants;
 
+use std::time::Duration;
+
 use crate::args::{Cli, Command, Globals};
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::report::Report;
 
 /// Runs the command.
 pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { globals, command } = cli;
-    let context = |globals| Context::new(globals, Interrupt::listen());
+    let context = |globals: Globals| {
+        let interrupt = Interrupt::listen();
+        if let Some(timeout) = globals.timeout {
+            let json = globals.format(false).is_json();
+            interrupt.expire(timeout, move || Report::new(json, false).failure(&expired(timeout)));
+        }
+        Context::new(globals, interrupt)
+    };
     match command {
         Command::Doctor => doctor::run(context(globals)).await,
         Command::Hosts(command) => hosts::run(context(globals), command).await,
@@ -27,6 +37,12 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
+}
+
+fn expired(timeout: Duration) -> Failure {
+    let message = format!("the {timeout:.0?} for the whole command ran out; the output ends where it was");
+    let error = edr::Error::new(edr::ErrorKind::Timeout, message);
+    Failure::Estate(error.with_hint("raise --timeout; or see what holds standard input or output"))
 }
 
 /// Commands that read no tenant.

@@ -53,6 +53,8 @@ pub(crate) trait Kind: Card + Listing {
     const NAME: &'static str;
     const ID: &'static str;
     const ADDRESS: &'static str;
+    /// A name names the thing itself.
+    const IS_HOST: bool;
     /// Of several tenants, the first items by [`Record::sort_key`] are wanted; else a fair share of each.
     const BY_KEY: bool;
     /// The fields that sorting and `--host` look at.
@@ -73,6 +75,7 @@ impl Kind for Host {
     const NAME: &'static str = "hostname";
     const ID: &'static str = "uid";
     const ADDRESS: &'static str = "ip";
+    const IS_HOST: bool = true;
     const BY_KEY: bool = false;
     const KEYS: &'static [&'static str] = &["uid", "hostname", "ip"];
 
@@ -99,6 +102,7 @@ impl Kind for Alert {
     const NAME: &'static str = "device.hostname";
     const ID: &'static str = "device.uid";
     const ADDRESS: &'static str = "device.ip";
+    const IS_HOST: bool = false;
     const BY_KEY: bool = true;
     const KEYS: &'static [&'static str] =
         &["uid", "created_time", "time", "device.hostname", "device.uid", "device.ip"];
@@ -142,12 +146,15 @@ struct Through<'a, T> {
     sink: &'a mut dyn Sink<T>,
     left: Option<u64>,
     shown: u64,
+    /// Something came that is not shown.
+    beyond: bool,
 }
 
 impl<T> Taker<T> for Through<'_, T> {
     fn take(&mut self, items: Vec<T>) -> io::Result<u64> {
         for item in &items {
-            if self.is_full() {
+            if self.left == Some(0) {
+                self.beyond = true;
                 break;
             }
             self.sink.item(item)?;
@@ -161,8 +168,9 @@ impl<T> Taker<T> for Through<'_, T> {
         self.sink.pause()
     }
 
+    /// It reads on until something comes that is not shown, or the end: then it is known which.
     fn is_full(&self) -> bool {
-        self.left == Some(0)
+        self.beyond
     }
 }
 
@@ -293,10 +301,10 @@ async fn through<T: Kind>(
     limit: Option<u64>,
     sink: &mut dyn Sink<T>,
 ) -> Result<(), Failure> {
-    let mut taker = Through { sink, left: limit, shown: 0 };
+    let mut taker = Through { sink, left: limit, shown: 0, beyond: false };
     reader.read(T::open(estate, query), &mut taker).await?;
     reader.tally.shown = taker.shown;
-    reader.tally.more = limit.is_some() && !reader.tally.all_ended() && !reader.tally.interrupted;
+    reader.tally.more = taker.beyond;
     Ok(())
 }
 
@@ -310,16 +318,16 @@ async fn gathered<T: Kind>(
     sink: &mut dyn Sink<T>,
 ) -> Result<(), Failure> {
     if query.filters.is_empty() {
-        query.page_size = u32::try_from(limit).ok();
+        // One more than is shown says whether there are more.
+        query.page_size = u32::try_from(limit + 1).ok();
     }
     let tenants = estate.members().iter().filter(|m| m.provider.is_ok()).map(|m| m.tenant.clone());
-    let mut gather = Gather::<T>::new(limit, if exact { 0 } else { COUNT_AHEAD }, tenants);
+    let ahead = if exact { 0 } else { COUNT_AHEAD };
+    let mut gather = Gather::<T>::new(limit, ahead.max(limit + 1), tenants);
     reader.read(T::open(estate, query), &mut gather).await?;
     let chosen = gather.choose();
     show(reader, &chosen, sink)?;
-    let all_seen = reader.tally.items() <= reader.tally.shown;
-    let all_read = all_seen && reader.tally.all_ended();
-    reader.tally.more = !all_read && !reader.tally.interrupted && reader.tally.shown >= limit;
+    reader.tally.more = reader.tally.items() > reader.tally.shown;
     Ok(())
 }
 
@@ -353,8 +361,7 @@ fn note_cut(reader: &Reader<'_>) {
     let all = if reader.context.terminal { " (--all shows all)" } else { "" };
     let message = match tally.total() {
         Some(total) => format!("showing {shown} of {}{all}", grouped(total)),
-        None if read > tally.shown => format!("showing {shown} of more than {}{all}", grouped(read)),
-        None => format!("showing {shown}; there may be more{all}"),
+        None => format!("showing {shown} of more than {}{all}", grouped(read)),
     };
     reader.context.report.note("cut", &message);
 }

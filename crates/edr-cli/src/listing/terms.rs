@@ -84,7 +84,9 @@ pub(super) async fn find<T: Kind>(
     let names: Vec<&str> = missing.iter().map(String::as_str).filter(|t| !is_address(t)).collect();
     let filters = filters_like::<T>(reader.context, &names)?;
     hunt.passes(reader, estate, &wants.query, filters).await?;
-    tell_missing(reader, &hunt);
+    if !reader.tally.interrupted {
+        tell_missing(reader, &hunt, wants);
+    }
     Ok(hunt.found)
 }
 
@@ -97,8 +99,16 @@ fn filters<T: Kind>(context: &Context, field: &str, op: Op, terms: &[&str]) -> R
     Ok(terms.chunks(CHUNK).map(filter).collect::<Result<Vec<_>, _>>()?)
 }
 
-fn tell_missing<T: Kind>(reader: &Reader<'_>, hunt: &Hunt<T>) {
+/// A host that is asked for and not there is not found. Where other filters narrow the listing, or where
+/// something else is listed than hosts, a name without a match proves nothing about the host.
+fn tell_missing<T: Kind>(reader: &mut Reader<'_>, hunt: &Hunt<T>, wants: &Wants) {
     let missing: Vec<&str> = hunt.missing().collect();
+    let names = missing.iter().map(|m| (*m).to_owned()).collect();
+    if T::IS_HOST && wants.query.filters.is_empty() {
+        reader.tally.missing = names;
+    } else {
+        reader.tally.unmatched = names;
+    }
     let (_, several) = T::NOUNS;
     for term in missing.iter().take(TOLD) {
         reader.context.report.warn("no_match", None, &format!("no {several} match '{term}'"));

@@ -105,8 +105,11 @@ fn widest<K>(heads: &[Cell], rows: &[(K, Vec<Cell>)], index: usize) -> usize {
     cells.max().unwrap_or(0).max(text::width(&heads[index].text))
 }
 
+/// Not even the narrowest terminal makes a column narrower.
+const FLOOR: usize = 6;
+
 /// Leaves columns out, those without a value first, until the least widths fit; then narrows the
-/// widest.
+/// widest. Where those that stay need more than there is, they become narrower than their least.
 fn arrange(fits: &[Fit], widths: &[usize], full: &[bool], room: usize) -> Vec<(usize, usize)> {
     let mut kept: Vec<usize> = (0..widths.len()).filter(|i| full[*i] || fits[*i].leaves == 0).collect();
     let least = |i: &usize| widths[*i].min(fits[*i].least);
@@ -118,13 +121,18 @@ fn arrange(fits: &[Fit], widths: &[usize], full: &[bool], room: usize) -> Vec<(u
         kept.retain(|i| *i != gone);
     }
     let mut layout: Vec<(usize, usize)> = kept.iter().map(|i| (*i, widths[*i])).collect();
+    narrow(&mut layout, room, least);
+    narrow(&mut layout, room, |_| FLOOR);
+    layout
+}
+
+fn narrow(layout: &mut [(usize, usize)], room: usize, least: impl Fn(&usize) -> usize) {
     while total(layout.iter().map(|(_, w)| *w)) > room {
         let Some(wide) = layout.iter_mut().filter(|(i, w)| *w > least(i)).max_by_key(|(_, w)| *w) else {
-            break;
+            return;
         };
         wide.1 -= 1;
     }
-    layout
 }
 
 fn total(widths: impl ExactSizeIterator<Item = usize>) -> usize {

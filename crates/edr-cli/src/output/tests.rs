@@ -62,8 +62,30 @@ fn tables_fit_100_columns() {
 fn narrow_and_wide_terminals_are_fitted() {
     for width in [60, 80, 140, 200] {
         let text = print(&View { width, ..view(Format::Table) }, &bare_hosts());
-        assert!(width < 80 || text.lines().all(|l| super::text::width(l) <= width), "{width}\n{text}");
+        assert!(text.lines().all(|l| super::text::width(l) <= width), "{width}\n{text}");
         assert_eq!(text.contains("0f3a5c7e9b1d4f6a8c0e2b4d6f8a1c3e"), width >= 140, "{width}\n{text}");
+    }
+}
+
+#[test]
+fn the_least_important_columns_leave_first() {
+    let heads = |width| {
+        let view = View { width, ..view(Format::Table) };
+        let (hosts, alerts) = (print(&view, &bare_hosts()), print(&view, &self::alerts()));
+        assert!(alerts.lines().all(|l| super::text::width(l) <= width), "{width}\n{alerts}");
+        [hosts, alerts].map(|text| {
+            text.lines()
+                .next()
+                .unwrap()
+                .split("  ")
+                .map(str::trim)
+                .filter(|w| !w.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+    };
+    for width in [60, 80, 100, 120] {
+        insta::assert_snapshot!(format!("heads-{width}"), heads(width).join("\n"));
     }
 }
 

@@ -158,7 +158,74 @@ fn what_is_not_there_is_5_and_what_is_half_there_is_3() {
     assert_eq!(serde_json::from_str::<Vec<Value>>(&half.out).unwrap().len(), 1);
     assert!(half.objects().iter().any(|o| o["code"] == "not_found"), "{}", half.err);
     edr(&["alerts", "get", "nothing", "--demo", "-o", "json"]).ends(5).objects();
-    assert_eq!(edr(&["hosts", "list", "--host", "nobody", "--demo", "-o", "json"]).ends(0).out, "[]\n");
+}
+
+#[test]
+fn a_name_that_nothing_answers_to_is_in_the_outcome() {
+    let none = edr(&["hosts", "list", "--host", "nobody", "--demo", "-o", "json"]).ends(5);
+    assert_eq!(none.out, "[]\n");
+    let outcome = none.objects().pop().unwrap();
+    assert_eq!((&outcome["not_found"], &outcome["missing"][0]), (&1.into(), &"nobody".into()));
+    let name = edr(&["hosts", "list", "--demo", "--columns", "uid", "--limit", "1"]).ends(0);
+    let uid = name.out.lines().last().unwrap().to_owned();
+    let some = edr(&["hosts", "list", "--host", &uid, "--host", "nobody", "--demo", "-q"]).ends(3);
+    assert!(some.last().starts_with("partial: 1 host not found: 'nobody'; "), "{}", some.err);
+    // Neither proves that there is no such host.
+    for words in
+        [["hosts", "list", "--status", "lost", "--host"], ["alerts", "list", "--status", "new", "--host"]]
+    {
+        let run = edr(&[&words[..], &["nobody", "--demo", "-q"]].concat()).ends(0);
+        assert!(run.last().ends_with("; nothing for 'nobody'"), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_limit_that_is_the_count_leaves_nothing_open() {
+    for noun in ["hosts", "alerts"] {
+        let all = edr(&[noun, "list", "--demo", "-o", "jsonl"]).ends(0).records().len();
+        let outcome = |limit: usize| {
+            let run = edr(&[noun, "list", "--demo", "-o", "jsonl", "--limit", &limit.to_string()]).ends(0);
+            let objects = run.objects();
+            let cut = objects
+                .iter()
+                .find(|o| o["code"] == "cut")
+                .map(|o| o["message"].as_str().unwrap().to_owned());
+            let last = objects.last().unwrap();
+            (run.records().len(), last["more"].as_bool().unwrap(), last["total"].as_u64(), cut)
+        };
+        assert_eq!(outcome(all), (all, false, Some(all as u64), None), "{noun}");
+        let (shown, more, _, cut) = outcome(all - 1);
+        assert_eq!((shown, more), (all - 1, true), "{noun}");
+        assert!(cut.unwrap().starts_with(&format!("showing {} of ", all - 1)), "{noun}");
+    }
+}
+
+#[test]
+fn a_table_fits_a_narrow_terminal() {
+    for (noun, width) in [("hosts", 60), ("hosts", 80), ("alerts", 60), ("alerts", 80)] {
+        let mut table = command(&[noun, "list", "--demo", "-o", "table"]);
+        let table = run(table.env("COLUMNS", width.to_string())).ends(0);
+        assert!(table.out.lines().all(|l| l.chars().count() <= width), "{noun} {width}\n{}", table.out);
+    }
+}
+
+#[test]
+fn the_wire_log_names_every_request_and_no_secret() {
+    let run = edr(&["hosts", "list", "--demo", "--debug", "--limit", "3"]).ends(0);
+    let sent = run.err.lines().filter(|l| l.starts_with("debug: > ")).count();
+    let answered = run.err.lines().filter(|l| l.starts_with("debug: < ")).count();
+    assert!(answered >= 4 && sent >= answered, "{}", run.err);
+    for says in ["falcon-1 falcon", "cortex-1 cortex", "http://127.0.0.1:", "authorization", "[redacted]"] {
+        assert!(run.err.contains(says), "{says}: {}", run.err);
+    }
+    let mut asked = command(&["hosts", "list", "--demo", "-o", "jsonl", "--limit", "3"]);
+    let objects = crate::support::run(asked.env("EDR_DEBUG", "1")).ends(0).objects();
+    let debug: Vec<&Value> = objects.iter().filter(|o| o["type"] == "debug").collect();
+    assert!(debug.len() >= 8, "{objects:?}");
+    assert!(debug.iter().all(|o| o["tenant"].is_string() && o["operation"].is_string()), "{debug:?}");
+    let quiet =
+        crate::support::run(command(&["hosts", "list", "--demo", "-q"]).env("EDR_DEBUG", "0")).ends(0);
+    assert_eq!(quiet.err.lines().count(), 1, "{}", quiet.err);
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn an_address_that_nobody_answers_or_knows_is_1() {
     assert_eq!(probe(&run, "dead", "token")["value"], "there is no connection");
     assert!(hint(&run, "lost", "address").contains("typing error"), "{}", run.out);
     assert!(probe(&run, "mute", "configuration")["error"].as_str().unwrap().contains("NOT_SET"));
-    assert!(hint(&run, "mute", "configuration").contains("docs/CONFIGURATION.md"), "{}", run.out);
+    assert!(hint(&run, "mute", "configuration").contains("set and export NOT_SET"), "{}", run.out);
     let page = self::run(command(&["doctor", "-o", "table", "-t", "dead", "--config"]).arg(&path)).ends(1);
     assert!(page.out.contains("- skipped        clock, token, region, alerts, hosts, rate:"), "{}", page.out);
     assert!(!page.err.contains("error:"), "the page has it already: {}", page.err);

@@ -1,5 +1,7 @@
 //! What goes wrong, and what is said about it.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::support::{Sim, command, identities, run};
@@ -8,6 +10,35 @@ use crate::support::{Sim, command, identities, run};
 fn wrong(text: &str, keys: &[&str]) -> String {
     keys.iter()
         .fold(text.to_owned(), |text, key| text.replace(&format!("\n{key} = \""), &format!("\n{key} = \"x")))
+}
+
+#[test]
+fn the_timeout_is_for_everything() {
+    let sim = Sim::serve(&["--falcon-hosts", "5", "--cortex-hosts", "5"], "[]");
+    let hanging = sim.changed(|text| {
+        let line = text.lines().find(|l| l.starts_with("client_secret")).unwrap();
+        text.replace(line, "client_secret = { command = ['sleep', '600'] }")
+    });
+    let started = tokio::time::Instant::now();
+    let mut list = command(&["hosts", "list", "--timeout", "2s", "-o", "json", "--config"]);
+    let stuck = run(list.arg(&hanging)).ends(3);
+    assert!(started.elapsed().as_secs() < 6, "{:?}", started.elapsed());
+    let objects = stuck.objects();
+    let records: Vec<Value> = serde_json::from_str(&stuck.out).unwrap();
+    assert_eq!(records.len(), 5, "the other tenant has its time: {}", stuck.err);
+    let error = objects.iter().find(|o| o["tenant"] == "falcon-1" && o["type"] == "error").unwrap();
+    assert_eq!(error["code"], "timeout", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("client_secret: sleep gave no answer"), "{error}");
+    // A standard input that never ends, which nothing else watches.
+    let mut waiting = sim.command(&["hosts", "list", "--from", "-", "--timeout", "1s"]);
+    let mut child =
+        waiting.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let input = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(input);
+    assert_eq!(output.status.code(), Some(3));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("the 1s for the whole command ran out"), "{err}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod demo;
 mod doctor;
 mod faults;
+mod network;
 mod pipes;
 mod serve;
 mod support;

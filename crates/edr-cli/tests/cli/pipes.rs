@@ -1,7 +1,9 @@
 //! Readers that go away, and users who have had enough.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -57,6 +59,56 @@ fn an_interrupted_listing_is_130_and_whole() {
         assert_eq!(outcome["interrupted"], true, "{err}");
         assert!(outcome["message"].as_str().unwrap().contains("interrupted after"), "{err}");
     }
+}
+
+/// How many requests the simulator has seen.
+fn seen(sim: &Sim) -> u64 {
+    let control = sim.ready["control"].as_str().unwrap().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(control).unwrap();
+    stream.write_all(b"GET /sim/requests HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let report: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {text}"));
+    report["total"].as_u64().unwrap()
+}
+
+#[test]
+fn after_an_interruption_the_file_is_whole_and_no_request_follows() {
+    let slow = r#"[{"operation": "v1/endpoints/get_endpoint", "always": true, "fault": {"kind": "stall-headers", "delay_ms": 100}}]"#;
+    let sim = Sim::serve(&["--falcon-tenants", "0", "--cortex-hosts", "5000"], slow);
+    for signal in ["-INT", "-TERM"] {
+        let path = sim.folder.path().join("hosts.json");
+        let file = std::fs::File::create(&path).unwrap();
+        let mut list = sim.command(&["hosts", "list", "-o", "json"]);
+        let mut child = list.stdout(file).stderr(Stdio::piped()).spawn().unwrap();
+        let before = seen(&sim);
+        while seen(&sim) < before + 4 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        let after = seen(&sim);
+        std::thread::sleep(Duration::from_millis(400));
+        assert_eq!(seen(&sim), after, "{signal}: requests went on");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let records: Vec<Value> = serde_json::from_str(&text).unwrap();
+        assert!(!records.is_empty() && records.len() < 5000, "{signal}: {}", records.len());
+    }
+}
+
+#[test]
+fn an_interrupted_test_has_an_outcome() {
+    let slow =
+        r#"[{"operation": "*", "always": true, "fault": {"kind": "stall-headers", "delay_ms": 20000}}]"#;
+    let sim = Sim::serve(&["--falcon-tenants", "0"], slow);
+    let child = piped(&mut sim.command(&["tenants", "test"]));
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(err.lines().last().unwrap().starts_with("partial: interrupted after 0 tests passed"), "{err}");
 }
 
 #[test]

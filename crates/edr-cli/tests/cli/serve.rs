@@ -33,7 +33,7 @@ fn names_come_from_a_file_and_from_standard_input() {
         child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{}\nnobody\n", names[0]).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(3), "one of two is not there");
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no hosts match 'nobody'"));
 }
@@ -80,6 +80,52 @@ fn tenants_are_listed_without_secrets_and_tested() {
     assert!(rows.iter().all(|r| r["result"] == "ok" && r["findings"].is_array()), "{rows:?}");
     let listed = sim.edr(&["tenants", "list", "--vendor", "cortex"]).ends(0);
     assert!(listed.out.contains("cortex-1") && !listed.out.contains("falcon-1"), "{}", listed.out);
+}
+
+#[test]
+fn secrets_are_not_in_the_wire_log() {
+    let sim = Sim::serve(&["--falcon-hosts", "5", "--cortex-hosts", "5"], "[]");
+    let tenants = sim.ready["tenants"].as_array().unwrap();
+    let secrets: Vec<&str> = ["client_secret", "api_key"]
+        .iter()
+        .flat_map(|k| tenants.iter().filter_map(|t| t[*k].as_str()))
+        .collect();
+    for words in [["tenants", "test"], ["hosts", "list"], ["alerts", "list"]] {
+        let run = sim.edr(&[words[0], words[1], "--debug", "-vv", "-o", "json"]).ends(0);
+        assert!(run.err.contains("\"type\":\"debug\""), "{}", run.err);
+        assert!(secrets.iter().all(|s| !run.err.contains(s)), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_broken_address_shows_in_the_list_of_tenants() {
+    let sim = Sim::serve(&[], "[]");
+    let path = sim.changed(|text| {
+        let broken = "[tenants.evil]\nvendor = 'cortex'\nfqdn = 'x.paloaltonetworks.com.evil.example'\n\
+                      api_key_id = 1\napi_key = 'k'\n[tenants.mars]\nvendor = 'falcon'\ncloud = 'mars-1'\n\
+                      client_id = 'i'\nclient_secret = 's'\n";
+        format!("{broken}{text}")
+    });
+    let list = |words: &[&str]| {
+        crate::support::run(
+            crate::support::command(words).args(["tenants", "list", "-o", "json", "--config"]).arg(&path),
+        )
+    };
+    let all = list(&[]).ends(3);
+    let rows: Vec<Value> = serde_json::from_str(&all.out).unwrap();
+    let problems: Vec<&str> = rows.iter().filter_map(|r| r["problem"].as_str()).collect();
+    assert_eq!((rows.len(), problems.len()), (4, 2), "{rows:?}");
+    assert!(problems[0].contains("base_url for a gateway") && problems[1].contains("mars-1"), "{problems:?}");
+    assert_eq!(all.objects().iter().filter(|o| o["type"] == "error").count(), 2);
+    let alone = list(&["-t", "mars"]).ends(1);
+    assert!(!alone.err.contains("configuration: configuration"), "{}", alone.err);
+    let connected =
+        crate::support::run(crate::support::command(&["hosts", "list", "-t", "mars", "--config"]).arg(&path));
+    let line = connected.ends(1).err;
+    assert!(
+        line.contains("connect: configuration: 'mars-1' is not") && line.contains("use one of"),
+        "{line}"
+    );
 }
 
 #[test]

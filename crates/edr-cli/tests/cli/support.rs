@@ -32,7 +32,7 @@ impl Run {
             .collect();
         for object in &objects {
             let kind = object["type"].as_str().unwrap();
-            assert!(["error", "warning", "outcome"].contains(&kind), "{object}");
+            assert!(["debug", "error", "warning", "outcome"].contains(&kind), "{object}");
         }
         objects
     }

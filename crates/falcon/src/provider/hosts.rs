@@ -1,6 +1,6 @@
 //! A page of hosts: by the combined endpoint, or, where a cloud lacks it, by scroll and entities.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -235,16 +235,30 @@ impl<'a> HostPage<'a> {
         self.waiting.extend(keep);
         if self.waiting.len() >= CONNECT || (last && !self.waiting.is_empty()) {
             let mut ready = std::mem::take(&mut self.waiting);
-            if let Err(error) = self.falcon.connect(&mut ready).await {
-                if self.filters_connection {
-                    return Err(error);
+            match self.falcon.connect(&mut ready).await {
+                Ok(untold) if self.filters_connection => self.set_aside(&mut ready, &untold, part),
+                Ok(_) => {}
+                Err(error) if self.filters_connection => return Err(error),
+                Err(error) => {
+                    let message =
+                        format!("the connection state of {} hosts is not known: {error}", ready.len());
+                    part.warnings.push(self.falcon.warning(message));
                 }
-                let message = format!("the connection state of {} hosts is not known: {error}", ready.len());
-                part.warnings.push(self.falcon.warning(message));
             }
             self.pass(ready, part);
         }
         Ok(())
+    }
+
+    /// A host whose state the vendor leaves out may be one of those that are asked for: where the filter
+    /// would drop it, it is told as missing instead.
+    fn set_aside(&self, ready: &mut Vec<Host>, untold: &HashSet<String>, part: &mut Part<Host>) {
+        let unsure = |h: &Host| untold.contains(&h.uid) && !self.query.matches(h);
+        for host in ready.extract_if(.., |h| unsure(h)) {
+            let reason = "the vendor did not tell its connection state, which is filtered on".to_owned();
+            let raw = host.raw.clone();
+            part.rejected.push(self.falcon.rejected(Host::NOUN, Some(host.uid), reason, raw));
+        }
     }
 
     fn pass(&self, found: Vec<Host>, part: &mut Part<Host>) {

@@ -113,22 +113,24 @@ impl Falcon {
         (!known).then(|| self.warning(message))
     }
 
-    /// Asks which of these hosts are online, and sets it on them.
-    async fn connect(&self, hosts: &mut [Host]) -> Result<()> {
+    /// Asks which of these hosts are online, and sets it on them. Gives back those that it was not told of.
+    async fn connect(&self, hosts: &mut [Host]) -> Result<HashSet<String>> {
         let ids: Vec<String> =
             hosts.iter().map(|h| h.uid.clone()).filter(|id| api::hosts::is_device_id(id)).collect();
         if ids.is_empty() {
-            return Ok(());
+            return Ok(hosts.iter().map(|h| h.uid.clone()).collect());
         }
         let states = self.client().online_state(&ids).await?;
         let by_id: HashMap<String, String> =
             states.into_iter().filter_map(|s| Some((s.id?, s.state?))).collect();
+        let mut untold = HashSet::new();
         for host in hosts {
-            if let Some(word) = by_id.get(&host.uid) {
-                set_connection(host, word);
+            match by_id.get(&host.uid) {
+                Some(word) => set_connection(host, word),
+                None => drop(untold.insert(host.uid.clone())),
             }
         }
-        Ok(())
+        Ok(untold)
     }
 
     /// The customer id of the first host, and how many there are: the smallest listing that there is.

@@ -295,6 +295,19 @@ async fn a_failing_connection_call_costs_the_page_only_where_a_filter_needs_it()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_whose_state_is_left_out_is_missing_where_a_filter_would_drop_it() {
+    let (falcon, _) = falcon(|sent| match sent.path.as_str() {
+        ONLINE => page(&[format!(r#"{{"id":"{:032x}","cid":"c","state":"online"}}"#, 1)], "{}"),
+        _ => listing(sent, 3),
+    });
+    let online = falcon.hosts(&HostQuery::new().connection(ConnectionState::Online), None).await.unwrap();
+    assert_eq!((online.items.len(), online.rejected.len()), (1, 2));
+    assert!(online.rejected[0].reason.contains("connection state"), "{:?}", online.rejected[0]);
+    let unknown = falcon.hosts(&HostQuery::new().connection(ConnectionState::Unknown), None).await.unwrap();
+    assert_eq!((unknown.items.len(), unknown.rejected.len()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_host_is_read_with_its_connection_state() {
     let (falcon, log) = falcon(|sent| match sent.path.as_str() {
         ONLINE => online(sent),

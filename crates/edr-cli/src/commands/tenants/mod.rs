@@ -5,7 +5,7 @@ mod rows;
 use std::io;
 
 use edr::core::TenantCheck;
-use edr::{Member, Outcome, TenantId, Vendor};
+use edr::{Estate, Member, Outcome, TenantId, Vendor};
 
 use crate::args::TenantsCommand;
 use crate::context::Context;
@@ -15,6 +15,9 @@ use crate::outcome::Tally;
 use crate::output::pager::Output;
 use crate::output::{Record, sink};
 use rows::{TenantRow, TestRow};
+
+/// One test and several.
+const TESTS: (&str, &str) = ("test passed", "tests passed");
 
 /// Runs the command.
 pub(super) async fn run(context: Context, command: TenantsCommand) -> Result<Exit, Failure> {
@@ -27,9 +30,16 @@ pub(super) async fn run(context: Context, command: TenantsCommand) -> Result<Exi
 async fn list(context: &Context) -> Result<Exit, Failure> {
     context.check_view::<TenantRow>(false)?;
     let session = context.session().await?;
-    let rows: Vec<TenantRow> = context.selected(&session)?.into_iter().map(TenantRow::of).collect();
+    let selected = context.selected(&session)?;
+    let rows: Vec<TenantRow> = selected.iter().map(|tenant| TenantRow::of(tenant)).collect();
     print(context, &rows)?;
-    Ok(Exit::Complete)
+    let broken: Vec<edr::Error> = selected.iter().filter_map(|tenant| tenant.check().err()).collect();
+    broken.iter().for_each(|error| context.report.tenant_error(error));
+    Ok(match broken.len() {
+        0 => Exit::Complete,
+        all if all == rows.len() => Exit::Failed,
+        _ => Exit::Partial,
+    })
 }
 
 async fn test(mut context: Context) -> Result<Exit, Failure> {
@@ -44,10 +54,20 @@ async fn test(mut context: Context) -> Result<Exit, Failure> {
     };
     context.report.stop_progress();
     context.close(&estate).await;
-    let Some(checked) = checked else { return Ok(Exit::Interrupted) };
+    let Some(checked) = checked else { return Ok(stopped(&context, &estate)) };
     let rows: Vec<TestRow> = checked.iter().map(|(member, result)| TestRow::of(member, result)).collect();
     print(&context, &rows)?;
     Ok(conclude(&context, &checked))
+}
+
+/// Nothing is known of any tenant then: the tests run side by side, and are told together.
+fn stopped(context: &Context, estate: &Estate) -> Exit {
+    context.report.stop_progress();
+    let mut tally = Tally::new(TESTS, false);
+    estate.members().iter().for_each(|m| tally.expect(&m.tenant, &m.vendor));
+    tally.interrupted = true;
+    context.report.outcome(&tally);
+    tally.exit()
 }
 
 fn print<T: Record>(context: &Context, rows: &[T]) -> Result<(), Failure> {
@@ -64,7 +84,7 @@ fn write<T: Record>(context: &Context, rows: &[T], output: &mut Output) -> io::R
 }
 
 fn conclude(context: &Context, checked: &[(Member, edr::Result<TenantCheck>)]) -> Exit {
-    let mut tally = Tally::new(("test passed", "tests passed"), context.globals.timeout.is_some());
+    let mut tally = Tally::new(TESTS, context.globals.timeout.is_some());
     for (member, result) in checked {
         tally.expect(&member.tenant, &member.vendor);
         tally.settle(&member.tenant, &member.vendor, outcome(result));

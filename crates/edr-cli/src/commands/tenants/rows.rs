@@ -24,6 +24,8 @@ pub(super) struct TenantRow {
     generation: Option<u8>,
     /// Where the secret comes from.
     secret: String,
+    /// What is wrong with it, as far as that shows without sending anything.
+    problem: Option<String>,
 }
 
 impl TenantRow {
@@ -38,6 +40,7 @@ impl TenantRow {
             key_type: None,
             generation: None,
             secret: String::new(),
+            problem: config.check().err().map(|error| error.message().to_owned()),
         };
         row.with(&config.vendor)
     }
@@ -99,19 +102,21 @@ impl Record for TenantRow {
         "key_type" Plain, |t| maybe(t.key_type.as_ref());
         "generation" Plain, |t| t.generation.map_or(Value::Empty, |g| Value::Number(g.into()));
         "secret" Plain, |t| text(&t.secret);
+        "problem" Plain, |t| maybe(t.problem.as_ref());
     };
     const TABLE: &'static [Fit] = &[
         fit("tenant", 12, 0),
-        fit("vendor", 6, 0),
+        fit("vendor", 6, 2),
         fit("address", 24, 0),
-        fit("tags", 8, 1),
-        fit("key_type", 8, 2),
-        fit("secret", 16, 0),
+        fit("tags", 8, 4),
+        fit("key_type", 8, 5),
+        fit("secret", 16, 3),
+        fit("problem", 20, 1),
     ];
     const PIPE: &'static [&'static str] =
-        &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret"];
+        &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret", "problem"];
     const WIDE: &'static [&'static str] =
-        &["tenant", "vendor", "uid", "address", "tags", "key_type", "generation", "secret"];
+        &["tenant", "vendor", "uid", "address", "tags", "key_type", "generation", "secret", "problem"];
 
     fn sort_key(&self) -> Self::Key {
         key(&self.tenant, &self.vendor)
@@ -213,5 +218,10 @@ mod tests {
         assert!(!json.contains("canary"), "{json}");
         assert!(json.contains("autodiscover") && json.contains("command op"), "{json}");
         assert!(json.contains("https://globex.example/x"), "{json}");
+        assert!(
+            rows[1].problem.as_ref().unwrap().contains("with a user name or password"),
+            "a user in an address is refused"
+        );
+        assert_eq!(rows[0].problem, None);
     }
 }

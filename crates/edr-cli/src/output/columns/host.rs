@@ -14,15 +14,15 @@ impl Record for Host {
     const COLUMNS: &'static [Column<Self>] = COLUMNS;
     const TABLE: &'static [Fit] = &[
         fit("tenant", 8, 0),
-        fit("vendor", 6, 0),
+        fit("vendor", 6, 2),
         fit("hostname", 16, 0),
-        fit("os.type", 7, 0),
-        fit("connection_state", 9, 0),
+        fit("os.type", 7, 1),
+        fit("connection_state", 10, 0),
         fit("containment_state", 11, 0),
-        fit("last_seen", 8, 0),
-        fit("ip", 15, 1),
-        fit("last_user.name", 10, 2),
-        fit("uid", 36, 3),
+        fit("last_seen", 10, 0),
+        fit("ip", 15, 3),
+        fit("last_user.name", 10, 4),
+        fit("uid", 36, 5),
     ];
     const PIPE: &'static [&'static str] = &[
         "tenant",
