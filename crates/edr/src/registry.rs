@@ -182,7 +182,8 @@ fn cortex(
         .with_hint("build it with the feature `cortex`"))
 }
 
-#[cfg(all(test, feature = "falcon", feature = "cortex"))]
+#[cfg(test)]
+#[cfg(all(feature = "falcon", feature = "cortex"))]
 mod tests {
     use super::*;
     use crate::{Config, Estate, Selection};
