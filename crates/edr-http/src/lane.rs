@@ -155,7 +155,7 @@ mod tests {
         let last = timed(&busy, &SLOW).await;
         let all = start.elapsed().as_secs_f64();
         // 92 turns: five at once, the others one in six seconds.
-        assert!(all >= 86.0 * 6.0 && all <= 93.0 * 6.2, "{all} s, the last {last:?}");
+        assert!((516.0..=576.6).contains(&all), "{all} s, the last {last:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -255,7 +255,8 @@ impl Connector<'_> {
     }
 }
 
-#[cfg(all(test, feature = "falcon", feature = "cortex"))]
+#[cfg(test)]
+#[cfg(all(feature = "falcon", feature = "cortex"))]
 mod tests {
     use super::*;
     use crate::{Config, Estate, Selection};

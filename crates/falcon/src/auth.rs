@@ -148,8 +148,9 @@ impl OAuth2 {
         if left < WORTH_TAKING || shared.holds(&found.secret) || !is_usable(found.secret.expose_secret()) {
             return None;
         }
-        let here = found.base == self.endpoint.base();
-        if !here && !(shared.discovers && is_cloud(&found.base) && self.endpoint.begin_at(&found.base)) {
+        let leads_on = || shared.discovers && is_cloud(&found.base) && self.endpoint.begin_at(&found.base);
+        let good_here = found.base == self.endpoint.base() || leads_on();
+        if !good_here {
             return None;
         }
         *self.place() = Some(found.base);

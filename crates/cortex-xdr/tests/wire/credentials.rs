@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::common::{KEY, alert, alerts, builder, dated, error, hosts, missing, now, ok, tenant};
 use chrono::{TimeDelta, Utc};
 use cortex_xdr::{CortexDetail, CortexXdr, Generation, KeyType, signature};
 use edr_core::clock::SystemClock;
 use edr_core::{AlertQuery, EdrProvider as _, EdrProviderExt as _, ErrorKind, HostQuery};
-use edr_http::{MemoryTransport, TransportError, TransportErrorKind};
+use edr_http::{MemoryTransport, Pacer, TransportError, TransportErrorKind};
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
 async fn every_attempt_is_signed_anew() {
@@ -96,6 +98,27 @@ async fn a_401_that_passes_in_the_middle_of_a_walk_costs_one_more_request() {
             key_type == KeyType::Standard || refused.header("x-xdr-nonce") != again.header("x-xdr-nonce");
         assert!(fresh, "it is signed anew");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_keys_of_one_tenant_share_its_rate_by_turns() {
+    let pacer = Arc::new(Pacer::new(None));
+    let keyed = |rate: f64, share: f64| {
+        let (builder, log) = builder(|_| hosts(0..1, 1));
+        let builder = builder.requests_per_second(rate).rate_share(share).pacer(pacer.clone());
+        (builder.generation(Generation::Xdr3).build().unwrap(), log)
+    };
+    let ((busy, log), (other, other_log)) = (keyed(10.0, 1.0), keyed(10.0, 0.5));
+    for _ in 0..1000 {
+        let busy = busy.clone();
+        tokio::spawn(async move { busy.hosts(&HostQuery::new(), None).await });
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!((90..=105).contains(&log.len()), "half of 10 a second, for 20 s: {}", log.len());
+    let begun = Instant::now();
+    other.hosts(&HostQuery::new(), None).await.unwrap();
+    assert!(begun.elapsed() <= Duration::from_millis(430), "two turns of 0.2 s: {:?}", begun.elapsed());
+    assert_eq!(other_log.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
