@@ -4,6 +4,7 @@ mod config;
 mod estate;
 mod registry;
 mod secret;
+mod turn;
 
 pub use edr_core as core;
 pub use edr_core::{
