@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("falcon", &["edr-core", "edr-http"]),
 ];
 
-/// Members that nobody depends on, and that may use everything.
+/// Members that nobody ships, and that may use everything.
 const OUTSIDE: &[&str] = &["edr-benches", "edr-examples", "edr-fuzz", "edr-tests"];
 
 /// What users get.
