@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "these are tests: what fails here fails the test")]
 
 pub mod chaos;
+pub mod crowd;
 pub mod graph;
 pub mod matrix;
 pub mod reliability;

@@ -13,13 +13,15 @@ use edr_core::{
     Listing, Outcome, Probe, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
 };
 use edr_http::{RetryPolicy, TokenStore, TransportOptions};
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{BoxStream, Stream};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::registry;
+use crate::turn::Turns;
 use crate::{Config, Selection};
 
 /// Looks a variable of the environment up.
@@ -29,7 +31,8 @@ pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// How many tenants are read at the same time.
+    /// How many tenants are read at the same time. One whose vendor lets it wait stands aside meanwhile, and
+    /// so up to twice as many can be under way.
     pub concurrency: usize,
     /// Time for a whole listing, and half as much before it for programs that print secrets; what has arrived by then is kept, and
     /// the rest is named as missing.
@@ -184,20 +187,18 @@ impl Estate {
     /// All hosts of all tenants, as they arrive. Dropping the stream stops every request.
     #[must_use]
     pub fn hosts(&self, query: HostQuery) -> EstateStream<Host> {
-        self.fan_out(move |provider, out, deadline| {
+        self.fan_out(move |provider, way| {
             let query = query.clone();
-            async move { forward(provider.walk_hosts(&query), &out, provider.as_ref(), deadline).await }
-                .boxed()
+            async move { forward(provider.walk_hosts(&query), provider.as_ref(), way).await }.boxed()
         })
     }
 
     /// All alerts of all tenants, as they arrive; newest first within each tenant.
     #[must_use]
     pub fn alerts(&self, query: AlertQuery) -> EstateStream<Alert> {
-        self.fan_out(move |provider, out, deadline| {
+        self.fan_out(move |provider, way| {
             let query = query.clone();
-            async move { forward(provider.walk_alerts(&query), &out, provider.as_ref(), deadline).await }
-                .boxed()
+            async move { forward(provider.walk_alerts(&query), provider.as_ref(), way).await }.boxed()
         })
     }
 
@@ -235,15 +236,7 @@ impl Estate {
 
     /// Asks every tenant for something harmless; in the order of the members.
     pub async fn check(&self) -> Vec<(Member, Result<TenantCheck>)> {
-        let until = self.until();
-        let checks = self.members.iter().map(|member| async move {
-            let checked = match &member.provider {
-                Ok(provider) => self.timed(until, provider.as_ref(), provider.check()).await,
-                Err(error) => Err(error.clone()),
-            };
-            (member.clone(), checked)
-        });
-        futures_util::stream::iter(checks).buffered(self.concurrency.max(1)).collect().await
+        self.each(|provider| async move { provider.check().await }.boxed()).await
     }
 
     /// Gives back what the tenants hold at their vendors ([`EdrProvider::close`]); what could not be given
@@ -305,24 +298,29 @@ impl Estate {
         tokio::time::timeout_at(until, work).await.map_err(late)?
     }
 
-    async fn search<T, F>(&self, find: F) -> Found<T>
-    where
-        F: Fn(Arc<dyn EdrProvider>) -> futures_util::future::BoxFuture<'static, Result<Vec<T>>>,
-    {
-        let until = self.until();
-        let searches = self.members.iter().map(|member| {
-            let search = member.provider.as_ref().map(|provider| (provider.clone(), find(provider.clone())));
+    /// Asks every tenant on its turn; the answers are in the order of the members.
+    async fn each<T>(&self, ask: impl Fn(Arc<dyn EdrProvider>) -> Asked<T>) -> Vec<(Member, Result<T>)> {
+        let (turns, until) = (Turns::new(self.concurrency), self.until());
+        let asked = self.members.iter().map(|member| {
+            let work = member.provider.clone().map(|provider| (provider.clone(), ask(provider)));
+            let turns = turns.clone();
             async move {
-                let found = match search {
-                    Ok((provider, search)) => self.timed(until, provider.as_ref(), search).await,
-                    Err(error) => Err(error.clone()),
+                let answer = match work {
+                    Ok((provider, work)) => {
+                        let mut turn = turns.take().await;
+                        turn.wait(self.timed(until, provider.as_ref(), work)).await
+                    }
+                    Err(error) => Err(error),
                 };
-                (member, found)
+                (member.clone(), answer)
             }
         });
+        join_all(asked).await
+    }
+
+    async fn search<T>(&self, find: impl Fn(Arc<dyn EdrProvider>) -> Asked<Vec<T>>) -> Found<T> {
         let mut all = Found { items: Vec::new(), outcomes: Vec::new() };
-        let mut done = futures_util::stream::iter(searches).buffered(self.concurrency.max(1));
-        while let Some((member, found)) = done.next().await {
+        for (member, found) in self.each(find).await {
             let (items, outcome) = match found {
                 Ok(items) => (items, Outcome::Complete),
                 Err(error) => (Vec::new(), Outcome::Failed { error }),
@@ -336,19 +334,15 @@ impl Estate {
     fn fan_out<T, F>(&self, run: F) -> EstateStream<T>
     where
         T: Listing,
-        F: Fn(
-            Arc<dyn EdrProvider>,
-            mpsc::Sender<EstateEvent<T>>,
-            Option<Instant>,
-        ) -> futures_util::future::BoxFuture<'static, ()>,
+        F: Fn(Arc<dyn EdrProvider>, Way<T>) -> BoxFuture<'static, ()>,
     {
         // Few batches are under way, so that a slow reader slows the vendors down and not memory up.
         let (sender, receiver) = mpsc::channel(self.members.len().clamp(4, 32));
-        let turns = Arc::new(Semaphore::new(self.concurrency.max(1)));
+        let turns = Turns::new(self.concurrency);
         let deadline = self.until();
         let mut tasks = JoinSet::new();
         for member in &self.members {
-            let (sender, turns, member) = (sender.clone(), turns.clone(), member.clone());
+            let (sender, member) = (sender.clone(), member.clone());
             match member.provider.clone() {
                 Err(error) => {
                     tasks.spawn(async move {
@@ -357,11 +351,7 @@ impl Estate {
                     });
                 }
                 Ok(provider) => {
-                    let work = run(provider, sender, deadline);
-                    tasks.spawn(async move {
-                        let _turn = turns.acquire_owned().await;
-                        work.await;
-                    });
+                    tasks.spawn(run(provider, Way { out: sender, turns: turns.clone(), deadline }));
                 }
             }
         }
@@ -385,19 +375,26 @@ fn out_of_time(deadline: Duration) -> Error {
         .with_hint("raise --timeout, or narrow the query")
 }
 
-/// Sends a walk's events on. A receiver that is gone ends the walk.
-async fn forward<T: Listing>(
-    mut walk: BoxStream<'_, Walked<T>>,
-    out: &mpsc::Sender<EstateEvent<T>>,
-    provider: &dyn EdrProvider,
+/// The answer of one tenant, under way.
+type Asked<T> = BoxFuture<'static, Result<T>>;
+
+/// What a tenant's task needs: where its events go, its turn, and when its time is over.
+struct Way<T> {
+    out: mpsc::Sender<EstateEvent<T>>,
+    turns: Turns,
     deadline: Option<Instant>,
-) {
+}
+
+/// Sends a walk's events on. A receiver that is gone ends the walk.
+async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn EdrProvider, way: Way<T>) {
+    let Way { out, turns, deadline } = way;
+    let mut turn = turns.take().await;
     let limit = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
     let mut given = 0;
     loop {
         let event = match deadline {
-            None => walk.next().await,
-            Some(at) => match tokio::time::timeout_at(at, walk.next()).await {
+            None => turn.wait(walk.next()).await,
+            Some(at) => match tokio::time::timeout_at(at, turn.wait(walk.next())).await {
                 Ok(event) => event,
                 Err(_) => {
                     let error = out_of_time(limit).with_tenant(provider.tenant(), provider.vendor());

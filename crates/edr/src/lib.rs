@@ -10,6 +10,7 @@ mod network;
 mod printed;
 mod registry;
 mod secret;
+mod turn;
 
 pub use edr_core as core;
 pub use edr_core::{

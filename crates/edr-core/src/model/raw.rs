@@ -5,14 +5,14 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::Error as _;
-use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The payload of one item exactly as the vendor sent it: opaque bytes, cheap to clone. It may share
 /// the buffer of the page that it arrived in; [`Raw::detach`] copies it out.
 ///
-/// Serialises as the JSON that it holds (with `serde_json` only).
+/// Serialises as the JSON that it holds (with `serde_json` only); what is not UTF-8 in it is written as
+/// U+FFFD.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Raw(Bytes);
 
@@ -64,11 +64,12 @@ impl fmt::Debug for Raw {
 
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let text = self.as_str().ok_or_else(|| S::Error::custom("raw payload is not UTF-8"))?;
-        let flat = one_line(text);
+        // A field that no decoder looks at may hold bytes that are no text; the item is written all the same.
+        let text = String::from_utf8_lossy(&self.0);
+        let flat = one_line(&text);
         match serde_json::from_str::<&RawValue>(&flat) {
             Ok(value) => value.serialize(s),
-            Err(_) => s.serialize_str(text),
+            Err(_) => s.serialize_str(&text),
         }
     }
 }
@@ -95,5 +96,12 @@ mod tests {
     fn a_payload_of_many_lines_is_one_record() {
         let raw = Raw::new("{\n  \"a\": \"x\\ny\"\r\n}");
         assert_eq!(serde_json::to_string(&raw).unwrap(), "{   \"a\": \"x\\ny\"  }");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_lose_the_record() {
+        let json = |bytes: &'static [u8]| serde_json::to_string(&Raw::new(bytes)).unwrap();
+        assert_eq!(json(b"{\"a\":\"x\xff\"}"), "{\"a\":\"x\u{fffd}\"}");
+        assert_eq!(json(b"no JSON \xff"), "\"no JSON \u{fffd}\"");
     }
 }
