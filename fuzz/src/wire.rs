@@ -103,7 +103,6 @@ pub fn falcon_builder(script: &[u8], grants: bool) -> (FalconBuilder, Visited) {
 }
 
 /// A Cortex tenant that is answered by the script.
-#[must_use]
 pub fn cortex(script: &[u8]) -> CortexXdrBuilder {
     CortexXdr::builder(TENANT, "7", SECRETS[0].into())
         .fqdn("fuzzed.xdr.eu.paloaltonetworks.com".parse().expect("a name"))

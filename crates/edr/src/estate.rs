@@ -602,6 +602,23 @@ mod tests {
         assert!(all.iter().flat_map(|(_, f)| f.failures()).all(|e| e.tenant().is_some()));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_tenant_leaves_its_turn_to_the_next() {
+        let mut estate = Estate::of([stuck("a-slow", false), provider("b", 5)]);
+        estate.concurrency = 1;
+        let estate = estate.with_deadline(Duration::from_secs(60));
+        let (mut events, began) = (estate.hosts(HostQuery::new()), Instant::now());
+        let mut ends = Vec::new();
+        while let Some(event) = events.next().await {
+            if let EstateEvent::Done(end) = event {
+                ends.push((end.tenant.to_string(), began.elapsed().as_secs()));
+            }
+        }
+        assert_eq!(ends, [("b".to_owned(), 0), ("a-slow".to_owned(), 60)]);
+        let found = estate.find_hosts("HOST-1").await;
+        assert_eq!((found.items.len(), began.elapsed().as_secs()), (1, 120), "one deadline for all");
+    }
+
     #[tokio::test]
     async fn a_task_that_dies_is_reported() {
         let estate = Estate::of([provider("a", 5), stuck("dies", true)]);
