@@ -227,6 +227,11 @@ fn drip(bytes: u64, delay_ms: u64) -> Fault {
     Fault { bytes: Some(bytes), delay_ms: Some(delay_ms), ..K::SlowDrip.into() }
 }
 
+/// Larger than what may be held of one item, and no larger than it must be.
+fn oversized() -> Fault {
+    Fault { bytes: Some(24 << 20), ..K::Oversized.into() }
+}
+
 fn shift(shift: i64) -> Fault {
     Fault { shift, ..K::Drift.into() }
 }
@@ -311,7 +316,7 @@ fn answers() -> Vec<Row> {
         row("garbage", "no JSON at all", K::Garbage, passing(Decode)),
         row("html", "a page of HTML with status 200", K::Html, passing(Decode)),
         row("empty-body", "200 without a body", K::EmptyBody, passing(Decode)),
-        row("oversized", "an item or envelope without end", K::Oversized, terminal(Decode)),
+        row("oversized", "an item or envelope without end", oversized(), terminal(Decode)),
         row("slow-drip", "a body that arrives slowly", drip(4_096, 10), harmless()),
         row("stall-body", "a body that stops arriving", drip(4_096, 5_000), passing(Timeout)),
         row("stall-headers", "a head that does not arrive", K::StallHeaders, passing(Timeout)),

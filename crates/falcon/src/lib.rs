@@ -88,6 +88,9 @@ const MINTS_PER_MINUTE: u32 = 240;
 /// The part of it that a tenant takes which shares no pace with others.
 const MINTS_PER_MINUTE_ALONE: u32 = 60;
 
+/// No answer of the token endpoint comes near it, in bytes.
+const LARGEST_GRANT: usize = 1 << 20;
+
 impl Falcon {
     /// A tenant of this name, with an API client's credentials.
     #[must_use]
@@ -141,6 +144,7 @@ impl Falcon {
             .policy(settings.policy.clone())
             .clock(settings.clock.clone())
             .pacer(&settings.mint_pacer)
+            .max_body(LARGEST_GRANT)
             .build();
         let limit = settings.requests_per_minute;
         settings.pacer.tighten((limit > 0).then(|| Budget::per_minute(limit, settings.rate_share)));
