@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::builder::SimBuilder;
+use crate::builder::{MOST_CHILDREN, SimBuilder};
 use crate::config::FIRST_LINE;
 use crate::faults::parse_rules;
 use crate::sim::{Sim, SimError};
@@ -44,6 +44,9 @@ pub struct ServeArgs {
     /// How many Cortex tenants
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub cortex_tenants: u64,
+    /// How many children each Falcon tenant has (Flight Control), each with hosts and alerts of its own
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=MOST_CHILDREN))]
+    pub children: u64,
     /// Hosts of each Falcon tenant
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub falcon_hosts: u64,
@@ -137,6 +140,7 @@ impl ServeArgs {
             .seed(self.seed)
             .falcon_tenants(self.falcon_tenants)
             .cortex_tenants(self.cortex_tenants)
+            .children(self.children)
             .falcon_hosts(self.falcon_hosts)
             .cortex_hosts(self.cortex_hosts)
             .alerts(self.alerts)

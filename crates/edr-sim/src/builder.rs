@@ -19,8 +19,11 @@ use crate::limits::Limits;
 use crate::log::{MutationLog, RequestLog};
 use crate::server::{Listening, listen};
 use crate::sim::{Access, Sim, SimError, TenantInfo};
-use crate::state::{Credentials, KeyType, Options, SimState, TenantSpec, TenantState};
+use crate::state::{Credentials, KeyType, Options, SimState, TenantSpec, TenantState, child_name};
 use crate::tls::Authority;
+
+/// How many children a tenant can have.
+pub(crate) const MOST_CHILDREN: u64 = 999;
 
 /// Describes a simulator before it starts.
 #[derive(Debug, Clone)]
@@ -30,6 +33,7 @@ pub struct SimBuilder {
     epoch: Option<DateTime<Utc>>,
     falcon_tenants: u64,
     cortex_tenants: u64,
+    children: u64,
     falcon_hosts: u64,
     cortex_hosts: u64,
     alerts: u64,
@@ -48,6 +52,7 @@ impl Default for SimBuilder {
             epoch: None,
             falcon_tenants: 1,
             cortex_tenants: 1,
+            children: 0,
             falcon_hosts: 200,
             cortex_hosts: 200,
             alerts: 100,
@@ -76,6 +81,8 @@ impl SimBuilder {
         falcon_tenants: u64 = falcon_tenants;
         /// How many Cortex tenants.
         cortex_tenants: u64 = cortex_tenants;
+        /// How many children each Falcon tenant has (Flight Control); each has hosts and alerts of its own.
+        children: u64 = children;
         /// How many hosts each Falcon tenant has.
         falcon_hosts: u64 = falcon_hosts;
         /// How many hosts each Cortex tenant has.
@@ -123,8 +130,10 @@ impl SimBuilder {
         let paired = ordinal <= self.falcon_tenants.min(self.cortex_tenants);
         let fewer = self.falcon_hosts.min(self.cortex_hosts);
         TenantSpec {
+            name: format!("{}-{ordinal}", vendor.as_str()),
             vendor,
             ordinal,
+            parent: None,
             hosts: if vendor == Vendor::Falcon { self.falcon_hosts } else { self.cortex_hosts },
             shared: if paired { fewer.div_ceil(10) } else { 0 },
             alerts: self.alerts,
@@ -134,17 +143,53 @@ impl SimBuilder {
         }
     }
 
-    fn state(&self) -> Result<SimState, SimError> {
+    /// The tenants in order: each Falcon tenant with its children behind it, then those of Cortex.
+    fn tenants(&self) -> Vec<TenantSpec> {
+        let mut specs = Vec::new();
+        for n in 1..=self.falcon_tenants {
+            let parent = self.tenant(Vendor::Falcon, n);
+            let children = self.children_of(&parent, specs.len());
+            specs.push(parent);
+            specs.extend(children);
+        }
+        specs.extend((1..=self.cortex_tenants).map(|n| self.tenant(Vendor::Cortex, n)));
+        specs
+    }
+
+    fn children_of(&self, parent: &TenantSpec, place: usize) -> Vec<TenantSpec> {
+        let child = |k: u64| TenantSpec {
+            name: format!("{}/{}", parent.name, child_name(k)),
+            // Ordinals of parents end at 1000: no child shares its machines with anybody.
+            ordinal: 1000 * parent.ordinal + 1 + k,
+            parent: Some(place),
+            shared: 0,
+            ..parent.clone()
+        };
+        (0..self.children).map(child).collect()
+    }
+
+    fn check(&self) -> Result<(), SimError> {
+        let wrong = |why: &str| Err(SimError::Invalid(why.to_owned()));
         if ![3, 5].contains(&self.generation) {
-            return Err(SimError::Invalid("the generation of Cortex is 3 or 5".to_owned()));
+            return wrong("the generation of Cortex is 3 or 5");
         }
         if self.falcon_hosts.max(self.cortex_hosts) > u64::from(u32::MAX) {
-            return Err(SimError::Invalid("more hosts than 4,294,967,295 in one tenant".to_owned()));
+            return wrong("more hosts than 4,294,967,295 in one tenant");
         }
+        if self.children > MOST_CHILDREN {
+            return wrong("more children than 999 of one tenant");
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<SimState, SimError> {
+        self.check()?;
         let clock = Arc::new(Clock::new(self.epoch));
-        let falcon = (1..=self.falcon_tenants).map(|n| self.tenant(Vendor::Falcon, n));
-        let cortex = (1..=self.cortex_tenants).map(|n| self.tenant(Vendor::Cortex, n));
-        let tenants = falcon.chain(cortex).map(|spec| spec.build(&self.options, &clock)).collect();
+        let mut tenants = Vec::new();
+        for spec in self.tenants() {
+            let tenant = spec.build(&self.options, &clock, &tenants);
+            tenants.push(tenant);
+        }
         let faults = Faults::default();
         faults.add(self.faults.clone()).map_err(SimError::Invalid)?;
         Ok(SimState {
@@ -215,16 +260,16 @@ fn info(tenant: &TenantState, address: SocketAddr, tls: bool) -> TenantInfo {
         vendor: tenant.vendor,
         base_url: format!("{scheme}://{address}"),
         fqdn,
-        access: access(&tenant.credentials),
+        access: access(tenant),
     }
 }
 
-fn access(credentials: &Credentials) -> Access {
-    match credentials {
+fn access(tenant: &TenantState) -> Access {
+    match &tenant.credentials {
         Credentials::Falcon(f) => Access::Falcon {
             client_id: f.client_id.clone(),
             client_secret: f.client_secret.clone(),
-            member_cid: None,
+            member_cid: tenant.parent.map(|_| f.cid.clone()),
         },
         Credentials::Cortex(c) => Access::Cortex {
             api_key_id: c.api_key_id.clone(),

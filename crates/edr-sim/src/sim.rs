@@ -47,7 +47,7 @@ pub enum SimError {
 /// A tenant as the ready line describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TenantInfo {
-    /// `falcon-1`, `cortex-1` …
+    /// `falcon-1`, `falcon-1/retail`, `cortex-1` …
     pub name: String,
     /// The vendor.
     pub vendor: Vendor,
@@ -71,7 +71,7 @@ pub enum Access {
         client_id: String,
         /// 40 word characters.
         client_secret: String,
-        /// The child of a Flight Control parent; always `None`, for children are not built.
+        /// The customer id of a child of Flight Control; `None` for the tenant of the client itself.
         member_cid: Option<String>,
     },
     /// Cortex.
@@ -112,7 +112,7 @@ impl Sim {
         &self.control_url
     }
 
-    /// The tenants, those of Falcon first.
+    /// The tenants: those of Falcon first, each with its children behind it.
     #[must_use]
     pub fn tenants(&self) -> &[TenantInfo] {
         &self.tenants

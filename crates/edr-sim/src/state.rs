@@ -47,7 +47,7 @@ impl Default for Options {
     }
 }
 
-/// The API client of a Falcon tenant.
+/// The API client of a Falcon tenant; the children of a parent share its client.
 #[derive(Debug, Clone)]
 pub struct FalconCredentials {
     /// 32 hex digits.
@@ -106,10 +106,12 @@ pub enum Credentials {
 /// One tenant.
 #[derive(Debug)]
 pub struct TenantState {
-    /// `falcon-1`, `cortex-1` …
+    /// `falcon-1`, `cortex-1` …; a child of Flight Control is `falcon-1/<its own name>`.
     pub name: String,
     /// The vendor.
     pub vendor: Vendor,
+    /// The parent of a child of Flight Control: its place among the tenants.
+    pub parent: Option<usize>,
     /// Its hosts and alerts.
     pub estate: TenantEstate,
     /// How a client proves who it is.
@@ -117,6 +119,12 @@ pub struct TenantState {
 }
 
 impl TenantState {
+    /// The name of a child in the list of its parent; the whole name of any other tenant.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        self.name.rsplit_once('/').map_or(&self.name, |(_, own)| own)
+    }
+
     /// The Falcon client, for a Falcon tenant.
     #[must_use]
     pub fn falcon(&self) -> Option<&FalconCredentials> {
@@ -223,8 +231,10 @@ impl SimState {
 /// What a tenant is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantSpec {
+    pub(crate) name: String,
     pub(crate) vendor: Vendor,
     pub(crate) ordinal: u64,
+    pub(crate) parent: Option<usize>,
     pub(crate) hosts: u64,
     pub(crate) shared: u64,
     pub(crate) alerts: u64,
@@ -236,8 +246,8 @@ pub(crate) struct TenantSpec {
 const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 impl TenantSpec {
-    pub(crate) fn build(self, options: &Options, clock: &Arc<Clock>) -> TenantState {
-        let name = format!("{}-{}", self.vendor.as_str(), self.ordinal);
+    /// The tenant; `before` are those in front of it, its parent among them.
+    pub(crate) fn build(self, options: &Options, clock: &Arc<Clock>, before: &[TenantState]) -> TenantState {
         let spec = EstateSpec {
             seed: options.seed,
             vendor: self.vendor,
@@ -247,12 +257,13 @@ impl TenantSpec {
             alerts: if self.hosts == 0 { 0 } else { self.alerts },
             sensor_delay_ms: i64::try_from(options.sensor_delay.as_millis()).unwrap_or(i64::MAX / 4),
         };
-        let credentials = self.credentials(mix_str(options.seed ^ 0xC0DE, &name));
+        let own = self.credentials(mix_str(options.seed ^ 0xC0DE, &self.name));
         TenantState {
             vendor: self.vendor,
+            parent: self.parent,
             estate: TenantEstate::new(spec, Arc::clone(clock)),
-            credentials,
-            name,
+            credentials: self.parent.and_then(|i| before.get(i)).map_or(own.clone(), |p| share(p, own)),
+            name: self.name,
         }
     }
 
@@ -276,4 +287,24 @@ impl TenantSpec {
             }),
         }
     }
+}
+
+/// A child has a customer id of its own, and is reached with the client of its parent.
+fn share(parent: &TenantState, own: Credentials) -> Credentials {
+    match (parent.falcon(), own) {
+        (Some(parent), Credentials::Falcon(own)) => {
+            Credentials::Falcon(FalconCredentials { cid: own.cid, ..parent.clone() })
+        }
+        (_, own) => own,
+    }
+}
+
+/// What children are called; further ones have numbers.
+const CHILDREN: &[&str] =
+    &["retail", "logistics", "clinics", "energy", "foundry", "media", "harbour", "mills", "rail", "labs"];
+
+/// The name of the child at a place, counted from 0.
+pub(crate) fn child_name(place: u64) -> String {
+    let known = usize::try_from(place).ok().and_then(|i| CHILDREN.get(i));
+    known.map_or_else(|| format!("child-{}", place + 1), |name| (*name).to_owned())
 }
