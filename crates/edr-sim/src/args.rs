@@ -26,7 +26,7 @@ pub enum OnOff {
 /// The flags of `edr sim serve` (design/cli.md).
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex
+    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex, and the next for the second region
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub listen: SocketAddr,
     /// Answer over TLS, with a certificate of an authority made for this run; the control plane stays on plain HTTP
@@ -35,6 +35,9 @@ pub struct ServeArgs {
     /// Where to write the authority's certificate [default: a file in a new temporary folder, named in the ready line]
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_file: Option<PathBuf>,
+    /// Open a second region of Falcon (sim-2), to which the control plane moves tenants: the other answers 308
+    #[arg(long)]
+    pub second_region: bool,
     /// The seed of the estate, the ids and the credentials
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -150,6 +153,7 @@ impl ServeArgs {
             .key_type(self.key_type)
             .token_ttl(self.token_ttl)
             .tls(self.tls)
+            .second_region(self.second_region)
             .sensor_delay(self.sensor_delay);
         if let Some(path) = &self.faults {
             let text = std::fs::read(path).map_err(|e| file_error(path, e))?;

@@ -42,6 +42,7 @@ pub struct SimBuilder {
     faults: Vec<FaultRule>,
     without_scopes: Vec<String>,
     tls: bool,
+    second_region: bool,
 }
 
 impl Default for SimBuilder {
@@ -61,6 +62,7 @@ impl Default for SimBuilder {
             faults: Vec::new(),
             without_scopes: Vec::new(),
             tls: false,
+            second_region: false,
         }
     }
 }
@@ -108,6 +110,9 @@ impl SimBuilder {
         /// Whether both vendors answer over TLS, with a certificate of an authority made for this run
         /// ([`Sim::ca_pem`]). The control plane stays on plain HTTP.
         tls: bool = tls;
+        /// Whether Falcon has a second region, `sim-2`, to which [`Sim::move_tenant`] moves tenants: the region that a
+        /// tenant does not live in answers 308.
+        second_region: bool = second_region;
         /// Faults in force from the start.
         faults: Vec<FaultRule> = faults;
     }
@@ -190,19 +195,20 @@ impl SimBuilder {
             let tenant = spec.build(&self.options, &clock, &tenants);
             tenants.push(tenant);
         }
-        let faults = Faults::default();
-        faults.add(self.faults.clone()).map_err(SimError::Invalid)?;
-        Ok(SimState {
+        let state = SimState {
             options: self.options.clone(),
-            faults,
+            faults: Faults::default(),
             limits: Limits::new(self.options.enforce_limits),
             log: MutationLog::new(Arc::clone(&clock)),
             requests: RequestLog::default(),
+            regions: crate::region::Regions::default(),
             lists: crate::state::IndexCache::default(),
             tenants,
             falcon: crate::falcon::FalconState::default(),
             clock,
-        })
+        };
+        state.inject(self.faults.clone()).map_err(SimError::Invalid)?;
+        Ok(state)
     }
 
     /// Binds the listeners and serves.
@@ -216,8 +222,8 @@ impl SimBuilder {
         let mut ports = Ports { base: self.listen, taken: 0, stopped };
         let tls = authority.as_ref().map(|a| &a.acceptor);
         let control = ports.serve(crate::control::router(Arc::clone(&state)), None).await?;
-        let falcon = crate::falcon::router(Arc::clone(&state));
-        let falcon = ports.serve(gated(falcon, &state, Front::Falcon), tls).await?;
+        let router = crate::falcon::router(Arc::clone(&state));
+        let falcon = ports.serve(gated(router.clone(), &state, Front::Falcon(0)), tls).await?;
         let (mut tenants, mut listening) = (Vec::new(), Vec::new());
         for (number, tenant) in state.tenants.iter().enumerate() {
             let address = match tenant.vendor {
@@ -232,6 +238,13 @@ impl SimBuilder {
             };
             tenants.push(info(tenant, address, tls.is_some()));
         }
+        let mut regions = vec![falcon.address];
+        if self.second_region {
+            let second = ports.serve(gated(router, &state, Front::Falcon(1)), tls).await?;
+            regions.push(second.address);
+            listening.push(second);
+        }
+        state.regions.open(regions.into_iter().map(|address| url(address, tls.is_some())).collect());
         let control_url = format!("http://{}", control.address);
         listening.extend([control, falcon]);
         Ok(Sim {
@@ -246,19 +259,26 @@ impl SimBuilder {
     }
 
     fn authority(&self, state: &SimState) -> Result<Option<Authority>, SimError> {
-        let names = || crate::tls::names(state.tenants.iter().map(|t| t.name.as_str()));
+        let names = || {
+            crate::tls::names(
+                state.tenants.iter().filter(|t| t.vendor == Vendor::Cortex).map(|t| t.name.as_str()),
+            )
+        };
         self.tls.then(|| Authority::new(names(), from_ms(state.clock.real_ms()))).transpose()
     }
 }
 
+fn url(address: SocketAddr, tls: bool) -> String {
+    format!("{}://{address}", if tls { "https" } else { "http" })
+}
+
 fn info(tenant: &TenantState, address: SocketAddr, tls: bool) -> TenantInfo {
-    let scheme = if tls { "https" } else { "http" };
     let fqdn = (tls && tenant.vendor == Vendor::Cortex)
         .then(|| format!("{}.localhost:{}", tenant.name, address.port()));
     TenantInfo {
         name: tenant.name.clone(),
         vendor: tenant.vendor,
-        base_url: format!("{scheme}://{address}"),
+        base_url: url(address, tls),
         fqdn,
         access: access(tenant),
     }

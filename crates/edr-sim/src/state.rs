@@ -10,9 +10,10 @@ use crate::clock::Clock;
 use crate::estate::hash::{hex32, mix_str, mix2, text};
 use crate::estate::{EstateSpec, TenantEstate, Vendor};
 use crate::falcon::FalconState;
-use crate::faults::Faults;
+use crate::faults::{FaultRule, Faults};
 use crate::limits::Limits;
 use crate::log::{MutationLog, RequestLog};
+use crate::region::Regions;
 
 /// How a simulator behaves.
 #[derive(Debug, Clone)]
@@ -196,6 +197,8 @@ pub struct SimState {
     pub clock: Arc<Clock>,
     /// The faults in force.
     pub faults: Faults,
+    /// Where the Falcon tenants live.
+    pub regions: Regions,
     /// Rate windows.
     pub limits: Limits,
     /// Accepted mutations.
@@ -216,6 +219,31 @@ impl SimState {
         self.tenants.iter().find(|t| t.name == name)
     }
 
+    /// The place of a tenant among the tenants.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.tenants.iter().position(|t| t.name == name)
+    }
+
+    /// The tenant that a child belongs to; any other tenant itself.
+    #[must_use]
+    pub fn root(&self, place: usize) -> usize {
+        self.tenants.get(place).and_then(|t| t.parent).unwrap_or(place)
+    }
+
+    /// Adds fault rules, after a look at the names in them.
+    ///
+    /// # Errors
+    /// Why a rule makes no sense, and the names that would; then none is added.
+    pub fn inject(&self, rules: Vec<FaultRule>) -> Result<(), String> {
+        let operations = crate::faults::operations();
+        let tenants: Vec<&str> = self.tenants.iter().map(|t| t.name.as_str()).collect();
+        for (i, rule) in rules.iter().enumerate() {
+            rule.check_names(&operations, &tenants).map_err(|why| format!("rule {i}: {why}"))?;
+        }
+        self.faults.add(rules)
+    }
+
     /// Takes every change, fault, count and move of the clock back. Tokens stay valid.
     pub fn reset(&self) {
         self.clock.reset();
@@ -224,6 +252,7 @@ impl SimState {
         self.log.clear();
         self.requests.clear();
         self.lists.clear();
+        self.regions.reset();
         self.tenants.iter().for_each(|t| t.estate.reset());
     }
 }

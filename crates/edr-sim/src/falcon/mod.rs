@@ -25,7 +25,8 @@ use http::Method;
 use http::request::Parts;
 
 use crate::state::SimState;
-pub(crate) use token::revoke_all;
+pub(crate) use guard::{MINUTE, too_many};
+pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
 pub const ALL_SCOPES: &[&str] =

@@ -51,6 +51,14 @@ pub(crate) fn revoke_all(state: &SimState) {
     state.falcon.tokens.lock().clear();
 }
 
+/// Ends the tokens of a tenant and of its children; they are still known as theirs.
+pub(crate) fn expire(state: &SimState, tenant: usize) {
+    let now = state.clock.now_ms();
+    for token in state.falcon.tokens.lock().values_mut().filter(|t| state.root(t.tenant) == tenant) {
+        token.expires_ms = now;
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
