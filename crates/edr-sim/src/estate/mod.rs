@@ -83,6 +83,7 @@ struct Changes {
     /// The states of an alert, each with the time from which it is seen; the last is the newest.
     alerts: HashMap<u64, Vec<(i64, AlertOverlay)>>,
     batches: Vec<Batch>,
+    kept: HashMap<String, String>,
 }
 
 /// The hosts and alerts of one tenant.
@@ -415,6 +416,24 @@ impl TenantEstate {
     pub fn newest_alert_overlay(&self, index: u64) -> AlertOverlay {
         let changes = self.read();
         changes.alerts.get(&index).and_then(|s| s.last()).map(|(_, o)| o.clone()).unwrap_or_default()
+    }
+
+    /// A free-form value that a vendor half keeps for this tenant (a comment on an incident …).
+    #[must_use]
+    pub fn kept(&self, key: &str) -> Option<String> {
+        if !self.is_touched() {
+            return None;
+        }
+        self.read().kept.get(key).cloned()
+    }
+
+    /// Keeps a value until the next reset; `None` drops it.
+    pub fn keep(&self, key: &str, value: Option<String>) {
+        let kept = &mut self.write().kept;
+        match value {
+            Some(value) => kept.insert(key.to_owned(), value),
+            None => kept.remove(key),
+        };
     }
 
     /// Forgets every change.
