@@ -31,6 +31,7 @@ use http::request::Parts;
 use crate::state::SimState;
 pub(crate) use groups::GroupBook;
 pub(crate) use guard::{MINUTE, too_many};
+pub(crate) use render_host::status as containment_name;
 pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
