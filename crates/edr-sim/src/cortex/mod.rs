@@ -9,11 +9,13 @@
 mod alert;
 mod alert_keys;
 mod alerts;
+mod alerts_update;
 mod api_keys;
 mod auth;
 mod cases;
 mod endpoint;
 mod endpoints;
+mod endpoints_update;
 mod envelope;
 mod event_keys;
 mod filter;
