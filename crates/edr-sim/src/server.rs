@@ -52,7 +52,10 @@ async fn accept(listener: TcpListener, app: Router, mut stop: watch::Receiver<bo
 async fn connection(stream: TcpStream, app: Router, mut stop: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| respond(app.clone(), request));
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // `X-Cs-Region`, as HTTP/1.1 clients get it from both vendors: falconpy looks headers up by that spelling.
+    let served = hyper::server::conn::http1::Builder::new()
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // A client that goes away, or a fault that closes: neither is news.
         _ = served => {}
