@@ -6,7 +6,7 @@ use super::render_host as rh;
 use super::writer::Object;
 use crate::clock::from_ms;
 use crate::estate::Detection;
-use crate::estate::alert::{Family, Process, Status, Verdict, device_path};
+use crate::estate::alert::{Family, FileEvidence, Process, Status, Verdict, device_path};
 use crate::estate::hash::{hex32, mix2, permute32, unpermute32};
 use crate::estate::machine::{Machine, Platform};
 use crate::state::{FalconCredentials, TenantState};
@@ -67,6 +67,20 @@ pub(crate) fn source_product(family: Family) -> &'static str {
 /// Identity alerts and finds of a scan have no process.
 pub(crate) fn has_process(d: &Detection) -> bool {
     !matches!(d.kind.family, Family::Identity | Family::Scan)
+}
+
+/// Identity alerts name their endpoints elsewhere.
+pub(crate) fn has_device(d: &Detection) -> bool {
+    d.kind.family != Family::Identity
+}
+
+/// The file that a scan found.
+pub(crate) fn scanned(d: &Detection) -> Option<&FileEvidence> {
+    d.files.first().filter(|_| d.kind.family == Family::Scan)
+}
+
+pub(crate) fn scanned_path(file: &FileEvidence) -> String {
+    format!("{}{}", device_path(&file.folder), file.name)
 }
 
 fn key(tenant: &TenantState) -> u64 {
@@ -461,9 +475,9 @@ fn scan(o: &mut Object<'_>, s: &Scene<'_>) {
         .put("scan_id", hex32(d.index / 5))
         .put("event_id", d.process.unique.to_string());
     o.put("platform", rh::platform(s.m.platform()).1);
-    if let Some(file) = d.files.first() {
+    if let Some(file) = scanned(d) {
         o.put("filename", &file.name)
-            .put("filepath", format!("{}{}", device_path(&file.folder), file.name))
+            .put("filepath", scanned_path(file))
             .put("sha256", &file.sha256)
             .put("quarantined", file.quarantined)
             .put("associated_files", json!([{"filepath": device_path(&file.folder), "sha256": file.sha256}]));
