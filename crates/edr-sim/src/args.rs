@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::builder::SimBuilder;
+use crate::builder::{MOST_CHILDREN, SimBuilder};
 use crate::config::FIRST_LINE;
 use crate::faults::parse_rules;
 use crate::sim::{Sim, SimError};
@@ -26,7 +26,7 @@ pub enum OnOff {
 /// The flags of `edr sim serve` (design/cli.md).
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex
+    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex, and the next for the second region
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub listen: SocketAddr,
     /// Answer over TLS, with a certificate of an authority made for this run; the control plane stays on plain HTTP
@@ -35,6 +35,9 @@ pub struct ServeArgs {
     /// Where to write the authority's certificate [default: a file in a new temporary folder, named in the ready line]
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_file: Option<PathBuf>,
+    /// Open a second region of Falcon (sim-2), to which the control plane moves tenants: the other answers 308
+    #[arg(long)]
+    pub second_region: bool,
     /// The seed of the estate, the ids and the credentials
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -44,6 +47,9 @@ pub struct ServeArgs {
     /// How many Cortex tenants
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub cortex_tenants: u64,
+    /// How many children each Falcon tenant has (Flight Control), each with hosts and alerts of its own
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=MOST_CHILDREN))]
+    pub children: u64,
     /// Hosts of each Falcon tenant
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub falcon_hosts: u64,
@@ -137,6 +143,7 @@ impl ServeArgs {
             .seed(self.seed)
             .falcon_tenants(self.falcon_tenants)
             .cortex_tenants(self.cortex_tenants)
+            .children(self.children)
             .falcon_hosts(self.falcon_hosts)
             .cortex_hosts(self.cortex_hosts)
             .alerts(self.alerts)
@@ -146,6 +153,7 @@ impl ServeArgs {
             .key_type(self.key_type)
             .token_ttl(self.token_ttl)
             .tls(self.tls)
+            .second_region(self.second_region)
             .sensor_delay(self.sensor_delay);
         if let Some(path) = &self.faults {
             let text = std::fs::read(path).map_err(|e| file_error(path, e))?;

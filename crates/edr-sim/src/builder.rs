@@ -19,8 +19,11 @@ use crate::limits::Limits;
 use crate::log::{MutationLog, RequestLog};
 use crate::server::{Listening, listen};
 use crate::sim::{Access, Sim, SimError, TenantInfo};
-use crate::state::{Credentials, KeyType, Options, SimState, TenantSpec, TenantState};
+use crate::state::{Credentials, KeyType, Options, SimState, TenantSpec, TenantState, child_name};
 use crate::tls::Authority;
+
+/// How many children a tenant can have.
+pub(crate) const MOST_CHILDREN: u64 = 999;
 
 /// Describes a simulator before it starts.
 #[derive(Debug, Clone)]
@@ -30,6 +33,7 @@ pub struct SimBuilder {
     epoch: Option<DateTime<Utc>>,
     falcon_tenants: u64,
     cortex_tenants: u64,
+    children: u64,
     falcon_hosts: u64,
     cortex_hosts: u64,
     alerts: u64,
@@ -38,6 +42,7 @@ pub struct SimBuilder {
     faults: Vec<FaultRule>,
     without_scopes: Vec<String>,
     tls: bool,
+    second_region: bool,
 }
 
 impl Default for SimBuilder {
@@ -48,6 +53,7 @@ impl Default for SimBuilder {
             epoch: None,
             falcon_tenants: 1,
             cortex_tenants: 1,
+            children: 0,
             falcon_hosts: 200,
             cortex_hosts: 200,
             alerts: 100,
@@ -56,6 +62,7 @@ impl Default for SimBuilder {
             faults: Vec::new(),
             without_scopes: Vec::new(),
             tls: false,
+            second_region: false,
         }
     }
 }
@@ -76,6 +83,8 @@ impl SimBuilder {
         falcon_tenants: u64 = falcon_tenants;
         /// How many Cortex tenants.
         cortex_tenants: u64 = cortex_tenants;
+        /// How many children each Falcon tenant has (Flight Control); each has hosts and alerts of its own.
+        children: u64 = children;
         /// How many hosts each Falcon tenant has.
         falcon_hosts: u64 = falcon_hosts;
         /// How many hosts each Cortex tenant has.
@@ -101,6 +110,9 @@ impl SimBuilder {
         /// Whether both vendors answer over TLS, with a certificate of an authority made for this run
         /// ([`Sim::ca_pem`]). The control plane stays on plain HTTP.
         tls: bool = tls;
+        /// Whether Falcon has a second region, `sim-2`, to which [`Sim::move_tenant`] moves tenants: the region that a
+        /// tenant does not live in answers 308.
+        second_region: bool = second_region;
         /// Faults in force from the start.
         faults: Vec<FaultRule> = faults;
     }
@@ -123,8 +135,10 @@ impl SimBuilder {
         let paired = ordinal <= self.falcon_tenants.min(self.cortex_tenants);
         let fewer = self.falcon_hosts.min(self.cortex_hosts);
         TenantSpec {
+            name: format!("{}-{ordinal}", vendor.as_str()),
             vendor,
             ordinal,
+            parent: None,
             hosts: if vendor == Vendor::Falcon { self.falcon_hosts } else { self.cortex_hosts },
             shared: if paired { fewer.div_ceil(10) } else { 0 },
             alerts: self.alerts,
@@ -134,30 +148,67 @@ impl SimBuilder {
         }
     }
 
-    fn state(&self) -> Result<SimState, SimError> {
+    /// The tenants in order: each Falcon tenant with its children behind it, then those of Cortex.
+    fn tenants(&self) -> Vec<TenantSpec> {
+        let mut specs = Vec::new();
+        for n in 1..=self.falcon_tenants {
+            let parent = self.tenant(Vendor::Falcon, n);
+            let children = self.children_of(&parent, specs.len());
+            specs.push(parent);
+            specs.extend(children);
+        }
+        specs.extend((1..=self.cortex_tenants).map(|n| self.tenant(Vendor::Cortex, n)));
+        specs
+    }
+
+    fn children_of(&self, parent: &TenantSpec, place: usize) -> Vec<TenantSpec> {
+        let child = |k: u64| TenantSpec {
+            name: format!("{}/{}", parent.name, child_name(k)),
+            // Ordinals of parents end at 1000: no child shares its machines with anybody.
+            ordinal: 1000 * parent.ordinal + 1 + k,
+            parent: Some(place),
+            shared: 0,
+            ..parent.clone()
+        };
+        (0..self.children).map(child).collect()
+    }
+
+    fn check(&self) -> Result<(), SimError> {
+        let wrong = |why: &str| Err(SimError::Invalid(why.to_owned()));
         if ![3, 5].contains(&self.generation) {
-            return Err(SimError::Invalid("the generation of Cortex is 3 or 5".to_owned()));
+            return wrong("the generation of Cortex is 3 or 5");
         }
         if self.falcon_hosts.max(self.cortex_hosts) > u64::from(u32::MAX) {
-            return Err(SimError::Invalid("more hosts than 4,294,967,295 in one tenant".to_owned()));
+            return wrong("more hosts than 4,294,967,295 in one tenant");
         }
+        if self.children > MOST_CHILDREN {
+            return wrong("more children than 999 of one tenant");
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<SimState, SimError> {
+        self.check()?;
         let clock = Arc::new(Clock::new(self.epoch));
-        let falcon = (1..=self.falcon_tenants).map(|n| self.tenant(Vendor::Falcon, n));
-        let cortex = (1..=self.cortex_tenants).map(|n| self.tenant(Vendor::Cortex, n));
-        let tenants = falcon.chain(cortex).map(|spec| spec.build(&self.options, &clock)).collect();
-        let faults = Faults::default();
-        faults.add(self.faults.clone()).map_err(SimError::Invalid)?;
-        Ok(SimState {
+        let mut tenants = Vec::new();
+        for spec in self.tenants() {
+            let tenant = spec.build(&self.options, &clock, &tenants);
+            tenants.push(tenant);
+        }
+        let state = SimState {
             options: self.options.clone(),
-            faults,
+            faults: Faults::default(),
             limits: Limits::new(self.options.enforce_limits),
             log: MutationLog::new(Arc::clone(&clock)),
             requests: RequestLog::default(),
+            regions: crate::region::Regions::default(),
             lists: crate::state::IndexCache::default(),
             tenants,
             falcon: crate::falcon::FalconState::default(),
             clock,
-        })
+        };
+        state.inject(self.faults.clone()).map_err(SimError::Invalid)?;
+        Ok(state)
     }
 
     /// Binds the listeners and serves.
@@ -171,8 +222,8 @@ impl SimBuilder {
         let mut ports = Ports { base: self.listen, taken: 0, stopped };
         let tls = authority.as_ref().map(|a| &a.acceptor);
         let control = ports.serve(crate::control::router(Arc::clone(&state)), None).await?;
-        let falcon = crate::falcon::router(Arc::clone(&state));
-        let falcon = ports.serve(gated(falcon, &state, Front::Falcon), tls).await?;
+        let router = crate::falcon::router(Arc::clone(&state));
+        let falcon = ports.serve(gated(router.clone(), &state, Front::Falcon(0)), tls).await?;
         let (mut tenants, mut listening) = (Vec::new(), Vec::new());
         for (number, tenant) in state.tenants.iter().enumerate() {
             let address = match tenant.vendor {
@@ -187,6 +238,13 @@ impl SimBuilder {
             };
             tenants.push(info(tenant, address, tls.is_some()));
         }
+        let mut regions = vec![falcon.address];
+        if self.second_region {
+            let second = ports.serve(gated(router, &state, Front::Falcon(1)), tls).await?;
+            regions.push(second.address);
+            listening.push(second);
+        }
+        state.regions.open(regions.into_iter().map(|address| url(address, tls.is_some())).collect());
         let control_url = format!("http://{}", control.address);
         listening.extend([control, falcon]);
         Ok(Sim {
@@ -201,30 +259,37 @@ impl SimBuilder {
     }
 
     fn authority(&self, state: &SimState) -> Result<Option<Authority>, SimError> {
-        let names = || crate::tls::names(state.tenants.iter().map(|t| t.name.as_str()));
+        let names = || {
+            crate::tls::names(
+                state.tenants.iter().filter(|t| t.vendor == Vendor::Cortex).map(|t| t.name.as_str()),
+            )
+        };
         self.tls.then(|| Authority::new(names(), from_ms(state.clock.real_ms()))).transpose()
     }
 }
 
+fn url(address: SocketAddr, tls: bool) -> String {
+    format!("{}://{address}", if tls { "https" } else { "http" })
+}
+
 fn info(tenant: &TenantState, address: SocketAddr, tls: bool) -> TenantInfo {
-    let scheme = if tls { "https" } else { "http" };
     let fqdn = (tls && tenant.vendor == Vendor::Cortex)
         .then(|| format!("{}.localhost:{}", tenant.name, address.port()));
     TenantInfo {
         name: tenant.name.clone(),
         vendor: tenant.vendor,
-        base_url: format!("{scheme}://{address}"),
+        base_url: url(address, tls),
         fqdn,
-        access: access(&tenant.credentials),
+        access: access(tenant),
     }
 }
 
-fn access(credentials: &Credentials) -> Access {
-    match credentials {
+fn access(tenant: &TenantState) -> Access {
+    match &tenant.credentials {
         Credentials::Falcon(f) => Access::Falcon {
             client_id: f.client_id.clone(),
             client_secret: f.client_secret.clone(),
-            member_cid: None,
+            member_cid: tenant.parent.map(|_| f.cid.clone()),
         },
         Credentials::Cortex(c) => Access::Cortex {
             api_key_id: c.api_key_id.clone(),

@@ -29,9 +29,12 @@ impl Sim {
         put("vendor", tenant.vendor.as_str().into());
         put("base_url", tenant.base_url.clone().into());
         match &tenant.access {
-            Access::Falcon { client_id, client_secret, .. } => {
+            Access::Falcon { client_id, client_secret, member_cid } => {
                 put("client_id", client_id.clone().into());
                 put("client_secret", client_secret.clone().into());
+                if let Some(cid) = member_cid {
+                    put("member_cid", cid.clone().into());
+                }
             }
             Access::Cortex { api_key_id, api_key, key_type, generation } => {
                 put("api_key_id", api_key_id.clone().into());

@@ -47,7 +47,7 @@ pub enum SimError {
 /// A tenant as the ready line describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TenantInfo {
-    /// `falcon-1`, `cortex-1` …
+    /// `falcon-1`, `falcon-1/retail`, `cortex-1` …
     pub name: String,
     /// The vendor.
     pub vendor: Vendor,
@@ -71,7 +71,7 @@ pub enum Access {
         client_id: String,
         /// 40 word characters.
         client_secret: String,
-        /// The child of a Flight Control parent; always `None`, for children are not built.
+        /// The customer id of a child of Flight Control; `None` for the tenant of the client itself.
         member_cid: Option<String>,
     },
     /// Cortex.
@@ -112,7 +112,7 @@ impl Sim {
         &self.control_url
     }
 
-    /// The tenants, those of Falcon first.
+    /// The tenants: those of Falcon first, each with its children behind it.
     #[must_use]
     pub fn tenants(&self) -> &[TenantInfo] {
         &self.tenants
@@ -121,8 +121,12 @@ impl Sim {
     /// The ready line: one line of JSON.
     #[must_use]
     pub fn ready_line(&self) -> String {
-        serde_json::json!({"control": self.control_url, "ca": self.ca_path(), "tenants": self.tenants})
-            .to_string()
+        let mut line =
+            serde_json::json!({"control": self.control_url, "ca": self.ca_path(), "tenants": self.tenants});
+        if let [_, second] = self.state.regions.urls() {
+            line["second_region"] = second.as_str().into();
+        }
+        line.to_string()
     }
 
     /// The certificate of the authority that clients must trust, as PEM; `None` without TLS.
@@ -191,9 +195,18 @@ impl Sim {
     /// Adds fault rules.
     ///
     /// # Errors
-    /// When a rule makes no sense.
+    /// When a rule makes no sense, or names an operation or a tenant that there is not.
     pub fn inject(&self, rules: Vec<FaultRule>) -> Result<(), SimError> {
-        self.state.faults.add(rules).map_err(SimError::Invalid)
+        self.state.inject(rules).map_err(SimError::Invalid)
+    }
+
+    /// Moves a Falcon tenant, with its children, to the region `sim-1` or `sim-2`; from then on the other answers 308
+    /// to it, and its tokens are void.
+    ///
+    /// # Errors
+    /// When there is no such tenant, or the region is not open (`SimBuilder::second_region`).
+    pub fn move_tenant(&self, tenant: &str, region: &str) -> Result<(), SimError> {
+        crate::region::relocate(&self.state, tenant, region).map_err(SimError::Invalid)
     }
 
     /// Takes every fault away.

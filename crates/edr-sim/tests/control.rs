@@ -137,3 +137,38 @@ async fn bad_input_is_named_and_reset_takes_all_back() {
         (10, 0, 0)
     );
 }
+
+#[tokio::test]
+async fn a_rule_with_a_name_that_nobody_has_is_refused() {
+    let raw = raw().await;
+    for (rule, says) in [
+        (json!([{"operation": "CombinedDevices", "fault": "500"}]), "CombinedDevicesByFilter"),
+        (json!([{"operation": "*", "tenant": "acme", "fault": "500"}]), "the tenants are falcon-1, cortex-1"),
+    ] {
+        let (status, _, body) = send(raw.control(Method::POST, "/sim/faults").json(&rule)).await;
+        assert_eq!(status, 400);
+        assert!(body["error"].as_str().unwrap().contains(says), "{body}");
+    }
+    let (_, _, names) = send(raw.control(Method::GET, "/sim/operations")).await;
+    assert!(names.as_array().unwrap().contains(&json!("v1/endpoints/get_endpoint")));
+    let builder =
+        Sim::builder().faults(vec![edr_sim::FaultRule::always("nothing", edr_sim::FaultKind::Reset)]);
+    assert!(builder.start().await.is_err());
+}
+
+#[tokio::test]
+async fn a_stalled_call_is_counted_while_it_stalls_and_noted_when_the_client_leaves() {
+    let raw = raw().await;
+    let fault = json!([{"operation": "CombinedDevicesByFilter", "fault": {"kind": "stall-headers", "delay_ms": 60_000}}]);
+    send(raw.control(Method::POST, "/sim/faults").json(&fault)).await;
+    let call = raw.get(COMBINED, &[]).timeout(std::time::Duration::from_millis(200));
+    assert!(call.send().await.unwrap_err().is_timeout());
+    assert_eq!(raw.sim.requests().count("falcon-1", "CombinedDevicesByFilter"), 1);
+    for _ in 0..200 {
+        if raw.sim.requests().last.iter().any(|e| e.operation == "CombinedDevicesByFilter" && e.status == 0) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the call that the client gave up was not noted");
+}

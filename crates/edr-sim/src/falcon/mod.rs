@@ -8,6 +8,7 @@ mod guard;
 mod hosts;
 mod hosts_act;
 mod hosts_list;
+mod mssp;
 mod render_alert;
 mod render_host;
 mod token;
@@ -24,10 +25,12 @@ use http::Method;
 use http::request::Parts;
 
 use crate::state::SimState;
-pub(crate) use token::revoke_all;
+pub(crate) use guard::{MINUTE, too_many};
+pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
-pub const ALL_SCOPES: &[&str] = &["alerts:read", "alerts:write", "devices:read", "devices:write"];
+pub const ALL_SCOPES: &[&str] =
+    &["alerts:read", "alerts:write", "devices:read", "devices:write", "mssp:read"];
 
 /// What the Falcon half keeps.
 #[derive(Debug, Default)]
@@ -54,6 +57,9 @@ pub const OPERATIONS: &[Operation] = &[
     ("GET", "/alerts/queries/alerts/v2", "QueryV2", Some("alerts:read")),
     ("POST", "/alerts/entities/alerts/v2", "GetV2", Some("alerts:read")),
     ("POST", "/alerts/combined/alerts/v1", "PostCombinedAlertsV1", Some("alerts:read")),
+    ("GET", "/mssp/queries/children/v1", "queryChildren", Some("mssp:read")),
+    ("GET", "/mssp/entities/children/v1", "getChildren", Some("mssp:read")),
+    ("POST", "/mssp/entities/children/GET/v2", "getChildrenV2", Some("mssp:read")),
 ];
 
 fn entry(method: &Method, path: &str) -> Option<&'static Operation> {
@@ -88,6 +94,9 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/alerts/queries/alerts/v2", get(alerts::query))
         .route("/alerts/entities/alerts/v2", post(alerts::entities))
         .route("/alerts/combined/alerts/v1", post(alerts::combined))
+        .route("/mssp/queries/children/v1", get(mssp::query))
+        .route("/mssp/entities/children/v1", get(mssp::get_entities))
+        .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), guard::guard))
