@@ -210,13 +210,10 @@ fn work(o: &mut Object<'_>, s: &Scene<'_>) {
             .put("assigned_to_uid", &who.email)
             .put("assigned_to_uuid", &who.uuid);
     }
-    // A third of the alerts has no list of tags at all; some have null.
-    match d.index % 6 {
-        _ if !d.tags.is_empty() => o.put("tags", &d.tags),
-        0 | 1 => o,
-        2 => o.put("tags", None::<()>),
-        _ => o.put("tags", &d.tags),
-    };
+    // A third of the alerts has no list of tags at all.
+    if !d.tags.is_empty() || d.index % 6 > 1 {
+        o.put("tags", &d.tags);
+    }
     if !d.comments.is_empty() {
         let row = |c: &crate::estate::Comment| json!({"value": c.text, "falcon_user_id": c.author, "timestamp": rh::stamp(c.at)});
         o.put("comments", d.comments.iter().map(row).collect::<Vec<_>>());
