@@ -111,11 +111,62 @@ async fn good_calls(sim: &Sim, hand: &Hand) -> Vec<Call> {
     calls.push(get("/mssp/queries/children/v1?limit=1&sort=last_modified_timestamp%7Casc"));
     calls.push(get(format!("/mssp/entities/children/v1?ids={child}&ids={}", "0".repeat(32))));
     calls.push(send("POST", "/mssp/entities/children/GET/v2", &json!({"ids": [child, "0".repeat(32)]})));
+    calls.extend(groups(hand, &id(4)).await);
+    calls.extend(changes(&id, alerts));
     for action in ["contain", "lift_containment"] {
         let path = format!("/devices/entities/devices-actions/v2?action_name={action}");
         calls.extend((0..60).step_by(9).map(|n| send("POST", path.clone(), &json!({"ids": [id(n)]}))));
     }
     calls
+}
+
+/// Host groups: a group that is made here, and everything that can be asked of it. It goes at the end.
+async fn groups(hand: &Hand, host: &str) -> Vec<Call> {
+    let (groups, actions) = ("/devices/entities/host-groups/v1", "/devices/entities/host-group-actions/v1");
+    let new =
+        |name: &str| json!({"resources": [{"name": name, "group_type": "staticByID", "description": "d"}]});
+    let made = hand.ask(&send("POST", groups, &new("first"))).await.json();
+    let group = made["resources"][0]["id"].as_str().unwrap_or_else(|| panic!("{made}"));
+    let act = json!({"ids": [group], "action_parameters": [{"name": "filter", "value": format!("(device_id:['{host}'])")}]});
+    vec![
+        send("POST", groups, &new("second")),
+        send("PATCH", groups, &json!({"resources": [{"id": group, "description": "another"}]})),
+        send("POST", format!("{actions}?action_name=add-hosts"), &act),
+        get(format!("/devices/combined/host-group-members/v1?id={group}&limit=5")),
+        get(format!("/devices/queries/host-group-members/v1?id={group}")),
+        send("POST", format!("{actions}?action_name=remove-hosts"), &act),
+        get("/devices/combined/host-groups/v1?limit=50&sort=name.desc"),
+        get("/devices/queries/host-groups/v1?limit=3"),
+        get(format!("{groups}?ids={group}&ids={}", "0".repeat(32))),
+        Call("DELETE", format!("{groups}?ids={group}"), String::new()),
+    ]
+}
+
+/// Changes of hosts and alerts: visibility, tags, and an alert's status, assignee, comment and tag.
+fn changes(id: &dyn Fn(u64) -> String, alerts: &Value) -> Vec<Call> {
+    let hide = |action: &str| format!("/devices/entities/devices-actions/v2?action_name={action}");
+    let tags = |action: &str| json!({"action": action, "device_ids": [id(6), "0".repeat(32)], "tags": ["FalconGroupingTags/x"]});
+    let step = |name: &str, value: &str| json!({"name": name, "value": value});
+    let steps = [
+        step("update_status", "in_progress"),
+        step("append_comment", "seen"),
+        step("add_tag", "mine"),
+        step("assign_to_user_id", "a@example.com"),
+    ];
+    vec![
+        send("POST", hide("hide_host"), &json!({"ids": [id(5)]})),
+        get("/devices/combined/devices-hidden/v1?limit=5"),
+        get("/devices/queries/devices-hidden/v1?limit=5"),
+        send("POST", hide("unhide_host"), &json!({"ids": [id(5)]})),
+        send("PATCH", "/devices/entities/devices/tags/v1", &tags("add")),
+        send("PATCH", "/devices/entities/devices/tags/v1", &tags("remove")),
+        send(
+            "PATCH",
+            "/alerts/entities/alerts/v3",
+            &json!({"composite_ids": [alerts[0], "none"], "action_parameters": steps}),
+        ),
+        send("POST", "/alerts/entities/alerts/v2", &json!({"composite_ids": [alerts[0]]})),
+    ]
 }
 
 /// Requests that are refused, and the status of the refusal.
@@ -140,6 +191,28 @@ fn bad_calls() -> Vec<(u16, Call)> {
         (413, send("POST", "/alerts/entities/alerts/v2", &json!({"composite_ids": vec!["a"; 1001]}))),
         (400, send("POST", "/alerts/combined/alerts/v1", &json!({"filter": "severity:"}))),
         (400, send("POST", "/alerts/combined/alerts/v1", &json!({"after": "nonsense"}))),
+        (
+            400,
+            send(
+                "PATCH",
+                "/devices/entities/devices/tags/v1",
+                &json!({"action": "put", "device_ids": [], "tags": []}),
+            ),
+        ),
+        (
+            400,
+            send(
+                "PATCH",
+                "/alerts/entities/alerts/v3",
+                &json!({"composite_ids": ["a"], "action_parameters": []}),
+            ),
+        ),
+        (400, get("/devices/combined/host-groups/v1?filter=nonsense%3A1")),
+        (404, get(format!("/devices/entities/host-groups/v1?ids={}", "0".repeat(32)))),
+        (400, send("POST", "/devices/entities/host-groups/v1", &json!({"resources": []}))),
+        (400, send("PATCH", "/devices/entities/host-groups/v1", &json!({"resources": []}))),
+        (400, Call("DELETE", "/devices/entities/host-groups/v1".into(), String::new())),
+        (400, send("POST", "/devices/entities/host-group-actions/v1?action_name=burn", &none)),
         (400, get("/mssp/queries/children/v1?limit=many")),
         (400, get("/mssp/entities/children/v1")),
         (400, Call("POST", "/oauth2/token".into(), "client_id=nobody&client_secret=x".into())),

@@ -80,6 +80,9 @@ pub struct ServeArgs {
     /// How long a sensor that is online takes to carry out an order
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub sensor_delay: Duration,
+    /// How long a change takes to reach Falcon's searches, and a change of a Falcon alert to be seen at all
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub search_lag: Duration,
     /// Where to write a configuration of `edr` that reaches the tenants (mode 600); only a file written by this flag is overwritten
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
@@ -154,7 +157,8 @@ impl ServeArgs {
             .token_ttl(self.token_ttl)
             .tls(self.tls)
             .second_region(self.second_region)
-            .sensor_delay(self.sensor_delay);
+            .sensor_delay(self.sensor_delay)
+            .search_lag(self.search_lag);
         if let Some(path) = &self.faults {
             let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
             let rules =

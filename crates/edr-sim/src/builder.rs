@@ -99,6 +99,8 @@ impl SimBuilder {
         token_ttl: Duration = options.token_ttl;
         /// How long a sensor that is online takes to carry out an order.
         sensor_delay: Duration = options.sensor_delay;
+        /// How long a change takes to reach Falcon's searches, and a change of a Falcon alert to be seen at all.
+        search_lag: Duration = options.search_lag;
         /// Whether Falcon answers 404 to its combined endpoints, as some clouds do.
         falcon_without_combined: bool = options.falcon_without_combined;
         /// Whether Cortex refuses a nonce that it has seen.

@@ -1,6 +1,5 @@
 //! The control plane under `/sim/`, for tests in any language (names: design/cli.md).
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,26 +204,6 @@ async fn reset(State(state): Shared) -> Json<Value> {
     Json(json!({"reset": true}))
 }
 
-/// A short page that shows the estate, what was asked, and the faults in force.
-async fn front(State(state): Shared) -> String {
-    let mut page = format!("edr-sim\nvirtual time: {}\n\ntenants\n", rfc3339(state.clock.now_ms()));
-    let report = state.requests.report();
-    for tenant in &state.tenants {
-        let asked: u64 = report.counters.get(&tenant.name).map_or(0, |ops| ops.values().sum());
-        let (hosts, alerts) = (tenant.estate.host_count(), tenant.estate.alert_count());
-        // Writing to a String does not fail.
-        let _ = writeln!(page, "  {:<12} {hosts} hosts, {alerts} alerts, {asked} requests", tenant.name);
-    }
-    let _ = writeln!(
-        page,
-        "\nfaults in force: {}\naccepted mutations: {}",
-        state.faults.list().len(),
-        state.log.entries().len()
-    );
-    page.push_str(concat!(
-        "\nGET /sim/log\nGET /sim/requests\nGET /sim/clock\nPOST /sim/clock {\"advance\": \"30m\"}\n",
-        "PATCH /sim/hosts/{tenant}/{id} {\"online\": false}\nPOST /sim/alerts {\"tenant\", \"count\", \"late_by\"}\n",
-        "GET|POST|DELETE /sim/faults [{\"operation\", \"tenant\", \"nth\"|\"probability\"|\"always\", \"fault\", \"seed\"}]\nPOST /sim/reset\n",
-    ));
-    page
+async fn front(State(state): Shared) -> Response {
+    crate::page::response(&state)
 }

@@ -29,6 +29,7 @@ mod gate;
 pub mod limits;
 pub mod log;
 mod mishap;
+mod page;
 pub mod region;
 mod server;
 mod sim;

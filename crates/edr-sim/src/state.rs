@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::estate::hash::{hex32, mix_str, mix2, text};
 use crate::estate::{EstateSpec, TenantEstate, Vendor};
-use crate::falcon::FalconState;
+use crate::falcon::{FalconState, GroupBook};
 use crate::faults::{FaultRule, Faults};
 use crate::limits::Limits;
 use crate::log::{MutationLog, RequestLog};
@@ -28,6 +28,8 @@ pub struct Options {
     pub token_ttl: Duration,
     /// How long a sensor that is online takes to carry out an order.
     pub sensor_delay: Duration,
+    /// How long a change takes to reach searches, and a change of a Falcon alert to be seen at all.
+    pub search_lag: Duration,
     /// Whether the combined endpoints of Falcon are missing, as on some clouds.
     pub falcon_without_combined: bool,
     /// Whether Cortex refuses a nonce that it has seen.
@@ -42,6 +44,7 @@ impl Default for Options {
             enforce_limits: true,
             token_ttl: Duration::from_secs(1799),
             sensor_delay: Duration::from_secs(5),
+            search_lag: Duration::from_secs(1),
             falcon_without_combined: false,
             cortex_strict_nonce: false,
         }
@@ -117,6 +120,7 @@ pub struct TenantState {
     pub estate: TenantEstate,
     /// How a client proves who it is.
     pub credentials: Credentials,
+    pub(crate) groups: GroupBook,
 }
 
 impl TenantState {
@@ -253,7 +257,10 @@ impl SimState {
         self.requests.clear();
         self.lists.clear();
         self.regions.reset();
-        self.tenants.iter().for_each(|t| t.estate.reset());
+        for tenant in &self.tenants {
+            tenant.estate.reset();
+            tenant.groups.reset();
+        }
     }
 }
 
@@ -285,6 +292,7 @@ impl TenantSpec {
             shared: self.shared,
             alerts: if self.hosts == 0 { 0 } else { self.alerts },
             sensor_delay_ms: i64::try_from(options.sensor_delay.as_millis()).unwrap_or(i64::MAX / 4),
+            search_lag_ms: i64::try_from(options.search_lag.as_millis()).unwrap_or(i64::MAX / 4),
         };
         let own = self.credentials(mix_str(options.seed ^ 0xC0DE, &self.name));
         TenantState {
@@ -293,6 +301,7 @@ impl TenantSpec {
             estate: TenantEstate::new(spec, Arc::clone(clock)),
             credentials: self.parent.and_then(|i| before.get(i)).map_or(own.clone(), |p| share(p, own)),
             name: self.name,
+            groups: GroupBook::default(),
         }
     }
 
