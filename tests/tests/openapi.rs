@@ -459,22 +459,32 @@ async fn cortex_client(generation: u8) -> Vec<Exchange> {
 }
 
 /// What stands under a key of a body, where the simulator takes that key without a fuss.
-fn sample(path: &str, key: &str, sim: &Sim) -> Option<Value> {
+fn sample(path: &str, key: &str, sim: &Sim, incident: &Value) -> Option<Value> {
     let act = path.ends_with("isolate");
     let sort = if path.contains("issue") { "_insert_time" } else { "creation_time" };
     let sort = if path.contains("endpoint") { "last_seen" } else { sort };
     Some(match key {
+        "alert_id_list" => json!([sim.estate("cortex-1").map(|e| e.alert_number(0).to_string())]),
+        "alias" | "tag" => json!("a word"),
         "alerts_limit" => json!(10),
         "endpoint_id" => {
             // A machine that is neither gone nor under order.
             let estate = sim.estate("cortex-1").expect("the tenant");
             json!((0..60).find(|n| estate.online(*n)).map(|n| estate.host_id(n)))
         }
+        // What changes something wants to be told of whom.
+        "filters" if path.contains("/tags/") || path.ends_with("update_agent_name") => {
+            json!([{"field": "endpoint_status", "operator": "in", "value": ["connected"]}])
+        }
         "filters" if !act => json!([]),
+        // The first order of the simulator; the isolation comes before.
+        "group_action_id" => json!(101),
+        "incident_id" if !act => incident.clone(),
         "include_actions" | "include_evidences" => json!(false),
         "search_from" => json!(0),
         "search_to" => json!(5),
         "sort" => json!({"field": sort, "keyword": "desc"}),
+        "update_data" => json!({"status": "under_investigation"}),
         _ => return None,
     })
 }
@@ -488,6 +498,8 @@ async fn cortex_operations(catalogue: &Catalogue, generation: u8) -> BTreeSet<Fi
     let Access::Cortex { api_key_id, api_key, .. } = &tenant.access else { panic!("no Cortex tenant") };
     let headers = vec![("x-xdr-auth-id", api_key_id.clone()), ("authorization", api_key.clone())];
     let hand = Hand { recorder: Arc::default(), base: tenant.base_url.clone(), headers };
+    let list = send("POST", "/public_api/v1/incidents/get_incidents", &json!({"request_data": {}}));
+    let incident = hand.ask(&list).await.json()["reply"]["incidents"][0]["incident_id"].clone();
     let mut found = BTreeSet::new();
     for operation in edr_sim::cortex::OPERATIONS.iter().filter(|o| o.generations.includes(generation)) {
         let method = if operation.verb == Verb::Get { "GET" } else { "POST" };
@@ -496,13 +508,12 @@ async fn cortex_operations(catalogue: &Catalogue, generation: u8) -> BTreeSet<Fi
             continue;
         };
         let Keys::Named(keys) = keys else { continue };
-        let data: serde_json::Map<String, Value> =
-            keys.iter().filter_map(|k| Some((k.clone(), sample(operation.path, k, &sim)?))).collect();
-        if ["get_action_status", "get_incident_extra_data", "/unisolate"]
+        let data: serde_json::Map<String, Value> = keys
             .iter()
-            .any(|p| operation.path.ends_with(p))
-        {
-            // These need something that exists; the clients' own scripts ask them.
+            .filter_map(|k| Some((k.clone(), sample(operation.path, k, &sim, &incident)?)))
+            .collect();
+        if operation.path.ends_with("/unisolate") {
+            // Nothing is isolated yet; the vendors' own clients release in `tests/interop`.
             continue;
         }
         let call = send(method, operation.path, &json!({ "request_data": data }));
