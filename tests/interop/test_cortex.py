@@ -184,6 +184,22 @@ class Endpoints:
         self.assertEqual(len(self.sim.log("cortex-1")), 1)
         self.assertEqual([self.one(i).is_isolated for i in ids[1:]], [IsolateStatus.unisolated] * 2)
 
+    def test_an_alias_and_tags_are_read_back(self):
+        ids = [e.endpoint_id for e in self.everyone()][4:7]
+        self.assertIs(self.client.endpoints_api.set_endpoint_alias("interop", endpoint_id_list=ids).reply, True)
+        self.assertEqual([self.one(i).alias for i in ids], ["interop"] * 3)
+        self.assertEqual({e.endpoint_id for e in self.everyone(alias=["interop"])}, set(ids))
+        filters = [{"field": "endpoint_id_list", "operator": "in", "value": ids[:2]}]
+        before = {i: self.one(i).tags for i in ids}
+        self.assertIs(self.client.tags_api.agents_assign(filters=filters, tag="interop")["reply"], True)
+        grown = {i: "interop" in str(self.one(i).tags) for i in ids}
+        self.assertEqual(grown, {ids[0]: True, ids[1]: True, ids[2]: False})
+        self.assertIs(self.client.tags_api.agents_remove(filters=filters, tag="interop")["reply"], True)
+        self.assertEqual({i: self.one(i).tags for i in ids}, before)
+        log = Counter((e["operation"], e["target"]) for e in self.sim.log("cortex-1"))
+        self.assertEqual(log, Counter([("v1/endpoints/update_agent_name", i) for i in ids]
+                                      + [(f"v1/tags/agents/{verb}", i) for verb in ("assign", "remove") for i in ids[:2]]))
+
     def test_health_and_licence(self):
         self.assertEqual(self.client.system_api.healthcheck(), {"status": "available"})
         info = self.client.system_api.get_tenant_info()["reply"]
@@ -344,6 +360,31 @@ class Alerts3:
         self.assertEqual(extra["incident"]["incident_id"], one["incident_id"])
         self.assertEqual(len(extra["alerts"]["data"]), one["alert_count"])
         self.assertLessEqual({str(a["alert_id"]) for a in extra["alerts"]["data"]}, {str(a["alert_id"]) for a in self.flat()})
+
+    def test_changes_of_alerts_are_read_back(self):
+        ids = [str(a["alert_id"]) for a in self.flat() if a["severity"] == "low"][:3]
+        reply = self.client.alerts_api.update_alerts(alert_id_list=ids, update_data={"severity": "high", "comment": "by a test"})["reply"]
+        self.assertEqual(set(reply["alerts_ids"]), set(ids))
+        chosen = [{"field": "alert_id_list", "operator": "in", "value": [int(i) for i in ids]}]
+        self.assertEqual([a["severity"] for a in self.flat(chosen)], ["high"] * 3)
+        self.assertEqual({e["target"] for e in self.sim.log("cortex-1")}, set(ids))
+        self.refused(500, self.client.alerts_api.update_alerts, alert_id_list=ids, update_data={"colour": "red"})
+        self.refused(500, self.client.alerts_api.update_alerts, alert_id_list=["1"], update_data={"severity": "high"})
+        self.assertEqual(len(self.sim.log("cortex-1")), 3)
+
+    def test_changes_of_an_incident_are_read_back(self):
+        id = next(i["incident_id"] for i in self.incidents() if i["status"] == "new")
+        mail = next(i["assigned_user_mail"] for i in self.incidents() if i["assigned_user_mail"])
+        update = {"status": "under_investigation", "assigned_user_mail": mail}
+        self.assertIs(self.client.incidents_api.update_incident(incident_id=id, update_data=update)["reply"], True)
+        [one] = self.client.incidents_api.get_incidents(incident_id_list=[id]).reply.incidents
+        self.assertEqual((one.status, one.assigned_user_mail), (IncidentStatus.UNDER_INVESTIGATION, mail))
+        new = {i["incident_id"] for i in self.incidents([{"field": "status", "operator": "eq", "value": "new"}])}
+        self.assertNotIn(id, new)
+        self.refused(500, self.client.incidents_api.update_incident, incident_id="0", update_data=update)
+        stranger = {**update, "assigned_user_mail": "nobody@example.com"}
+        self.refused(500, self.client.incidents_api.update_incident, incident_id=id, update_data=stranger)
+        self.assertEqual([e["operation"] for e in self.sim.log("cortex-1")], ["v1/incidents/update_incident"])
 
     def test_what_the_clients_models_refuse_is_known(self):
         incident = self.incidents()[0]["incident_id"]
