@@ -5,27 +5,41 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 work=$(mktemp -d)
-"$EDR_SIM" --key-type standard --falcon-hosts 20 --cortex-hosts 20 >"$work/ready" &
-sim=$!
-trap 'kill "$sim" 2>/dev/null || true; wait "$sim" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-  [ -s "$work/ready" ] && break
-  sleep 0.1
-done
+sims=()
+trap 'kill "${sims[@]}" 2>/dev/null || true; wait || true; rm -rf "$work"' EXIT
 
-# ready TENANT KEY: a value of the ready line.
-ready() {
-  python3 -c 'import json, sys
-print(next(t for t in json.load(open(sys.argv[1]))["tenants"] if t["name"] == sys.argv[2])[sys.argv[3]])' "$work/ready" "$1" "$2"
+# start NAME FLAGS…: a simulator with its ready line in a file of that name.
+start() {
+  local name=$1
+  shift
+  "$EDR_SIM" --key-type standard --falcon-hosts 20 --cortex-hosts 20 "$@" >"$work/$name" &
+  sims+=($!)
+  for _ in $(seq 100); do
+    [ -s "$work/$name" ] && return
+    sleep 0.1
+  done
+  echo "the simulator does not start" >&2
+  exit 1
 }
 
-falcon=$(ready falcon-1 base_url)
-cortex=$(ready cortex-1 base_url)
-control=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["control"])' "$work/ready")
-id=$(ready falcon-1 client_id)
-secret=$(ready falcon-1 client_secret)
-KEY=$(ready cortex-1 api_key)
-export KEY
+# ready NAME EXPRESSION: a value of a ready line; f and c are its tenants.
+ready() {
+  python3 -c 'import json, sys
+ready = json.load(open(sys.argv[1]))
+f, c = (next(t for t in ready["tenants"] if t["vendor"] == v) for v in ("falcon", "cortex"))
+print(eval(sys.argv[2]))' "$work/$1" "$2"
+}
+
+start plain
+start tls --tls
+falcon=$(ready plain 'f["base_url"]')
+cortex=$(ready plain 'c["base_url"]')
+control=$(ready plain 'ready["control"]')
+tls=https://api-$(ready tls 'c["fqdn"]')
+id=$(ready plain 'f["client_id"]')
+secret=$(ready plain 'f["client_secret"]')
+KEY=$(ready plain 'c["api_key"]') # the same with --tls: it comes from the seed
+CA=$(ready tls 'ready["ca"]')
 token=
 
 # The commands of the page, one a line: what begins with `$ curl`, joined with the lines that it goes on to.
@@ -40,6 +54,7 @@ fill() {
     */sim/*) base=$control ;;
   esac
   text=${text//http:\/\/127.0.0.1:PORT/$base}
+  text=${text//https:\/\/api-cortex-1.localhost:PORT/$tls}
   text=${text//client_id=…/client_id=$id}
   text=${text//client_secret=…/client_secret=$secret}
   text=${text//Bearer …/Bearer $token}
@@ -61,7 +76,7 @@ while IFS= read -r example; do
     *…* | *PORT*) echo "curl.sh does not know what to fill into: $example" >&2; exit 1 ;;
   esac
   echo "$example"
-  env -i PATH="$PATH" HOME="$work" KEY="$KEY" NO_PROXY='*' bash -euo pipefail -c "$command" >"$work/answer"
+  env -i PATH="$PATH" HOME="$work" KEY="$KEY" CA="$CA" NO_PROXY='*' bash -euo pipefail -c "$command" >"$work/answer"
   judge
   case $example in
     */oauth2/token*) token=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])' <"$work/answer") ;;

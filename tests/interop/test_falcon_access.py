@@ -1,7 +1,9 @@
 """falconpy: tokens, scopes, limits, and what it does with the answers."""
 
+import os
 import time
 import unittest
+import unittest.mock
 
 import requests
 from falconpy import APIHarnessV2, Alerts, Hosts, OAuth2
@@ -83,6 +85,21 @@ class Token(unittest.TestCase):
         self.assertEqual(auth.revoke(token)["status_code"], 200)
         refused = Hosts(access_token=token, base_url=falcon.base_url).query_devices_by_filter()
         self.assertEqual(refused["status_code"], 401)
+
+
+class Tls(unittest.TestCase):
+    def test_over_tls_with_the_authority_and_not_without(self):
+        tls = Sim("--tls", "--falcon-hosts", "5", "--cortex-tenants", "0", "--alerts", "0")
+        self.addCleanup(tls.stop)
+        mine = tls["falcon-1"]
+        creds = {"client_id": mine.client_id, "client_secret": mine.client_secret, "base_url": mine.base_url}
+        self.assertTrue(mine.base_url.startswith("https://127.0.0.1:"))
+        # `ssl_verify` takes no path: falconpy drops whatever is not true or false.
+        with unittest.mock.patch.dict(os.environ, REQUESTS_CA_BUNDLE=tls.ca):
+            answer = Hosts(**creds).query_devices_by_filter()
+        self.assertEqual(len(answer["body"]["resources"]), 5)
+        self.assertNotEqual(OAuth2(**creds).token()["status_code"], 201)
+        self.assertEqual(tls.count("falcon-1", "oauth2AccessToken"), 1)
 
 
 class Gateway(unittest.TestCase):

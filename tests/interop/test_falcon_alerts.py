@@ -51,7 +51,7 @@ def when(text):
 
 class Lists(unittest.TestCase):
     def test_combined_and_query_are_the_same_set(self):
-        with sim.counting("falcon-1", PostCombinedAlertsV1=4, QueryV2=2):
+        with sim.counting("falcon-1", PostCombinedAlertsV1=3, QueryV2=2):
             rows, ids = combined(limit=400), query(limit=1000)
         found = [a["composite_id"] for a in rows]
         self.assertEqual((len(found), len(set(found))), (ALERTS, ALERTS))
