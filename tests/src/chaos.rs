@@ -9,7 +9,7 @@ use edr_core::{
     Alert, AlertQuery, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery, Listing,
     Outcome, Rejected, Result, TenantCheck, WalkStream, Walked,
 };
-use edr_http::RetryPolicy;
+use edr_http::{HttpTransport, RetryPolicy};
 use edr_sim::{Access, Fault, FaultKind, FaultRule, Nth, Sim, SimBuilder, TenantInfo};
 use edr_testkit::World as _;
 use futures_util::StreamExt as _;
@@ -151,7 +151,7 @@ pub fn hasty() -> RetryPolicy {
 
 /// A provider for a tenant of a simulator, through this transport.
 #[must_use]
-pub fn provider(tenant: &TenantInfo, wire: Arc<Wire>) -> Arc<dyn EdrProvider> {
+pub fn provider(tenant: &TenantInfo, wire: Arc<dyn HttpTransport>) -> Arc<dyn EdrProvider> {
     let base: url::Url = tenant.base_url.parse().expect("the simulator's address");
     match &tenant.access {
         Access::Falcon { client_id, client_secret, .. } => {
@@ -200,7 +200,7 @@ impl Bench {
     pub async fn start(product: Product, builder: SimBuilder) -> Self {
         let sim = builder.start().await.expect("the simulator starts");
         let wire = Arc::new(Wire::default());
-        let provider = provider(&sim.tenants()[0], Arc::clone(&wire));
+        let provider = provider(&sim.tenants()[0], Arc::clone(&wire) as _);
         let world = SimWorld::new(sim, product.tenant(), Arc::clone(&provider));
         Self { product, wire, world, provider }
     }

@@ -2,12 +2,17 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "these are tests: what fails here fails the test")]
 
+pub mod catalogue;
 pub mod chaos;
 pub mod crowd;
+pub mod errata;
 pub mod graph;
 pub mod matrix;
+pub mod openapi;
+pub mod recorder;
 pub mod reliability;
 pub mod replay;
+pub mod schema;
 pub mod sim;
 pub mod source;
 pub mod walls;

@@ -84,7 +84,11 @@ async fn talk(stream: TcpStream, app: Router, tls: Option<TlsAcceptor>) {
 
 async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, app: Router) {
     let service = service_fn(move |request: hyper::Request<Incoming>| respond(app.clone(), request));
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    // `X-Cs-Region`, as HTTP/1.1 clients get it from both vendors: falconpy looks headers up by that spelling.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// Runs the router. An error makes hyper close the connection without an answer: the fault `reset`.

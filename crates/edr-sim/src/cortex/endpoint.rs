@@ -65,7 +65,7 @@ pub(super) struct Endpoint {
     active_directory: Option<ListOrText>,
     endpoint_version: &'static str,
     is_isolated: &'static str,
-    isolated_date: Option<i64>,
+    isolated_date: Option<String>,
     group_name: Vec<String>,
     operational_status: &'static str,
     operational_status_description: Option<String>,
@@ -258,9 +258,10 @@ fn content(machine: &Machine) -> (String, i64) {
     (format!("{}-{}", 1500 + at / DAY % 400, 10_000 + at / DAY), at)
 }
 
-fn isolated_since(containment: Containment) -> Option<i64> {
+/// Milliseconds, written as a text: of the two forms in the facts (4.1) the one that cortex-xdr-client takes.
+fn isolated_since(containment: Containment) -> Option<String> {
     match containment {
-        Containment::Contained { since } => Some(since),
+        Containment::Contained { since } => Some(since.to_string()),
         _ => None,
     }
 }

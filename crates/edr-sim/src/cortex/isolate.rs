@@ -111,7 +111,8 @@ fn order(call: &Call<'_>, wish: Wish) -> Answer {
     hosts.iter().for_each(|index| carry_out(call, *index, wish, since, id));
     let count = hosts.len();
     actions.0.push(Action { id, wish, since, hosts, polled: false });
-    Reply::of(&json!({"action_id": id, "status": 1, "endpoints_count": count}))
+    // A text, as in the vendor's own examples; cortex-xdr-client takes nothing else.
+    Reply::of(&json!({"action_id": id.to_string(), "status": 1, "endpoints_count": count}))
 }
 
 /// The endpoints of a call: one by `endpoint_id`, or several by a filter, not both and not none.

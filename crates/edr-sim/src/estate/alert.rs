@@ -333,8 +333,11 @@ pub(super) fn generate(estate: &TenantEstate, index: u64) -> Detection {
         show_in_ui: true,
         comments: Vec::new(),
     };
-    // An alert never was changed in the future.
-    detection.updated = detection.updated.min(estate.clock().now()).max(detection.created);
+    // A change that is still to come has not happened: until then the alert is as it was made. (It must not
+    // follow the clock either: an order by this time would shift under every reader.)
+    if detection.updated > estate.clock().now() {
+        detection.updated = detection.created;
+    }
     apply_given(estate, &mut detection);
     apply_overlay(estate, &mut detection);
     detection

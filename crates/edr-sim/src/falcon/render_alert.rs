@@ -6,7 +6,7 @@ use super::render_host as rh;
 use super::writer::Object;
 use crate::clock::from_ms;
 use crate::estate::Detection;
-use crate::estate::alert::{Family, Process, Status, Verdict, device_path};
+use crate::estate::alert::{Family, FileEvidence, Process, Status, Verdict, device_path};
 use crate::estate::hash::{hex32, mix2, permute32, unpermute32};
 use crate::estate::machine::{Machine, Platform};
 use crate::state::{FalconCredentials, TenantState};
@@ -67,6 +67,20 @@ pub(crate) fn source_product(family: Family) -> &'static str {
 /// Identity alerts and finds of a scan have no process.
 pub(crate) fn has_process(d: &Detection) -> bool {
     !matches!(d.kind.family, Family::Identity | Family::Scan)
+}
+
+/// Identity alerts name their endpoints elsewhere.
+pub(crate) fn has_device(d: &Detection) -> bool {
+    d.kind.family != Family::Identity
+}
+
+/// The file that a scan found.
+pub(crate) fn scanned(d: &Detection) -> Option<&FileEvidence> {
+    d.files.first().filter(|_| d.kind.family == Family::Scan)
+}
+
+pub(crate) fn scanned_path(file: &FileEvidence) -> String {
+    format!("{}{}", device_path(&file.folder), file.name)
 }
 
 fn key(tenant: &TenantState) -> u64 {
@@ -196,13 +210,10 @@ fn work(o: &mut Object<'_>, s: &Scene<'_>) {
             .put("assigned_to_uid", &who.email)
             .put("assigned_to_uuid", &who.uuid);
     }
-    // A third of the alerts has no list of tags at all; some have null.
-    match d.index % 6 {
-        _ if !d.tags.is_empty() => o.put("tags", &d.tags),
-        0 | 1 => o,
-        2 => o.put("tags", None::<()>),
-        _ => o.put("tags", &d.tags),
-    };
+    // A third of the alerts has no list of tags at all.
+    if !d.tags.is_empty() || d.index % 6 > 1 {
+        o.put("tags", &d.tags);
+    }
     if !d.comments.is_empty() {
         let row = |c: &crate::estate::Comment| json!({"value": c.text, "falcon_user_id": c.author, "timestamp": rh::stamp(c.at)});
         o.put("comments", d.comments.iter().map(row).collect::<Vec<_>>());
@@ -461,9 +472,9 @@ fn scan(o: &mut Object<'_>, s: &Scene<'_>) {
         .put("scan_id", hex32(d.index / 5))
         .put("event_id", d.process.unique.to_string());
     o.put("platform", rh::platform(s.m.platform()).1);
-    if let Some(file) = d.files.first() {
+    if let Some(file) = scanned(d) {
         o.put("filename", &file.name)
-            .put("filepath", format!("{}{}", device_path(&file.folder), file.name))
+            .put("filepath", scanned_path(file))
             .put("sha256", &file.sha256)
             .put("quarantined", file.quarantined)
             .put("associated_files", json!([{"filepath": device_path(&file.folder), "sha256": file.sha256}]));

@@ -101,8 +101,10 @@ fn member(state: &SimState, owner: usize, form: &[(String, String)]) -> Option<u
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
-    let text = String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok()?;
+    // The scheme is written in any case (RFC 7617); falconpy sends it in lower case.
+    let (scheme, value) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64_STANDARD.decode(value.trim()))?;
+    let text = String::from_utf8(decoded.ok()?).ok()?;
     text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
 }
 

@@ -288,12 +288,24 @@ impl<'a> AlertView<'a> {
         self.detection.get_or_init(|| self.tenant.estate.detection(self.index))
     }
 
+    /// A property of the host that the alert holds: identity alerts hold none.
     fn host(&self, property: &'static str) -> Vec<Val> {
-        HostView::of(self.tenant, self.falcon, self.detection().machine).values(property)
+        let d = self.detection();
+        match property {
+            _ if !ra::has_device(d) => Vec::new(),
+            "last_seen" => seconds(d.created.timestamp_millis()),
+            _ => HostView::of(self.tenant, self.falcon, d.machine).values(property),
+        }
     }
 
     fn process(&self, property: &'static str) -> Vec<Val> {
         let (d, p) = (self.detection(), &self.detection().process);
+        match (property, ra::scanned(d)) {
+            ("filename", Some(file)) => return text(&file.name),
+            ("filepath", Some(file)) => return text(ra::scanned_path(file)),
+            ("sha256", Some(file)) => return text(&file.sha256),
+            _ => {}
+        }
         match property {
             _ if !ra::has_process(d) => Vec::new(),
             "cmdline" => text(&p.command_line),
@@ -333,7 +345,8 @@ impl Record for AlertView<'_> {
         match property {
             "agent_id" => self.host("device_id"),
             "composite_id" => text(ra::composite_id(self.tenant, self.falcon, d)),
-            "id" | "indicator_id" => text(ra::short_id(self.tenant, d)),
+            "id" => text(ra::short_id(self.tenant, d)),
+            "indicator_id" => optional(ra::has_process(d).then(|| ra::short_id(self.tenant, d))),
             "aggregate_id" => text(ra::aggregate_id(self.tenant, d)),
             "cid" => text(&self.falcon.cid),
             "pattern_id" => vec![Val::Num(f64::from(d.kind.pattern))],
@@ -359,8 +372,8 @@ impl Record for AlertView<'_> {
             "description" => text(d.kind.description),
             "show_in_ui" => vec![Val::Bool(d.show_in_ui)],
             "email_sent" => vec![Val::Bool(true)],
-            "user_id" => optional(d.user.as_ref().map(|u| &u.sid)),
-            "user_name" => optional(d.user.as_ref().map(|u| &u.name)),
+            "user_id" => optional(d.user.as_ref().filter(|_| ra::has_device(d)).map(|u| &u.sid)),
+            "user_name" => optional(d.user.as_ref().filter(|_| ra::has_device(d)).map(|u| &u.name)),
             "cmdline" | "filename" | "filepath" | "md5" | "sha256" | "local_process_id" | "process_id" => {
                 self.process(property)
             }

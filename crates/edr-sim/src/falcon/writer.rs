@@ -13,7 +13,7 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Begins an object; with `only`, other fields are left out (ids stay).
+    /// Begins an object; with `only`, other fields are left out, the ids among them.
     pub(crate) fn begin(out: &'a mut Vec<u8>, only: Option<&'a [String]>) -> Self {
         out.push(b'{');
         Self { out, only, first: true }
@@ -25,7 +25,7 @@ impl<'a> Object<'a> {
 
     pub(crate) fn wants(&self, name: &str) -> bool {
         let named = |only: &[String]| only.iter().any(|f| f == name || f.split('.').next() == Some(name));
-        self.only.is_none_or(named) || matches!(name, "device_id" | "cid")
+        self.only.is_none_or(named)
     }
 
     fn key(&mut self, name: &str) {
