@@ -198,8 +198,8 @@ async fn over_a_real_socket() {
 
 #[tokio::test]
 async fn a_configured_proxy_looks_the_name_up_and_its_password_is_not_told() {
-    let mut options = crate::TransportOptions::default();
-    options.proxy = crate::ProxyChoice::Url("http://user:canary@proxy.example:3128".into());
+    let proxy = crate::ProxyChoice::Url("http://user:canary@proxy.example:3128".into());
+    let options = crate::TransportOptions { proxy, ..Default::default() };
     let transport = crate::ReqwestTransport::new(&options).unwrap();
     let found = transport.resolve(&"https://api.example".parse().unwrap()).await;
     assert!(matches!(&found, Resolution::Proxy(name) if name == "proxy.example:3128"), "{found:?}");
