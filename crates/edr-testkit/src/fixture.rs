@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, ManualClock};
 use edr_core::{
-    Action, AgentHealth, Alert, AlertQuery, AlertStatus, Attack, AttackRef, Capabilities, Cloud,
+    Action, AgentHealth, Alert, AlertQuery, AlertStatus, Analytic, Attack, AttackRef, Capabilities, Cloud,
     ConnectionState, ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence, Group,
-    Host, HostQuery, HostType, InMemory, NetworkInterface, Noun, Page, Platform, Process, Result, Script,
-    Severity, Tag, TenantCheck, TenantId, User, Vendor, Verdict, model,
+    Host, HostQuery, HostType, InMemory, Indicator, Kubernetes, NetworkInterface, Noun, Page, Platform,
+    Policy, Process, Result, Script, Severity, Tag, TenantCheck, TenantId, User, Vendor, Verdict, model,
 };
 
 use crate::{Disturbance, World};
@@ -106,6 +106,9 @@ fn details(host: &mut Host, n: usize) {
     host.site = some(pick(&["Berlin", "Austin"], n));
     host.os.name = some(pick(&["Windows 11", "Ubuntu 24.04"], n));
     host.os.version = some(pick(&["10.0.26100", "24.04"], n));
+    host.os.build = some(pick(&["26100", "24.04.2"], n));
+    host.os.kernel = some(pick(&["10.0.26100.1", "6.8.0-49"], n));
+    host.agent.content_version = some(pick(&["1520-88123", "1521-90001"], n));
     host.agent.version = some(pick(&["7.21.19205.0", "7.22.0"], n));
     host.serial_number = Some(format!("SN-{n:04}"));
     host.manufacturer = some(pick(&["Dell Inc.", "Apple"], n));
@@ -127,12 +130,33 @@ fn details(host: &mut Host, n: usize) {
         provider: some(pick(&["aws", "azure"], n)),
         account: some("123456789012"),
         region: some("eu-central-1"),
-        zone: None,
+        zone: some(pick(&["eu-central-1a", "eu-central-1b"], n)),
         instance_uid: Some(format!("i-{n:08x}")),
     });
     host.criticality = some(pick(&["high", "low"], n));
     host.is_hidden = Some(n.is_multiple_of(4));
     host.is_vdi = Some(n.is_multiple_of(2));
+    rarities(host, n);
+}
+
+/// What few people ask for.
+fn rarities(host: &mut Host, n: usize) {
+    host.bios_version = some(pick(&["1.24.0", "2.1.3"], n));
+    host.chassis = some(pick(&["Notebook", "Rack Mount"], n));
+    host.contained_time = ago(60 + n);
+    host.default_gateway = Some(std::net::IpAddr::from([10, 0, 1, 254]));
+    host.k8s = Some(Kubernetes {
+        cluster: some("prod"),
+        namespace: some(pick(&["web", "batch"], n)),
+        pod: Some(format!("web-{n}")),
+        ..Kubernetes::default()
+    });
+    host.last_login = ago(30 + n);
+    host.last_user = host.last_user.take().map(|u| User { domain: some("CORP"), ..u });
+    host.owner_email = some(pick(&["ann@corp.example", "bob@corp.example"], n));
+    host.policies =
+        vec![Policy { uid: Some(format!("p{}", n % 3)), name: some("Servers"), ..Policy::default() }];
+    host.smbios_uuid = Some(format!("4c4c4544-0000-0000-0000-{n:012x}"));
 }
 
 /// 24 alerts, in no order: every field that can be filtered on has a value in some of them and none in others.
@@ -173,7 +197,7 @@ fn circumstances(alert: &mut Alert, n: usize) {
     alert.confidence_score = u8::try_from(n * 4).ok();
     alert.is_suppressed = Some(n.is_multiple_of(4));
     alert.prevented = Some(n.is_multiple_of(2));
-    alert.assignee = Some(user(pick(&["ann", "bob"], n)));
+    alert.assignee = Some(User { email: some("ann@corp.example"), ..user(pick(&["ann", "bob"], n)) });
     alert.users = vec![user("ann")];
     alert.product_feature = some(pick(&["epp", "idp"], n));
     alert.types = vec![pick(&["Malware", "Credential Theft"], n).to_owned()];
@@ -184,6 +208,22 @@ fn circumstances(alert: &mut Alert, n: usize) {
         technique: Some(AttackRef { uid: some(pick(&["T1059", "T1003"], n)), name: None }),
         sub_technique: None,
     }];
+    alert.analytic = Some(Analytic {
+        uid: Some(format!("rule-{}", n % 4)),
+        name: some("Script from a document"),
+        ..Analytic::default()
+    });
+    alert.first_seen = ago(n + 20);
+    alert.last_seen = ago(n + 10);
+    alert.group_keys = vec![format!("incident-{}", n % 5)];
+    alert.iocs = vec![Indicator {
+        kind: "domain".to_owned(),
+        value: format!("c2-{n}.example"),
+        ..Indicator::default()
+    }];
+    alert.source_vendors = vec![pick(&["Fixture", "Firewall"], n).to_owned()];
+    alert.uid_alt = Some(format!("alt-{n}"));
+    alert.would_prevent = Some(n.is_multiple_of(2));
     let mut process = Process { name: some("powershell.exe"), ..Process::default() };
     process.hashes.insert(&format!("{:064x}", n + 1));
     alert.evidences = vec![Evidence { process: Some(process), ..Evidence::default() }];
