@@ -58,9 +58,11 @@ pub mod map;
 mod provider;
 #[cfg(test)]
 mod testing;
+mod time;
 #[cfg(test)]
 mod token_tests;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 
@@ -68,11 +70,12 @@ use edr_core::{Result, Vendor};
 use edr_http::{Budget, HttpClient, Pacer};
 use secrecy::SecretString;
 
-pub use client::{FalconClient, Reply};
+pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
 pub use config::{Cloud, FalconBuilder};
 pub use dialect::FalconDetail;
 pub use provider::Falcon;
-pub use wire::Entries;
+pub use time::Timestamp;
+pub use wire::{Entries, Lists, Secret};
 
 /// The vendor's word in the model.
 pub const VENDOR: Vendor = Vendor::from_static("falcon");

@@ -1,6 +1,9 @@
 //! Falcon's services, one file each: parameters to a request, and bytes to types. Pure.
 
+mod aggregate;
 pub mod alerts;
+mod common;
+mod endpoint;
 pub mod hosts;
 pub mod oauth2;
 
@@ -10,22 +13,71 @@ use edr_http::Operation;
 use serde::{Deserialize as _, Deserializer};
 use serde_json::value::RawValue;
 
+pub use aggregate::{Aggregate, AggregateKind, AggregateSpec, Bucket, DateSpan, NumberSpan};
+pub use common::{Accepted, ActionParameter, AfterParams, ListParams};
+pub use endpoint::{Endpoint, Paging, Verb};
+
 use crate::wire::wire;
 
 /// Where the items of a listing stand in a reply.
 pub(crate) const RESOURCES: &[&[&str]] = &[&["resources"]];
 
-/// Every operation that this crate sends, with the scope that it needs.
-pub const OPERATIONS: &[&Operation] = &[
-    &oauth2::TOKEN,
-    &hosts::COMBINED,
-    &hosts::ENTITIES,
-    &hosts::ONLINE_STATE,
-    &hosts::SCROLL,
-    &alerts::COMBINED,
-    &alerts::ENTITIES,
-    &alerts::QUERY,
+/// The endpoints, service by service.
+const SERVICES: &[&[&Endpoint]] = &[&[&oauth2::TOKEN], hosts::ENDPOINTS, alerts::ENDPOINTS];
+
+const COUNT: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < SERVICES.len() {
+        count += SERVICES[at].len();
+        at += 1;
+    }
+    count
+};
+
+/// Every endpoint that this crate has a method for: the table of `docs/FALCON.md`.
+pub static ENDPOINTS: [&Endpoint; COUNT] = {
+    let mut all = [&oauth2::TOKEN; COUNT];
+    let (mut service, mut to) = (0, 0);
+    while service < SERVICES.len() {
+        let mut at = 0;
+        while at < SERVICES[service].len() {
+            all[to] = SERVICES[service][at];
+            at += 1;
+            to += 1;
+        }
+        service += 1;
+    }
+    all
+};
+
+/// Every operation that this crate has a method for, with the scope that it needs.
+pub static OPERATIONS: [&Operation; COUNT] = {
+    let mut all = [&oauth2::TOKEN.operation; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        all[at] = &ENDPOINTS[at].operation;
+        at += 1;
+    }
+    all
+};
+
+/// The operations that [`crate::Falcon`] uses as an [`edr_core::EdrProvider`]: what an API client for it
+/// must be able to do.
+pub static PROVIDER_OPERATIONS: [&Operation; 8] = [
+    &oauth2::TOKEN.operation,
+    &hosts::COMBINED.operation,
+    &hosts::ENTITIES.operation,
+    &hosts::ONLINE_STATE.operation,
+    &hosts::SCROLL.operation,
+    &alerts::COMBINED.operation,
+    &alerts::ENTITIES.operation,
+    &alerts::QUERY.operation,
 ];
+
+/// The endpoint of an operation, by its name.
+pub(crate) fn endpoint(name: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().copied().find(|e| e.name == name)
+}
 
 /// The least set of scopes for these operations, in the words of the console, sorted.
 ///
@@ -271,8 +323,13 @@ mod tests {
 
     #[test]
     fn every_operation_names_its_scope() {
-        let all = required_scopes(OPERATIONS);
-        assert_eq!(all, ["Alerts: read", "Hosts: read"]);
+        assert_eq!(required_scopes(&PROVIDER_OPERATIONS), ["Alerts: read", "Hosts: read"]);
+        let bare = ENDPOINTS.iter().filter(|e| e.scope.is_empty() && e.name != oauth2::TOKEN.name);
+        assert_eq!(bare.map(|e| e.name).collect::<Vec<_>>(), [""; 0]);
+        let mut names: Vec<_> = OPERATIONS.iter().map(|o| o.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ENDPOINTS.len(), "each once");
     }
 
     proptest::proptest! {

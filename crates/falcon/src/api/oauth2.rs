@@ -1,17 +1,19 @@
 //! OAuth2: the token endpoint.
 
-use edr_http::{Operation, RequestPlan};
+use edr_http::RequestPlan;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::{Endpoint, Verb};
+
 /// `POST /oauth2/token`. It changes nothing on the vendor's side, so it may be repeated.
-pub static TOKEN: Operation = Operation::read("oauth2AccessToken", "");
+pub static TOKEN: Endpoint = Endpoint::read("oauth2AccessToken", Verb::Post, "/oauth2/token", "");
 
 /// Asks for a token; for that of a child tenant with `member_cid`.
 #[must_use]
 pub fn token(id: &str, secret: &SecretString, member_cid: Option<&str>) -> RequestPlan {
     let mut fields = vec![("client_id", id), ("client_secret", secret.expose_secret().trim())];
     fields.extend(member_cid.map(|cid| ("member_cid", cid)));
-    RequestPlan::post_form(&TOKEN, "/oauth2/token", &fields)
+    RequestPlan::post_form(&TOKEN.operation, TOKEN.path, &fields)
 }
 
 #[cfg(test)]
