@@ -12,6 +12,8 @@ use serde::Serialize;
 pub enum Paging {
     /// By `meta.pagination.after`, sent back as `after`: in the query of a GET, in the body of a POST.
     After,
+    /// As [`Self::After`], except that an `after` comes with the last page as well: the count ends it.
+    AfterCounted,
     /// By `meta.pagination.next`, sent back as `offset`.
     Next,
     /// By counting rows. With a cap, offset and limit together stay below it.
@@ -30,7 +32,7 @@ impl Paging {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::After => "after",
+            Self::After | Self::AfterCounted => "after",
             Self::Next => "next",
             Self::Offset { .. } => "offset",
             Self::Scroll => "scroll",
@@ -166,7 +168,7 @@ impl Endpoint {
         self
     }
 
-    /// The other thing about its body: a DELETE with one.
+    /// A DELETE with a body.
     pub(crate) const fn with_body(mut self) -> Self {
         self.body = true;
         self

@@ -4,8 +4,14 @@ mod aggregate;
 pub mod alerts;
 mod common;
 mod endpoint;
+pub mod flight_control;
+pub mod host_groups;
 pub mod hosts;
+pub mod iocs;
 pub mod oauth2;
+pub mod policies;
+pub mod users;
+pub mod zero_trust;
 
 use std::fmt::Write as _;
 
@@ -23,7 +29,20 @@ use crate::wire::wire;
 pub(crate) const RESOURCES: &[&[&str]] = &[&["resources"]];
 
 /// The endpoints, service by service.
-const SERVICES: &[&[&Endpoint]] = &[&[&oauth2::TOKEN], hosts::ENDPOINTS, alerts::ENDPOINTS];
+const SERVICES: &[&[&Endpoint]] = &[
+    &[&oauth2::TOKEN],
+    hosts::ENDPOINTS,
+    host_groups::ENDPOINTS,
+    alerts::ENDPOINTS,
+    iocs::ENDPOINTS,
+    flight_control::ENDPOINTS,
+    policies::PREVENTION_ENDPOINTS,
+    policies::SENSOR_UPDATE_ENDPOINTS,
+    policies::FURTHER_ENDPOINTS,
+    policies::RESPONSE_ENDPOINTS,
+    users::ENDPOINTS,
+    zero_trust::ENDPOINTS,
+];
 
 const COUNT: usize = {
     let (mut count, mut at) = (0, 0);

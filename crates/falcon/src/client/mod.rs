@@ -3,10 +3,16 @@
 mod alerts;
 mod by_id;
 mod escape;
+mod flight_control;
+mod host_groups;
 mod hosts;
+mod iocs;
 mod paging;
+mod policies;
 #[cfg(test)]
 mod tests;
+mod users;
+mod zero_trust;
 
 use std::fmt;
 use std::sync::Arc;

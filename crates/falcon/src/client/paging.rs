@@ -50,6 +50,9 @@ pub struct ListingCap {
     pub total: u64,
 }
 
+/// Pages of a listing that counts rows and tells no total; more are a listing that has no end.
+const UNCOUNTED_PAGES: usize = 10_000;
+
 /// Pages without rows that are taken for a stumble; more are a listing that has no end.
 const EMPTY_PAGES: u32 = 3;
 
@@ -77,10 +80,10 @@ impl Turn {
         let text = |key: Option<String>| key.filter(|k| !k.is_empty()).map(PageKey);
         match self.style {
             Paging::After => Ok(text(pagination.after)),
+            Paging::AfterCounted | Paging::Scroll if rows == 0 => Ok(None),
+            Paging::AfterCounted => Ok(text(pagination.after)),
             Paging::Next => Ok(text(pagination.next)),
             Paging::Offset { cap } => self.row(rows, pagination.count(), cap),
-            // The last page has a key as well: what ends a scroll is a page without rows.
-            Paging::Scroll if rows == 0 => Ok(None),
             Paging::Scroll => Ok(text(pagination.offset)),
             Paging::Single => Ok(None),
         }
@@ -146,7 +149,7 @@ impl Walk {
                 body.insert("after".to_owned(), text.into());
                 self.plan.body = Body::Bytes(kind, serde_json::Value::from(body).to_string().into());
             }
-            (_, Paging::After) => set(&mut self.plan, "after", text),
+            (_, Paging::After | Paging::AfterCounted) => set(&mut self.plan, "after", text),
             // An offset of the caller's beside a key would be a contradiction.
             _ => set(&mut self.plan, "offset", text),
         }
@@ -180,13 +183,15 @@ impl Walk {
 
     /// The key of the page behind a reply, and the walk pointed at it.
     fn behind<T>(&mut self, turn: Turn, reply: &Reply<T>, rows: u64) -> Result<Option<PageKey>> {
-        let ended = self.style == Paging::Scroll && self.has_all(reply, rows)?;
+        // These have a key on the last page, too.
+        let keyed = matches!(self.style, Paging::AfterCounted | Paging::Scroll);
+        let ended = keyed && self.has_all(reply, rows)?;
         let next = turn.next(reply)?.filter(|_| !ended);
         self.go_on(next.as_ref())?;
         Ok(next)
     }
 
-    /// Whether a scroll is at its end. One that ends before its time has lost rows.
+    /// Whether a listing with a count is at its end. One that ends before its time has lost rows.
     fn has_all<T>(&self, reply: &Reply<T>, rows: u64) -> Result<bool> {
         let (Some(given), Some(total)) = (self.given, reply.pagination().count()) else {
             return Ok(rows == 0);
@@ -207,7 +212,10 @@ impl Walk {
         if self.empty > EMPTY_PAGES {
             return Err(Error::new(ErrorKind::Vendor, "page after page has no rows, and the listing no end"));
         }
-        if !self.used.insert(key.clone()) && self.style != Paging::Scroll {
+        let again = !self.used.insert(key.clone());
+        // A scroll may keep its key while its count shows that it moves.
+        let counted = self.style == Paging::Scroll && self.given.is_some();
+        if (again && !counted) || self.used.len() > UNCOUNTED_PAGES {
             return Err(Error::new(ErrorKind::Vendor, "a page key came twice: the listing goes in a circle"));
         }
         self.turn_to(key);
