@@ -17,7 +17,9 @@
 //! ```
 
 mod args;
+mod builder;
 pub mod clock;
+mod config;
 mod control;
 pub mod cortex;
 pub mod estate;
@@ -27,11 +29,15 @@ mod gate;
 pub mod limits;
 pub mod log;
 mod mishap;
+mod page;
+pub mod region;
 mod server;
 mod sim;
 pub mod state;
+mod tls;
 
 pub use args::{OnOff, ServeArgs, serve};
+pub use builder::SimBuilder;
 pub use faults::{Fault, FaultKind, FaultRule, Nth};
-pub use sim::{Access, Sim, SimBuilder, SimError, TenantInfo};
+pub use sim::{Access, Sim, SimError, TenantInfo};
 pub use state::KeyType;

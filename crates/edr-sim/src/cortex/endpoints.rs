@@ -75,6 +75,16 @@ pub(super) fn light_list(call: &Call<'_>) -> Answer {
     Reply::of(&Agents(call.estate()))
 }
 
+/// The endpoints that the filters of a change name; a change without a filter is refused, for it would be for all.
+pub(super) fn selected(call: &Call<'_>) -> Result<Vec<u64>, Refusal> {
+    let query = Query::parse(call)?;
+    if query.clauses.is_empty() {
+        return Err(Refusal::invalid("filters must have at least one filter"));
+    }
+    let matching = query.candidates(call.estate()).into_iter();
+    Ok(matching.filter(|index| query.matches(call.estate(), *index)).collect())
+}
+
 /// A question for endpoints.
 struct Query {
     clauses: Vec<Clause>,

@@ -226,6 +226,8 @@ pub struct Detection {
     pub dns: Vec<String>,
     /// Tags.
     pub tags: Vec<String>,
+    /// Whether it is shown in the console.
+    pub show_in_ui: bool,
     /// Comments, oldest first.
     pub comments: Vec<Comment>,
 }
@@ -316,6 +318,7 @@ pub(super) fn generate(estate: &TenantEstate, index: u64) -> Detection {
         grandparent,
         prevented,
         tags: Vec::new(),
+        show_in_ui: true,
         comments: Vec::new(),
     };
     // An alert never was changed in the future.
@@ -340,6 +343,7 @@ fn apply_overlay(estate: &TenantEstate, detection: &mut Detection) {
     if let Some(tags) = overlay.tags {
         detection.tags = tags;
     }
+    detection.show_in_ui = overlay.show_in_ui.unwrap_or(detection.show_in_ui);
     detection.comments = overlay.comments;
 }
 
@@ -351,9 +355,18 @@ fn born_verdict(h: u64) -> Verdict {
     )
 }
 
-/// One of the six analysts of the company.
+/// The analysts of the company.
+#[must_use]
+pub fn analysts(estate: &TenantEstate) -> Vec<Analyst> {
+    (0..6).map(|who| analyst_number(estate, who)).collect()
+}
+
+/// One of the six.
 fn analyst(estate: &TenantEstate, h: u64) -> Analyst {
-    let who = below(h, 6);
+    analyst_number(estate, below(h, 6))
+}
+
+fn analyst_number(estate: &TenantEstate, who: u64) -> Analyst {
     let (first, last) =
         (estate.company_pick(FIRST_NAMES, 900 + who), estate.company_pick(LAST_NAMES, 950 + who));
     analyst_named(estate, &format!("{first}.{last}@{}", estate.company().domain))

@@ -1,5 +1,6 @@
 //! The values of one machine, one function a field, so that a filter computes only what it names.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::catalog::{self, Hardware, Os};
@@ -8,6 +9,8 @@ use super::machine::{Cloud, CloudProvider, Form, Health, Machine, Platform, User
 use super::overlay::{Containment, Overlay};
 use super::{TenantEstate, Vendor};
 use crate::clock::from_ms;
+
+static NO_GROUPS: BTreeSet<String> = BTreeSet::new();
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -27,6 +30,13 @@ pub struct HostFields<'a> {
 }
 
 impl<'a> HostFields<'a> {
+    pub(super) fn searched(estate: &'a TenantEstate, index: u64) -> Self {
+        let mut fields = Self::new(estate, index);
+        let now = estate.clock().now_ms();
+        fields.overlay = fields.overlay.map(|overlay| overlay.searched(now));
+        fields
+    }
+
     pub(super) fn new(estate: &'a TenantEstate, index: u64) -> Self {
         let twin = if is_reimaged(index) { index - 1 } else { index };
         let (owner, lane) = estate.owner(twin);
@@ -473,6 +483,24 @@ impl<'a> HostFields<'a> {
             return Containment::Contained { since: self.start() - HOUR };
         }
         Containment::Normal
+    }
+
+    /// Whether it is hidden from lists.
+    #[must_use]
+    pub fn hidden(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|o| o.hidden)
+    }
+
+    /// Whether its detections are suppressed.
+    #[must_use]
+    pub fn suppressed(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|o| o.suppressed)
+    }
+
+    /// The ids of the groups it was added to, and of those it was taken out of.
+    #[must_use]
+    pub fn group_changes(&self) -> (&BTreeSet<String>, &BTreeSet<String>) {
+        self.overlay.as_ref().map_or((&NO_GROUPS, &NO_GROUPS), |o| (&o.joined, &o.left))
     }
 
     /// The tags, without a vendor's prefix.
