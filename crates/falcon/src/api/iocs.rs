@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use edr_http::RequestPlan;
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::{AfterParams, Endpoint, ListParams, Paging, Verb};
@@ -188,15 +189,16 @@ fn stamp<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-struct FileName {
-    filename: String,
+/// The one part of the metadata that can be set.
+fn metadata<S: Serializer>(name: &Option<String>, s: S) -> Result<S::Ok, S::Error> {
+    let mut map = s.serialize_map(Some(1))?;
+    map.serialize_entry("filename", name)?;
+    map.end()
 }
 
 /// What an indicator says and does: the parts that can be set and changed. What is absent is unset in a
 /// new indicator, and stays as it is in a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct IocBody {
     /// What is done on Windows, macOS and Linux.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,8 +215,9 @@ pub struct IocBody {
     /// The groups of hosts that it applies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_groups: Option<Vec<String>>,
-    #[serde(rename = "metadata", skip_serializing_if = "Option::is_none")]
-    file: Option<FileName>,
+    /// The name of the file that a hash is of.
+    #[serde(rename = "metadata", serialize_with = "metadata", skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
     /// What is done on iOS and Android.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mobile_action: Option<IocAction>,
@@ -264,7 +267,7 @@ impl IocBody {
     /// With the name of the file that a hash is of.
     #[must_use]
     pub fn file_name(mut self, name: &str) -> Self {
-        self.file = Some(FileName { filename: name.to_owned() });
+        self.file_name = Some(name.to_owned());
         self
     }
 }

@@ -198,7 +198,7 @@ pub(crate) const FURTHER_ENDPOINTS: &[&Endpoint] = &[&BUILDS, &KERNELS, &UNINSTA
 /// A kind of policy: [`Prevention`], [`SensorUpdate`] or [`Response`].
 pub trait PolicyKind: sealed::Sealed {
     /// A policy as it is read.
-    type Policy: serde::de::DeserializeOwned + Identified + Clone + Send + 'static;
+    type Policy: serde::de::DeserializeOwned + Identified + Clone + std::fmt::Debug + Send + 'static;
     /// What can be set of it.
     type Settings: Serialize + Clone + std::fmt::Debug;
     /// Where it stands.
