@@ -20,6 +20,7 @@ use falcon::api::policies::{
     PolicyPlatform, Prevention, Response, SensorUpdate, SensorUpdateSettings, SettingChange, SliderLevel,
     UninstallProtection,
 };
+use falcon::api::sensors::{self, Span, UsageParams};
 use falcon::api::users::{GrantAction, GrantChange, NewUser, UserAction};
 use falcon::api::zero_trust::{self, Score};
 use falcon::api::{AfterParams, AggregateKind, AggregateSpec, ListParams};
@@ -493,6 +494,23 @@ async fn posture_is_told_for_those_that_were_assessed() {
     assert!(scores.is_sorted_by_key(|s| std::cmp::Reverse(s.score)));
     let audit = c.score_audit().await.unwrap().resources.remove(0);
     assert_eq!(audit.num_aids, i64::try_from(scores.len()).ok());
+}
+
+#[tokio::test]
+async fn installers_and_usage_are_read() {
+    let world = World::small().await;
+    let c = world.client();
+    let params = ListParams { limit: Some(4), ..ListParams::filtered("platform:'linux'") };
+    let ids = all::<String>(c.pages(sensors::query(&params), None)).await;
+    assert_eq!(ids.len(), 5);
+    assert_eq!(c.installers(&params).await.unwrap().resources.len(), 4);
+    let found = c.installers_by_id(&[ids[2].clone(), "0".repeat(64)]).await.unwrap();
+    assert_eq!((found.found.len(), found.missing.len()), (1, 1));
+    assert!(found.found[0].release_date.as_ref().unwrap().utc().is_some());
+    let ccid = c.ccid().await.unwrap().resources.remove(0);
+    assert_eq!((ccid.len(), ccid.to_uppercase() == ccid), (35, true));
+    let usage = UsageParams { period: Some(28), ..UsageParams::default() };
+    assert_eq!(c.sensor_usage(Span::Weekly, &usage).await.unwrap().resources.len(), 4);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod policies;
 mod posture;
 mod render_alert;
 mod render_host;
+mod sensors;
 mod things;
 mod token;
 mod users;
@@ -57,8 +58,10 @@ pub const ALL_SCOPES: &[&str] = &[
     "prevention-policies:write",
     "response-policies:read",
     "response-policies:write",
+    "sensor-installers:read",
     "sensor-update-policies:read",
     "sensor-update-policies:write",
+    "sensor-usage:read",
     "usermgmt:read",
     "usermgmt:write",
     "zero-trust-assessment:read",
@@ -331,6 +334,37 @@ pub const OPERATIONS: &[Operation] = &[
         Some("devices:read"),
     ),
     ("POST", "/alerts/aggregates/alerts/v2", "GetAggregateV2", Some("alerts:read")),
+    (
+        "GET",
+        "/sensors/combined/installers/v3",
+        "GetCombinedSensorInstallersByQueryV3",
+        Some("sensor-installers:read"),
+    ),
+    ("GET", "/sensors/queries/installers/v3", "GetSensorInstallersByQueryV3", Some("sensor-installers:read")),
+    (
+        "GET",
+        "/sensors/entities/installers/v3",
+        "GetSensorInstallersEntitiesV3",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/sensors/queries/installers/ccid/v1",
+        "GetSensorInstallersCCIDByQuery",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/billing-dashboards-usage/aggregates/weekly-average/v1",
+        "GetSensorUsageWeekly",
+        Some("sensor-usage:read"),
+    ),
+    (
+        "GET",
+        "/billing-dashboards-usage/aggregates/hourly-average/v1",
+        "GetSensorUsageHourly",
+        Some("sensor-usage:read"),
+    ),
 ];
 
 fn entry(method: &Method, path: &str) -> Option<&'static Operation> {
@@ -375,6 +409,7 @@ pub fn router(state: Arc<SimState>) -> Router {
         .merge(mssp_groups::router())
         .merge(policies::router())
         .merge(posture::router())
+        .merge(sensors::router())
         .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)

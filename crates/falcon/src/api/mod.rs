@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod iocs;
 pub mod oauth2;
 pub mod policies;
+pub mod sensors;
 pub mod users;
 pub mod zero_trust;
 
@@ -42,6 +43,7 @@ const SERVICES: &[&[&Endpoint]] = &[
     policies::RESPONSE_ENDPOINTS,
     users::ENDPOINTS,
     zero_trust::ENDPOINTS,
+    sensors::ENDPOINTS,
 ];
 
 const COUNT: usize = {

@@ -10,6 +10,11 @@ mod iocs;
 mod paging;
 mod policies;
 #[cfg(test)]
+mod recorded_tests;
+#[cfg(test)]
+mod request_tests;
+mod sensors;
+#[cfg(test)]
 mod tests;
 mod users;
 mod zero_trust;
