@@ -528,3 +528,33 @@ async fn a_reset_takes_every_change_back() {
     world.sim.reset();
     assert!(world.client().iocs(&AfterParams::default()).await.unwrap().resources.is_empty());
 }
+
+/// Every text of up to four of the characters that could break out of quotes.
+fn tricky() -> Vec<String> {
+    let signs = ['\'', '"', '\\', '+', ',', '(', ']', ':', '!', '~', ' ', 'a', 'é'];
+    let mut all = vec![String::new()];
+    for _ in 0..4 {
+        let longer = all.iter().filter(|t| t.chars().count() == all.last().map_or(0, |l| l.chars().count()));
+        let longer: Vec<String> =
+            longer.flat_map(|t| signs.iter().map(move |sign| format!("{t}{sign}"))).collect();
+        all.extend(longer);
+    }
+    all
+}
+
+#[test]
+fn what_fql_writes_the_service_reads_as_it_was_meant() {
+    use edr_sim::falcon::fql::{Expr, Literal, parse};
+    use falcon::fql::field;
+    let name = field("hostname").unwrap();
+    let texts = tricky();
+    assert_eq!(texts.len(), 1 + 13 + 169 + 2_197 + 28_561);
+    for text in &texts {
+        let written = name.eq(text).unwrap().to_string();
+        let read = match parse(&written) {
+            Ok(Expr::Term(term)) => term.values,
+            other => panic!("{written}: {other:?}"),
+        };
+        assert_eq!(read, [Literal::Quoted(text.clone())], "{written}");
+    }
+}

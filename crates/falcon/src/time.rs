@@ -33,10 +33,13 @@ impl Timestamp {
 }
 
 fn of_number(number: i64) -> Option<DateTime<Utc>> {
+    const SECONDS: u64 = 100_000_000_000;
+    const MILLIS: u64 = SECONDS * 1_000;
+    const MICROS: u64 = MILLIS * 1_000;
     match number.unsigned_abs() {
-        0..100_000_000_000 => DateTime::from_timestamp(number, 0),
-        0..100_000_000_000_000 => DateTime::from_timestamp_millis(number),
-        0..100_000_000_000_000_000 => DateTime::from_timestamp_micros(number),
+        n if n < SECONDS => DateTime::from_timestamp(number, 0),
+        n if n < MILLIS => DateTime::from_timestamp_millis(number),
+        n if n < MICROS => DateTime::from_timestamp_micros(number),
         _ => Some(DateTime::from_timestamp_nanos(number)),
     }
 }

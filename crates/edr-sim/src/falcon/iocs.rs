@@ -178,7 +178,7 @@ fn check(row: &Value, now_ms: i64) -> Result<(), Fault> {
         return fault("platforms", format!("type {kind} is not supported on these platforms"));
     }
     let globally = row["applied_globally"] == true;
-    if globally == !texts(&row["host_groups"]).is_empty() {
+    if globally != texts(&row["host_groups"]).is_empty() {
         return fault("host_groups", "either applied_globally or host_groups is required");
     }
     for (key, needed) in [("action", desktop), ("mobile_action", mobile)] {

@@ -94,8 +94,8 @@ fn verbs(
 ) -> Router<Arc<SimState>> {
     let word = sort.word;
     Router::new()
-        .route(&format!("/policy/combined/{word}/{version}"), service(|ask| list(ask)))
-        .route(&format!("/policy/queries/{word}/v1"), service(|ask| list(ask)))
+        .route(&format!("/policy/combined/{word}/{version}"), service(list))
+        .route(&format!("/policy/queries/{word}/v1"), service(list))
         .route(&format!("/policy/combined/{word}-members/v1"), service(members))
         .route(&format!("/policy/queries/{word}-members/v1"), service(members))
         .route(&format!("/policy/entities/{word}/{version}"), entities)
@@ -355,9 +355,8 @@ fn update(ask: &Ask<'_>, sort: Sort) -> Result<Response, Refused> {
         checked.push(row);
     }
     for row in checked {
-        touch(ask, sort, &format!("update{}Policies", sort.name), &text(&row, "id").to_owned(), |old| {
-            *old = row
-        });
+        let id = text(&row, "id").to_owned();
+        touch(ask, sort, &format!("update{}Policies", sort.name), &id, |old| *old = row);
     }
     let ids: Vec<String> = changes.iter().map(|change| text(change, "id").to_owned()).collect();
     Ok(or_404(whole(ask, sort, &ids)).into_response())
@@ -465,7 +464,8 @@ fn precedence(ask: &Ask<'_>) -> Result<Response, Refused> {
         rows.iter().filter(|row| own(row)).map(|row| text(row, "id").to_owned()).collect()
     });
     let (mut a, mut b) = (ids.clone(), before.clone());
-    (a.sort(), b.sort());
+    a.sort();
+    b.sort();
     if a != b {
         return Err(bad(SERVICE, "precedence must name every policy of the platform but the default one"));
     }
