@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::builder::{MOST_CHILDREN, SimBuilder};
 use crate::config::FIRST_LINE;
+use crate::estate_file::EstateFile;
 use crate::faults::parse_rules;
 use crate::sim::{Sim, SimError};
 use crate::state::KeyType;
@@ -59,6 +60,9 @@ pub struct ServeArgs {
     /// Alerts of each tenant
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
     pub alerts: u64,
+    /// Tenants, hosts and alerts by hand (TOML or JSON), or a recorded reply or a folder of them; replaces the counts of tenants
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["falcon_tenants", "cortex_tenants", "children"])]
+    pub estate: Option<PathBuf>,
     /// A delay before every answer (150ms, 2s)
     #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
     pub latency: Duration,
@@ -159,6 +163,9 @@ impl ServeArgs {
             .second_region(self.second_region)
             .sensor_delay(self.sensor_delay)
             .search_lag(self.search_lag);
+        if let Some(path) = &self.estate {
+            builder = builder.estate(EstateFile::read(path)?);
+        }
         if let Some(path) = &self.faults {
             let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
             let rules =

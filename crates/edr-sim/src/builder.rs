@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::clock::{Clock, from_ms};
 use crate::estate::Vendor;
+use crate::estate_file::{EstateFile, FileChild, FileTenant};
 use crate::faults::{FaultRule, Faults};
 use crate::gate::{Front, gate};
 use crate::limits::Limits;
@@ -43,6 +44,7 @@ pub struct SimBuilder {
     without_scopes: Vec<String>,
     tls: bool,
     second_region: bool,
+    estate: Option<EstateFile>,
 }
 
 impl Default for SimBuilder {
@@ -63,6 +65,7 @@ impl Default for SimBuilder {
             without_scopes: Vec::new(),
             tls: false,
             second_region: false,
+            estate: None,
         }
     }
 }
@@ -126,6 +129,13 @@ impl SimBuilder {
         self
     }
 
+    /// Takes the tenants from a file instead of the counts; what the file leaves out is as the builder says.
+    #[must_use]
+    pub fn estate(mut self, file: EstateFile) -> Self {
+        self.estate = Some(file);
+        self
+    }
+
     /// Takes a scope (`devices:read`, `alerts:read` …) from the Falcon clients.
     #[must_use]
     pub fn without_scope(mut self, scope: &str) -> Self {
@@ -147,11 +157,49 @@ impl SimBuilder {
             key_type: self.key_type,
             generation: self.generation,
             without_scopes: self.without_scopes.clone(),
+            given: (Vec::new(), Vec::new()),
+        }
+    }
+
+    /// The tenants of a file, those of Falcon first; the builder says what the file leaves out.
+    fn filed(&self, file: &EstateFile) -> Vec<TenantSpec> {
+        let mut specs = Vec::new();
+        for vendor in [Vendor::Falcon, Vendor::Cortex] {
+            let of_vendor = file.tenants.iter().filter(|tenant| tenant.vendor == vendor);
+            for (n, tenant) in (1..).zip(of_vendor) {
+                let parent = self.filed_tenant(tenant, n);
+                let children = tenant
+                    .children
+                    .iter()
+                    .zip(0..)
+                    .map(|(child, k)| filed_child(&parent, child, specs.len(), k));
+                let children: Vec<TenantSpec> = children.collect();
+                specs.push(parent);
+                specs.extend(children);
+            }
+        }
+        specs
+    }
+
+    fn filed_tenant(&self, tenant: &FileTenant, ordinal: u64) -> TenantSpec {
+        let plain = self.tenant(tenant.vendor, ordinal);
+        TenantSpec {
+            name: tenant.name.clone().unwrap_or(plain.name),
+            hosts: count(tenant.hosts, tenant.host.len(), plain.hosts),
+            shared: 0,
+            alerts: tenant.alerts.unwrap_or(plain.alerts),
+            key_type: tenant.key_type.unwrap_or(plain.key_type),
+            generation: tenant.generation.unwrap_or(plain.generation),
+            given: (tenant.host.clone(), tenant.alert.clone()),
+            ..plain
         }
     }
 
     /// The tenants in order: each Falcon tenant with its children behind it, then those of Cortex.
     fn tenants(&self) -> Vec<TenantSpec> {
+        if let Some(file) = &self.estate {
+            return self.filed(file);
+        }
         let mut specs = Vec::new();
         for n in 1..=self.falcon_tenants {
             let parent = self.tenant(Vendor::Falcon, n);
@@ -175,6 +223,16 @@ impl SimBuilder {
         (0..self.children).map(child).collect()
     }
 
+    fn check_names(tenants: &[TenantState]) -> Result<(), SimError> {
+        let doubled = |(n, t): (usize, &TenantState)| {
+            tenants[..n].iter().any(|other| other.name == t.name).then(|| t.name.clone())
+        };
+        match tenants.iter().enumerate().find_map(doubled) {
+            Some(name) => Err(SimError::Invalid(format!("two tenants are called {name}"))),
+            None => Ok(()),
+        }
+    }
+
     fn check(&self) -> Result<(), SimError> {
         let wrong = |why: &str| Err(SimError::Invalid(why.to_owned()));
         if ![3, 5].contains(&self.generation) {
@@ -194,9 +252,10 @@ impl SimBuilder {
         let clock = Arc::new(Clock::new(self.epoch));
         let mut tenants = Vec::new();
         for spec in self.tenants() {
-            let tenant = spec.build(&self.options, &clock, &tenants);
+            let tenant = spec.build(&self.options, &clock, &tenants).map_err(SimError::Invalid)?;
             tenants.push(tenant);
         }
+        Self::check_names(&tenants)?;
         let state = SimState {
             options: self.options.clone(),
             faults: Faults::default(),
@@ -267,6 +326,23 @@ impl SimBuilder {
             )
         };
         self.tls.then(|| Authority::new(names(), from_ms(state.clock.real_ms()))).transpose()
+    }
+}
+
+/// How many hosts: as told, else those by hand, else as the builder has it.
+fn count(told: Option<u64>, by_hand: usize, else_wise: u64) -> u64 {
+    told.unwrap_or(if by_hand > 0 { by_hand as u64 } else { else_wise })
+}
+
+fn filed_child(parent: &TenantSpec, child: &FileChild, place: usize, k: u64) -> TenantSpec {
+    TenantSpec {
+        name: format!("{}/{}", parent.name, child.name),
+        ordinal: 1000 * parent.ordinal + 1 + k,
+        parent: Some(place),
+        hosts: count(child.hosts, child.host.len(), parent.hosts),
+        alerts: child.alerts.unwrap_or(parent.alerts),
+        given: (child.host.clone(), child.alert.clone()),
+        ..parent.clone()
     }
 }
 

@@ -23,6 +23,7 @@ mod config;
 mod control;
 pub mod cortex;
 pub mod estate;
+mod estate_file;
 pub mod falcon;
 pub mod faults;
 mod gate;
@@ -38,6 +39,7 @@ mod tls;
 
 pub use args::{OnOff, ServeArgs, serve};
 pub use builder::SimBuilder;
+pub use estate_file::EstateFile;
 pub use faults::{Fault, FaultKind, FaultRule, Nth};
 pub use sim::{Access, Sim, SimError, TenantInfo};
 pub use state::KeyType;

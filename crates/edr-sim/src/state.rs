@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::estate::given::{Given, GivenAlert, GivenHost};
 use crate::estate::hash::{hex32, mix_str, mix2, text};
 use crate::estate::{EstateSpec, TenantEstate, Vendor};
 use crate::falcon::{FalconState, GroupBook};
@@ -78,7 +79,7 @@ pub struct CortexCredentials {
 }
 
 /// The two kinds of Cortex API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyType {
     /// The key itself is sent.
@@ -278,32 +279,44 @@ pub(crate) struct TenantSpec {
     pub(crate) key_type: KeyType,
     pub(crate) generation: u8,
     pub(crate) without_scopes: Vec<String>,
+    pub(crate) given: (Vec<GivenHost>, Vec<GivenAlert>),
 }
 
 const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 impl TenantSpec {
     /// The tenant; `before` are those in front of it, its parent among them.
-    pub(crate) fn build(self, options: &Options, clock: &Arc<Clock>, before: &[TenantState]) -> TenantState {
+    pub(crate) fn build(
+        mut self,
+        options: &Options,
+        clock: &Arc<Clock>,
+        before: &[TenantState],
+    ) -> Result<TenantState, String> {
+        let (hosts, alerts) = std::mem::take(&mut self.given);
+        let given =
+            Given::check(hosts, alerts, clock.start_ms()).map_err(|why| format!("{}: {why}", self.name))?;
+        if self.hosts == 0 && given.hosts.is_empty() && !given.alerts.is_empty() {
+            return Err(format!("{}: alerts need a host", self.name));
+        }
         let spec = EstateSpec {
             seed: options.seed,
             vendor: self.vendor,
             ordinal: self.ordinal,
             hosts: self.hosts,
             shared: self.shared,
-            alerts: if self.hosts == 0 { 0 } else { self.alerts },
+            alerts: if self.hosts == 0 && given.hosts.is_empty() { 0 } else { self.alerts },
             sensor_delay_ms: i64::try_from(options.sensor_delay.as_millis()).unwrap_or(i64::MAX / 4),
             search_lag_ms: i64::try_from(options.search_lag.as_millis()).unwrap_or(i64::MAX / 4),
         };
         let own = self.credentials(mix_str(options.seed ^ 0xC0DE, &self.name));
-        TenantState {
+        Ok(TenantState {
             vendor: self.vendor,
             parent: self.parent,
-            estate: TenantEstate::new(spec, Arc::clone(clock)),
+            estate: TenantEstate::with(spec, given, Arc::clone(clock)),
             credentials: self.parent.and_then(|i| before.get(i)).map_or(own.clone(), |p| share(p, own)),
             name: self.name,
             groups: GroupBook::default(),
-        }
+        })
     }
 
     fn credentials(&self, h: u64) -> Credentials {

@@ -1,6 +1,6 @@
 //! The same seed and the same script give the same bytes, on two runs.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

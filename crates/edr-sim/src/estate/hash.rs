@@ -36,20 +36,25 @@ pub const fn below(h: u64, n: u64) -> u64 {
 /// Bytes as lower-case hex.
 #[must_use]
 pub fn hex_of(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(bytes.len() * 2);
+    push_hex(&mut out, bytes);
+    out
+}
+
+fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.push(char::from(DIGITS[usize::from(byte >> 4)]));
         out.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
-    out
 }
 
 /// `words` 64-bit words of hex digits grown from one hash: 2 make an MD5, 4 a SHA-256.
 #[must_use]
 pub fn hex_words(h: u64, words: u64) -> String {
-    let bytes: Vec<u8> = (0..words).flat_map(|i| mix2(h, i).to_be_bytes()).collect();
-    hex_of(&bytes)
+    let mut out = String::with_capacity(16 * words as usize);
+    (0..words).for_each(|i| push_hex(&mut out, &mix2(h, i).to_be_bytes()));
+    out
 }
 
 /// 32 lower-case hex digits.

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod catalog;
 pub mod fields;
+pub(crate) mod given;
 pub mod hash;
 pub mod kinds;
 pub mod machine;
@@ -24,10 +25,11 @@ pub use machine::Machine;
 pub use overlay::{AlertOverlay, Comment, Containment, Overlay};
 
 use crate::clock::Clock;
+use given::Given;
 use hash::{below, mix_str, mix2, pick};
 
 /// The vendor that a tenant belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Vendor {
     /// CrowdStrike Falcon.
@@ -94,6 +96,7 @@ pub struct TenantEstate {
     company_seed: u64,
     stride: u64,
     clock: Arc<Clock>,
+    given: Given,
     changes: RwLock<Changes>,
     touched: AtomicBool,
 }
@@ -102,6 +105,15 @@ impl TenantEstate {
     /// The estate of one tenant. Costs nothing, whatever the number of hosts.
     #[must_use]
     pub fn new(spec: EstateSpec, clock: Arc<Clock>) -> Self {
+        Self::with(spec, Given::default(), clock)
+    }
+
+    /// The same with hosts and alerts by hand in front; with such alerts there are no generated ones.
+    pub(crate) fn with(mut spec: EstateSpec, given: Given, clock: Arc<Clock>) -> Self {
+        spec.hosts = spec.hosts.max(given.hosts.len() as u64);
+        if !given.alerts.is_empty() {
+            spec.alerts = given.alerts.len() as u64;
+        }
         let company_seed = mix2(spec.seed, spec.ordinal);
         Self {
             tag: mix_str(company_seed, spec.vendor.as_str()),
@@ -109,6 +121,7 @@ impl TenantEstate {
             stride: u64::MAX / spec.hosts.max(1),
             spec,
             clock,
+            given,
             changes: RwLock::default(),
             touched: AtomicBool::new(false),
         }
@@ -185,11 +198,21 @@ impl TenantEstate {
         self.spec.hosts
     }
 
-    /// The agent id of a host. Ids rise with the index, so that the order by id is the order by index.
+    /// The agent id of a host. Generated ids rise with the index, so that the order by id is the order by index
+    /// ([`Self::ids_rise`]).
     #[must_use]
     pub fn host_id(&self, index: u64) -> String {
+        if let Some(id) = self.given.at(index).and_then(|host| host.id.clone()) {
+            return id;
+        }
         let high = self.id_high(index);
         format!("{high:016x}{:016x}", mix2(self.tag, high))
+    }
+
+    /// Whether the order by id is the order by index: so it is unless ids were given by hand.
+    #[must_use]
+    pub fn ids_rise(&self) -> bool {
+        !self.given.has_ids()
     }
 
     fn id_high(&self, index: u64) -> u64 {
@@ -199,6 +222,9 @@ impl TenantEstate {
     /// The index of an agent id; `None` for an id that no host of this tenant has.
     #[must_use]
     pub fn host_index(&self, id: &str) -> Option<u64> {
+        if let Some(place) = self.given.place(id) {
+            return Some(place);
+        }
         if id.len() != 32 || !id.is_ascii() {
             return None;
         }
@@ -343,6 +369,9 @@ impl TenantEstate {
     pub fn alert_created_ms(&self, index: u64) -> i64 {
         const SPAN: i64 = 30 * 86_400_000;
         let n = self.spec.alerts;
+        if let Some(given) = self.given.alert(index) {
+            return given.created_ms;
+        }
         if index >= n {
             return self.batch_of(index).map_or(self.clock.start_ms(), |b| b.created_ms);
         }

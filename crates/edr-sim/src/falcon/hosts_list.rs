@@ -108,7 +108,7 @@ fn listing(c: Context<'_>, key: &str, ask: &Ask<'_>, now: i64) -> Result<Listing
     let total = c.tenant.estate.host_count();
     let by_id = field == "device_id" || HOSTS.property(field).is_none();
     let hidden = c.tenant.estate.hidden();
-    if filter.is_empty() && by_id && hidden.is_empty() && !ask.hidden {
+    if filter.is_empty() && by_id && c.tenant.estate.ids_rise() && hidden.is_empty() && !ask.hidden {
         return Ok(Listing::All { total, reversed: descending });
     }
     Ok(Listing::Some(c.state.lists.get_or_compute(key, || {
@@ -137,7 +137,12 @@ fn compute(
         .filter(|i| wanted(i) && (filter.is_empty() || filter.matches(&view(*i))));
     let property = field.and_then(|f| HOSTS.property(f)).map(|(name, _)| name);
     let mut list: Vec<u32> = match property {
-        None => hits.filter_map(|i| u32::try_from(i).ok()).collect(),
+        None if c.tenant.estate.ids_rise() => hits.filter_map(|i| u32::try_from(i).ok()).collect(),
+        None => {
+            let mut list: Vec<u32> = hits.filter_map(|i| u32::try_from(i).ok()).collect();
+            list.sort_by_cached_key(|i| c.tenant.estate.host_id(u64::from(*i)));
+            list
+        }
         Some(name) => {
             let mut keyed: Vec<(SortKey, u32)> = hits
                 .filter_map(|i| {

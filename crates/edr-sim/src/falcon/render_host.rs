@@ -15,26 +15,46 @@ pub(crate) const CPU_SIGNATURE: &str = "591594";
 
 /// Whole seconds with a Z, as host entities have them.
 pub(crate) fn stamp(ms: i64) -> String {
-    let at = from_ms(ms);
-    // By hand: the general formatter costs as much as the rest of a device.
-    let (date, time) = (at.date_naive(), at.time());
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        date.year(),
-        date.month(),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    let mut text = String::with_capacity(20);
+    write_stamp(&mut text, ms);
+    text.push('Z');
+    text
 }
 
 /// Nanoseconds with a Z.
 pub(crate) fn nanos(ms: i64, salt: u64) -> String {
     let below_ms = mix2(salt, 9) % 1_000_000;
-    let mut text = stamp(ms);
-    text.pop();
-    format!("{text}.{:03}{below_ms:06}Z", ms.rem_euclid(1000))
+    let mut text = String::with_capacity(30);
+    write_stamp(&mut text, ms);
+    text.push('.');
+    digits(&mut text, ms.rem_euclid(1000) as u64, 3);
+    digits(&mut text, below_ms, 6);
+    text.push('Z');
+    text
+}
+
+/// `2026-06-01T12:00:00`, by hand: formatters cost as much as the rest of a device.
+fn write_stamp(text: &mut String, ms: i64) {
+    let at = from_ms(ms);
+    let (date, time) = (at.date_naive(), at.time());
+    digits(text, date.year().unsigned_abs().into(), 4);
+    for (mark, part) in [
+        ('-', date.month()),
+        ('-', date.day()),
+        ('T', time.hour()),
+        (':', time.minute()),
+        (':', time.second()),
+    ] {
+        text.push(mark);
+        digits(text, part.into(), 2);
+    }
+}
+
+/// The last `width` digits of a number.
+fn digits(text: &mut String, number: u64, width: u32) {
+    for place in (0..width).rev() {
+        text.push(char::from(b'0' + (number / 10_u64.pow(place) % 10) as u8));
+    }
 }
 
 /// (`platform_id`, `platform_name`).
