@@ -176,7 +176,10 @@ async fn an_alert_is_changed_and_the_change_is_seen_later() {
         (&json!("closed"), &json!("kim@example.com"), &json!(["true_positive"]), &json!("looked at it"))
     );
     assert!(after["updated_timestamp"].as_str() > before["updated_timestamp"].as_str());
-    assert_eq!(found(&raw, ALERT_IDS, "tags:'true_positive'+status:'closed'").await, std::slice::from_ref(&id));
+    assert_eq!(
+        found(&raw, ALERT_IDS, "tags:'true_positive'+status:'closed'").await,
+        std::slice::from_ref(&id)
+    );
     let log = raw.sim.log();
     assert_eq!(
         (log.len(), log[0].operation.as_str(), &log[0].after["status"]),

@@ -37,8 +37,10 @@
 //! # What it needs
 //!
 //! An API client of the Falcon console (Support and resources > API clients and keys) with the
-//! scopes that [`api::required_scopes`] names; "Hosts: read" and "Alerts: read" are enough for
-//! everything here. The cloud is found by itself, except for the government clouds.
+//! scopes that [`api::required_scopes`] names for the operations in use. "Hosts: read" and
+//! "Alerts: read" are enough for the provider ([`api::PROVIDER_OPERATIONS`]); each call of the native
+//! client says what it needs in [`api::ENDPOINTS`]. The cloud is found by itself, except for the
+//! government clouds.
 //!
 //! # What it takes care of
 //!
