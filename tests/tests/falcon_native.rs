@@ -159,7 +159,7 @@ async fn groups_are_made_filled_changed_and_deleted() {
     c.change_policies::<Prevention>(&remove, &[&policy]).await.unwrap();
     let gone = c.delete_host_groups(&[group.clone(), "0".repeat(32)]).await.unwrap();
     assert_eq!((gone.done.len(), gone.refused.len()), (1, 1), "{gone:?}");
-    assert_eq!(c.host_groups_by_id(&[group.clone()]).await.unwrap().missing, [group]);
+    assert_eq!(c.host_groups_by_id(std::slice::from_ref(&group)).await.unwrap().missing, [group]);
     assert!(world.log().contains(&"deleteHostGroups".to_owned()));
 }
 
@@ -264,7 +264,11 @@ async fn indicators_keep_the_services_rules() {
         NewIoc { body: IocBody { applied_globally: Some(false), ..hash(1).body }, ..hash(1) },
     ];
     for ioc in refused {
-        assert_eq!(kind(c.create_iocs(&[ioc.clone()], &options).await), ErrorKind::InvalidRequest, "{ioc:?}");
+        assert_eq!(
+            kind(c.create_iocs(std::slice::from_ref(&ioc), &options).await),
+            ErrorKind::InvalidRequest,
+            "{ioc:?}"
+        );
     }
     let good = domain(IocAction::Detect);
     let good = NewIoc { body: good.body.clone().severity(IocSeverity::Low), ..good };
@@ -424,7 +428,7 @@ async fn users_are_made_given_roles_and_deleted() {
     assert_eq!((reset.done.len(), reset.refused.len()), (1, 1));
     c.delete_user(&user).await.unwrap();
     assert!(kind(c.delete_user(&user).await) == ErrorKind::NotFound);
-    assert_eq!(c.users_by_id(&[user.clone()]).await.unwrap().missing, [user]);
+    assert_eq!(c.users_by_id(std::slice::from_ref(&user)).await.unwrap().missing, [user]);
 }
 
 #[tokio::test]
@@ -459,7 +463,7 @@ async fn children_are_grouped_and_linked() {
     let user = c.user_ids(&ListParams::default()).await.unwrap().resources.remove(0);
     c.change_flight_group(GroupOf::Users, true, &staff, &[&user]).await.unwrap();
     let with = c.flight_groups_with(GroupOf::Users, &user, &ListParams::default()).await.unwrap();
-    assert_eq!(with.resources, [staff.clone()]);
+    assert_eq!(with.resources, std::slice::from_ref(&staff));
     let members = c.flight_group_members(GroupOf::Users, &[&staff]).await.unwrap();
     assert_eq!(members.found[0].user_uuids, [user]);
 
@@ -468,16 +472,19 @@ async fn children_are_grouped_and_linked() {
         role_ids: vec!["falcon_analyst".to_owned()],
         user_group_id: staff.clone(),
     };
-    let linked = c.change_links(true, &[link.clone()]).await.unwrap();
+    let linked = c.change_links(true, std::slice::from_ref(&link)).await.unwrap();
     let id = linked.resources[0].id.clone().unwrap();
     assert_eq!(id, format!("{north}:{staff}"));
     let by_role = LinkParams { role_id: Some("falcon_analyst".to_owned()), ..LinkParams::default() };
-    assert_eq!(c.link_ids(&by_role).await.unwrap().resources, [id.clone()]);
+    assert_eq!(c.link_ids(&by_role).await.unwrap().resources, std::slice::from_ref(&id));
     c.change_links(false, &[link]).await.unwrap();
-    assert_eq!(c.links_by_id(&[id.clone()]).await.unwrap().missing, [id]);
+    assert_eq!(c.links_by_id(std::slice::from_ref(&id)).await.unwrap().missing, [id]);
     let gone = c.delete_flight_groups(GroupOf::Children, &[north.clone(), "0".repeat(32)]).await.unwrap();
     assert_eq!((gone.done.len(), gone.refused.len()), (1, 1));
-    assert_eq!(c.flight_groups_by_id(GroupOf::Children, &[north.clone()]).await.unwrap().missing, [north]);
+    assert_eq!(
+        c.flight_groups_by_id(GroupOf::Children, std::slice::from_ref(&north)).await.unwrap().missing,
+        [north]
+    );
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ async fn flight_control() {
     c.children_by_id(&["a"]).await.unwrap();
     assert_eq!(last(&log).0, "POST /mssp/entities/children/GET/v2");
     let new = NewGroup { description: None, name: "n".to_owned() };
-    c.create_flight_groups(GroupOf::Users, &[new.clone()]).await.unwrap();
+    c.create_flight_groups(GroupOf::Users, std::slice::from_ref(&new)).await.unwrap();
     assert_eq!(last(&log).2, json!({"resources": [{"name": "n"}]}));
     c.update_flight_group(GroupOf::Children, "g", &new).await.unwrap();
     assert_eq!(last(&log).2, json!({"resources": [{"cid_group_id": "g", "name": "n"}]}));
