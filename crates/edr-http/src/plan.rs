@@ -38,6 +38,12 @@ impl Operation {
     pub const fn write(name: &'static str, scope: &'static str) -> Self {
         Self { name, idempotent: false, scope, quota: None }
     }
+
+    /// An operation that changes something, of which the vendor's facts say that twice is once.
+    #[must_use]
+    pub const fn repeatable(name: &'static str, scope: &'static str) -> Self {
+        Self { name, idempotent: true, scope, quota: None }
+    }
 }
 
 impl Operation {

@@ -261,6 +261,7 @@ impl SimState {
         self.requests.clear();
         self.lists.clear();
         self.regions.reset();
+        self.falcon.things.clear();
         for tenant in &self.tenants {
             tenant.estate.reset();
             tenant.groups.reset();

@@ -101,8 +101,34 @@ fn falcon(raw: &Raw, n: usize) -> Option<RequestBuilder> {
             .post(format!("{}/oauth2/revoke", raw.base))
             .basic_auth(&raw.id, Some("wrong"))
             .form(&[("token", "x")]),
-        _ => return None,
+        _ => return further(raw, n - 38),
     })
+}
+
+/// Every other operation of Falcon, with one body for all of them: each takes what it knows.
+fn further(raw: &Raw, n: usize) -> Option<RequestBuilder> {
+    const HOSTS: [&str; 3] = ["login-history", "network-address-history", "aggregates"];
+    let services =
+        ["/iocs/", "/policy/", "/user-management/", "/mssp/", "/zero-trust", "/sensors/", "/billing"];
+    let is_further = |path: &str| {
+        services.iter().any(|s| path.starts_with(s)) || HOSTS.iter().any(|part| path.contains(part))
+    };
+    let (method, path, _, _) =
+        edr_sim::falcon::OPERATIONS.iter().filter(|(_, p, _, _)| is_further(p)).nth(n)?;
+    let id = raw.sim.estate("falcon-1").unwrap().host_id(3);
+    let row =
+        json!({"name": "N", "platform_name": "Linux", "id": id, "cid_group_id": id, "user_group_id": id});
+    let ioc = json!({"type": "ipv4", "value": "10.0.0.1", "platforms": ["linux"], "applied_globally": true,
+        "action": "no_action"});
+    let all = json!({"ids": [id], "resources": [row], "indicators": [ioc], "device_id": id,
+        "uid": "a@b.example", "action": "grant", "platform_name": "Linux"});
+    let counts = json!([{"name": "a", "type": "terms", "field": "severity_name"}]);
+    let body = if path.contains("aggregates") { counts } else { all };
+    let query =
+        [("ids", id.as_str()), ("filter", ""), ("type", "ipv4"), ("value", "x"), ("action_name", "enable")];
+    let request = raw.http.request(method.parse().unwrap(), format!("{}{path}", raw.base));
+    let request = request.query(&query).bearer_auth(&raw.token);
+    Some(if *method == "GET" { request } else { request.json(&body) })
 }
 
 /// Every operation of Cortex that the generation has.

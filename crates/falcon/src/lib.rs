@@ -37,8 +37,10 @@
 //! # What it needs
 //!
 //! An API client of the Falcon console (Support and resources > API clients and keys) with the
-//! scopes that [`api::required_scopes`] names; "Hosts: read" and "Alerts: read" are enough for
-//! everything here. The cloud is found by itself, except for the government clouds.
+//! scopes that [`api::required_scopes`] names for the operations in use. "Hosts: read" and
+//! "Alerts: read" are enough for the provider ([`api::PROVIDER_OPERATIONS`]); each call of the native
+//! client says what it needs in [`api::ENDPOINTS`]. The cloud is found by itself, except for the
+//! government clouds.
 //!
 //! # What it takes care of
 //!
@@ -62,9 +64,11 @@ mod provider;
 mod sharing_tests;
 #[cfg(test)]
 mod testing;
+mod time;
 #[cfg(test)]
 mod token_tests;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 
@@ -72,11 +76,12 @@ use edr_core::{Result, Vendor};
 use edr_http::{Budget, HttpClient, Pacer};
 use secrecy::SecretString;
 
-pub use client::{FalconClient, Reply};
+pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
 pub use config::{Cloud, FalconBuilder};
 pub use dialect::FalconDetail;
 pub use provider::Falcon;
-pub use wire::Entries;
+pub use time::Timestamp;
+pub use wire::{Entries, Lists, Secret};
 
 /// The vendor's word in the model.
 pub const VENDOR: Vendor = Vendor::from_static("falcon");

@@ -16,6 +16,7 @@ pub(crate) type Answer = Result<http::Response<BodyStream>, TransportError>;
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) host: String,
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: String,
@@ -27,11 +28,22 @@ impl Sent {
         let url = url::Url::parse(&request.uri().to_string()).unwrap();
         Self {
             host: url.host_str().unwrap().to_owned(),
+            method: request.method().to_string(),
             path: url.path().to_owned(),
             query: url.query_pairs().into_owned().collect(),
             body: String::from_utf8_lossy(request.body()).into_owned(),
             authorization: request.headers().get("authorization").map(|v| v.to_str().unwrap().to_owned()),
         }
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The values of a key that repeats.
+    pub(crate) fn every(&self, key: &str) -> Vec<&str> {
+        self.query.iter().filter(|(k, _)| k == key).map(|(_, v)| v.as_str()).collect()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {

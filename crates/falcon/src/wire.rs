@@ -9,7 +9,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::time::Timestamp;
 
 /// An object of the API, read key by key; unknown keys are passed over.
 pub(crate) trait Object: Default + Sized {
@@ -161,6 +164,42 @@ impl Field for Option<bool> {
 impl Field for Option<f64> {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(<Option<Scalar> as Field>::read(d)?.and_then(|v| v.number()))
+    }
+}
+
+impl Field for Option<i64> {
+    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(match <Option<Scalar> as Field>::read(d)? {
+            Some(Scalar::Int(v)) => Some(v),
+            Some(Scalar::Uint(v)) => i64::try_from(v).ok(),
+            Some(Scalar::Text(v)) => v.trim().parse().ok(),
+            #[expect(clippy::cast_possible_truncation, reason = "a count without a fraction")]
+            Some(Scalar::Float(v)) if v.fract() == 0.0 && v.abs() < 9e15 => Some(v as i64),
+            _ => None,
+        })
+    }
+}
+
+impl Field for Option<Timestamp> {
+    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <Option<String> as Field>::read(d)?;
+        Ok(text.filter(|t| !t.trim().is_empty()).map(Timestamp::new))
+    }
+}
+
+/// A text that opens something: `Debug` does not show it.
+#[derive(Clone, Debug)]
+pub struct Secret(pub SecretString);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Field for Option<Secret> {
+    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(<Option<String> as Field>::read(d)?.map(|text| Secret(SecretString::from(text))))
     }
 }
 
@@ -318,6 +357,26 @@ impl<T: Object> Object for Entries<T> {
 }
 
 impl<T: Object> Field for Entries<T> {
+    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(<Option<Self> as Field>::read(d)?.unwrap_or_default())
+    }
+}
+
+/// Lists of texts under keys that are data, in the order of arrival.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lists(pub Vec<(String, Vec<String>)>);
+
+impl Object for Lists {
+    fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut out = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            out.push((key, map.next_value::<Lenient<Vec<String>>>()?.0));
+        }
+        Ok(Self(out))
+    }
+}
+
+impl Field for Lists {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(<Option<Self> as Field>::read(d)?.unwrap_or_default())
     }

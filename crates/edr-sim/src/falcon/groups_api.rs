@@ -67,7 +67,7 @@ fn body<T: for<'a> Deserialize<'a>>(bytes: &Bytes) -> Result<T, Refused> {
     serde_json::from_slice(bytes).map_err(|_| bad("Failed to parse request body"))
 }
 
-fn row(c: Context<'_>, group: &Group) -> Value {
+pub(super) fn row(c: Context<'_>, group: &Group) -> Value {
     let mut row = json!({
         "id": group.id, "name": group.name, "group_type": group.kind.name(), "description": group.description,
         "created_by": group.created_by, "created_timestamp": nanos(group.created_ms, mix_str(1, &group.id)),
@@ -322,6 +322,12 @@ pub(crate) async fn delete(
     run(&state, caller, |c| {
         let ids = query_ids(query);
         let known = entities(c, &ids)?;
+        if let Some(held) =
+            ids.iter().find(|id| super::policies::use_group(c, id) || super::iocs::use_group(c, id))
+        {
+            let why = "Group is assigned to a policy or an indicator";
+            return Err(super::things::refuse(SERVICE, StatusCode::CONFLICT, why, held));
+        }
         let gone = c.tenant.groups.change(&c.tenant.estate, |groups| {
             let (gone, kept) = groups.drain(..).partition(|group| ids.contains(&group.id));
             *groups = kept;

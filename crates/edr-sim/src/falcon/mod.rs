@@ -8,14 +8,22 @@ pub mod fql;
 mod groups;
 mod groups_api;
 mod guard;
+mod history;
 mod hosts;
 mod hosts_act;
 mod hosts_list;
 mod hosts_tags;
+mod iocs;
 mod mssp;
+mod mssp_groups;
+mod policies;
+mod posture;
 mod render_alert;
 mod render_host;
+mod sensors;
+mod things;
 mod token;
+mod users;
 mod view;
 mod writer;
 
@@ -42,7 +50,21 @@ pub const ALL_SCOPES: &[&str] = &[
     "devices:write",
     "host-group:read",
     "host-group:write",
+    "ioc:read",
+    "ioc:write",
     "mssp:read",
+    "mssp:write",
+    "prevention-policies:read",
+    "prevention-policies:write",
+    "response-policies:read",
+    "response-policies:write",
+    "sensor-installers:read",
+    "sensor-update-policies:read",
+    "sensor-update-policies:write",
+    "sensor-usage:read",
+    "usermgmt:read",
+    "usermgmt:write",
+    "zero-trust-assessment:read",
 ];
 
 /// What the Falcon half keeps.
@@ -50,6 +72,7 @@ pub const ALL_SCOPES: &[&str] = &[
 pub(crate) struct FalconState {
     pub(crate) tokens: token::Tokens,
     pub(crate) cursors: AtomicU64,
+    pub(crate) things: things::Things,
 }
 
 /// (method, path, operationId, scope).
@@ -86,6 +109,262 @@ pub const OPERATIONS: &[Operation] = &[
     ("GET", "/mssp/queries/children/v1", "queryChildren", Some("mssp:read")),
     ("GET", "/mssp/entities/children/v1", "getChildren", Some("mssp:read")),
     ("POST", "/mssp/entities/children/GET/v2", "getChildrenV2", Some("mssp:read")),
+    ("GET", "/iocs/combined/indicator/v1", "indicator.combined.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/indicators/v1", "indicator.search.v1", Some("ioc:read")),
+    ("GET", "/iocs/entities/indicators/v1", "indicator.get.v1", Some("ioc:read")),
+    ("POST", "/iocs/entities/indicators/v1", "indicator.create.v1", Some("ioc:write")),
+    ("PATCH", "/iocs/entities/indicators/v1", "indicator.update.v1", Some("ioc:write")),
+    ("DELETE", "/iocs/entities/indicators/v1", "indicator.delete.v1", Some("ioc:write")),
+    ("GET", "/iocs/aggregates/indicators/device-count/v1", "indicator.get.device_count.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/indicators/devices/v1", "indicator.get.devices_ran_on.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/indicators/processes/v1", "indicator.get.processes_ran_on.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/actions/v1", "action.query.v1", Some("ioc:read")),
+    ("GET", "/iocs/entities/actions/v1", "action.get.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/ioc-types/v1", "ioc_type.query.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/platforms/v1", "platform.query.v1", Some("ioc:read")),
+    ("GET", "/iocs/queries/severities/v1", "severity.query.v1", Some("ioc:read")),
+    ("GET", "/mssp/queries/cid-groups/v1", "queryCIDGroups", Some("mssp:read")),
+    ("GET", "/mssp/entities/cid-groups/v2", "getCIDGroupByIdV2", Some("mssp:read")),
+    ("POST", "/mssp/entities/cid-groups/v1", "createCIDGroups", Some("mssp:write")),
+    ("PATCH", "/mssp/entities/cid-groups/v1", "updateCIDGroups", Some("mssp:write")),
+    ("DELETE", "/mssp/entities/cid-groups/v1", "deleteCIDGroups", Some("mssp:write")),
+    ("GET", "/mssp/queries/cid-group-members/v1", "queryCIDGroupMembers", Some("mssp:read")),
+    ("GET", "/mssp/entities/cid-group-members/v2", "getCIDGroupMembersByV2", Some("mssp:read")),
+    ("POST", "/mssp/entities/cid-group-members/v1", "addCIDGroupMembers", Some("mssp:write")),
+    ("DELETE", "/mssp/entities/cid-group-members/v2", "deleteCIDGroupMembersV2", Some("mssp:write")),
+    ("GET", "/mssp/queries/user-groups/v1", "queryUserGroups", Some("mssp:read")),
+    ("GET", "/mssp/entities/user-groups/v2", "getUserGroupsByIDV2", Some("mssp:read")),
+    ("POST", "/mssp/entities/user-groups/v1", "createUserGroups", Some("mssp:write")),
+    ("PATCH", "/mssp/entities/user-groups/v1", "updateUserGroups", Some("mssp:write")),
+    ("DELETE", "/mssp/entities/user-groups/v1", "deleteUserGroups", Some("mssp:write")),
+    ("GET", "/mssp/queries/user-group-members/v1", "queryUserGroupMembers", Some("mssp:read")),
+    ("GET", "/mssp/entities/user-group-members/v2", "getUserGroupMembersByIDV2", Some("mssp:read")),
+    ("POST", "/mssp/entities/user-group-members/v1", "addUserGroupMembers", Some("mssp:write")),
+    ("DELETE", "/mssp/entities/user-group-members/v1", "deleteUserGroupMembers", Some("mssp:write")),
+    ("GET", "/mssp/queries/mssp-roles/v1", "queryRoles", Some("mssp:read")),
+    ("GET", "/mssp/entities/mssp-roles/v1", "getRolesByID", Some("mssp:read")),
+    ("POST", "/mssp/entities/mssp-roles/v1", "addRole", Some("mssp:write")),
+    ("DELETE", "/mssp/entities/mssp-roles/v1", "deletedRoles", Some("mssp:write")),
+    (
+        "GET",
+        "/policy/combined/prevention/v1",
+        "queryCombinedPreventionPolicies",
+        Some("prevention-policies:read"),
+    ),
+    ("GET", "/policy/queries/prevention/v1", "queryPreventionPolicies", Some("prevention-policies:read")),
+    (
+        "GET",
+        "/policy/combined/prevention-members/v1",
+        "queryCombinedPreventionPolicyMembers",
+        Some("prevention-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/queries/prevention-members/v1",
+        "queryPreventionPolicyMembers",
+        Some("prevention-policies:read"),
+    ),
+    ("GET", "/policy/entities/prevention/v1", "getPreventionPolicies", Some("prevention-policies:read")),
+    ("POST", "/policy/entities/prevention/v1", "createPreventionPolicies", Some("prevention-policies:write")),
+    (
+        "PATCH",
+        "/policy/entities/prevention/v1",
+        "updatePreventionPolicies",
+        Some("prevention-policies:write"),
+    ),
+    (
+        "DELETE",
+        "/policy/entities/prevention/v1",
+        "deletePreventionPolicies",
+        Some("prevention-policies:write"),
+    ),
+    (
+        "POST",
+        "/policy/entities/prevention-actions/v1",
+        "performPreventionPoliciesAction",
+        Some("prevention-policies:write"),
+    ),
+    (
+        "POST",
+        "/policy/entities/prevention-precedence/v1",
+        "setPreventionPoliciesPrecedence",
+        Some("prevention-policies:write"),
+    ),
+    (
+        "GET",
+        "/policy/combined/sensor-update/v2",
+        "queryCombinedSensorUpdatePoliciesV2",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/queries/sensor-update/v1",
+        "querySensorUpdatePolicies",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/combined/sensor-update-members/v1",
+        "queryCombinedSensorUpdatePolicyMembers",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/queries/sensor-update-members/v1",
+        "querySensorUpdatePolicyMembers",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/entities/sensor-update/v2",
+        "getSensorUpdatePoliciesV2",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "POST",
+        "/policy/entities/sensor-update/v2",
+        "createSensorUpdatePoliciesV2",
+        Some("sensor-update-policies:write"),
+    ),
+    (
+        "PATCH",
+        "/policy/entities/sensor-update/v2",
+        "updateSensorUpdatePoliciesV2",
+        Some("sensor-update-policies:write"),
+    ),
+    (
+        "DELETE",
+        "/policy/entities/sensor-update/v1",
+        "deleteSensorUpdatePolicies",
+        Some("sensor-update-policies:write"),
+    ),
+    (
+        "POST",
+        "/policy/entities/sensor-update-actions/v1",
+        "performSensorUpdatePoliciesAction",
+        Some("sensor-update-policies:write"),
+    ),
+    (
+        "POST",
+        "/policy/entities/sensor-update-precedence/v1",
+        "setSensorUpdatePoliciesPrecedence",
+        Some("sensor-update-policies:write"),
+    ),
+    (
+        "GET",
+        "/policy/combined/sensor-update-builds/v1",
+        "queryCombinedSensorUpdateBuilds",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/combined/sensor-update-kernels/v1",
+        "queryCombinedSensorUpdateKernels",
+        Some("sensor-update-policies:read"),
+    ),
+    (
+        "POST",
+        "/policy/combined/reveal-uninstall-token/v1",
+        "revealUninstallToken",
+        Some("sensor-update-policies:write"),
+    ),
+    (
+        "GET",
+        "/policy/combined/response/v1",
+        "queryCombinedRTResponsePolicies",
+        Some("response-policies:read"),
+    ),
+    ("GET", "/policy/queries/response/v1", "queryRTResponsePolicies", Some("response-policies:read")),
+    (
+        "GET",
+        "/policy/combined/response-members/v1",
+        "queryCombinedRTResponsePolicyMembers",
+        Some("response-policies:read"),
+    ),
+    (
+        "GET",
+        "/policy/queries/response-members/v1",
+        "queryRTResponsePolicyMembers",
+        Some("response-policies:read"),
+    ),
+    ("GET", "/policy/entities/response/v1", "getRTResponsePolicies", Some("response-policies:read")),
+    ("POST", "/policy/entities/response/v1", "createRTResponsePolicies", Some("response-policies:write")),
+    ("PATCH", "/policy/entities/response/v1", "updateRTResponsePolicies", Some("response-policies:write")),
+    ("DELETE", "/policy/entities/response/v1", "deleteRTResponsePolicies", Some("response-policies:write")),
+    (
+        "POST",
+        "/policy/entities/response-actions/v1",
+        "performRTResponsePoliciesAction",
+        Some("response-policies:write"),
+    ),
+    (
+        "POST",
+        "/policy/entities/response-precedence/v1",
+        "setRTResponsePoliciesPrecedence",
+        Some("response-policies:write"),
+    ),
+    ("GET", "/user-management/queries/users/v1", "queryUserV1", Some("usermgmt:read")),
+    ("POST", "/user-management/entities/users/GET/v1", "retrieveUsersGETV1", Some("usermgmt:read")),
+    ("POST", "/user-management/entities/users/v1", "createUserV1", Some("usermgmt:write")),
+    ("PATCH", "/user-management/entities/users/v1", "updateUserV1", Some("usermgmt:write")),
+    ("DELETE", "/user-management/entities/users/v1", "deleteUserV1", Some("usermgmt:write")),
+    ("POST", "/user-management/entities/user-actions/v1", "userActionV1", Some("usermgmt:write")),
+    ("POST", "/user-management/entities/user-role-actions/v1", "userRolesActionV1", Some("usermgmt:write")),
+    ("GET", "/user-management/combined/user-roles/v2", "CombinedUserRolesV2", Some("usermgmt:read")),
+    ("GET", "/user-management/queries/roles/v1", "queriesRolesV1", Some("usermgmt:read")),
+    ("POST", "/user-management/entities/roles/GET/v2", "entitiesRolesGETV2", Some("usermgmt:read")),
+    (
+        "GET",
+        "/zero-trust-assessment/entities/assessments/v1",
+        "getAssessmentV1",
+        Some("zero-trust-assessment:read"),
+    ),
+    (
+        "GET",
+        "/zero-trust-assessment/queries/assessments/v1",
+        "getAssessmentsByScoreV1",
+        Some("zero-trust-assessment:read"),
+    ),
+    ("GET", "/zero-trust-assessment/entities/audit/v1", "getAuditV1", Some("zero-trust-assessment:read")),
+    ("POST", "/devices/combined/devices/login-history/v2", "QueryDeviceLoginHistoryV2", Some("devices:read")),
+    (
+        "POST",
+        "/devices/combined/devices/network-address-history/v1",
+        "QueryGetNetworkAddressHistoryV1",
+        Some("devices:read"),
+    ),
+    ("POST", "/alerts/aggregates/alerts/v2", "GetAggregateV2", Some("alerts:read")),
+    (
+        "GET",
+        "/sensors/combined/installers/v3",
+        "GetCombinedSensorInstallersByQueryV3",
+        Some("sensor-installers:read"),
+    ),
+    ("GET", "/sensors/queries/installers/v3", "GetSensorInstallersByQueryV3", Some("sensor-installers:read")),
+    (
+        "GET",
+        "/sensors/entities/installers/v3",
+        "GetSensorInstallersEntitiesV3",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/sensors/queries/installers/ccid/v1",
+        "GetSensorInstallersCCIDByQuery",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/billing-dashboards-usage/aggregates/weekly-average/v1",
+        "GetSensorUsageWeekly",
+        Some("sensor-usage:read"),
+    ),
+    (
+        "GET",
+        "/billing-dashboards-usage/aggregates/hourly-average/v1",
+        "GetSensorUsageHourly",
+        Some("sensor-usage:read"),
+    ),
 ];
 
 fn entry(method: &Method, path: &str) -> Option<&'static Operation> {
@@ -125,6 +404,13 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/mssp/queries/children/v1", get(mssp::query))
         .route("/mssp/entities/children/v1", get(mssp::get_entities))
         .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
+        .merge(history::router())
+        .merge(iocs::router())
+        .merge(mssp_groups::router())
+        .merge(policies::router())
+        .merge(posture::router())
+        .merge(sensors::router())
+        .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), guard::guard))

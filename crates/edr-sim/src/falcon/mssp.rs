@@ -55,6 +55,11 @@ impl Record for Child<'_> {
     }
 }
 
+/// The customer ids of the caller's children.
+pub(super) fn cids(c: Context<'_>) -> Vec<String> {
+    children(c).iter().map(|child| child.falcon.cid.clone()).collect()
+}
+
 /// The children of the caller, the one that was changed last at the end.
 fn children<'a>(c: Context<'a>) -> Vec<Child<'a>> {
     let caller = c.state.tenants.iter().position(|t| t.name == c.tenant.name);

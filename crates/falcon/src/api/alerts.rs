@@ -1,19 +1,54 @@
-//! Alerts: the alert entity and the calls that read it. Scope "Alerts: read".
+//! Alerts: the alert entity, the calls that read it, count it and work on it. Scope "Alerts".
 
-use edr_http::{Operation, RequestPlan};
+use edr_http::RequestPlan;
+use serde::Serialize;
 
 use super::hosts::Device;
-use super::{ScopeProbe, id_list, json_text};
+use super::{ActionParameter, AggregateSpec, Endpoint, Paging, ScopeProbe, Verb, id_list, json_text};
+use crate::time::Timestamp;
 use crate::wire::wire;
+use crate::words::words;
 
-const SCOPE: &str = "Alerts: read";
+const READ: &str = "Alerts: read";
+const WRITE: &str = "Alerts: write";
 
-/// `POST /alerts/combined/alerts/v1`: whole alerts, walked by `after`.
-pub static COMBINED: Operation = Operation::read("PostCombinedAlertsV1", SCOPE);
-/// `GET /alerts/queries/alerts/v2`: ids, by offset, up to 10,000.
-pub static QUERY: Operation = Operation::read("QueryV2", SCOPE);
-/// `POST /alerts/entities/alerts/v2`: alerts by composite id.
-pub static ENTITIES: Operation = Operation::read("GetV2", SCOPE);
+/// Whole alerts, walked by `after`.
+pub static COMBINED: Endpoint =
+    Endpoint::read("PostCombinedAlertsV1", Verb::Post, "/alerts/combined/alerts/v1", READ)
+        .pages(Paging::After, MAX_PAGE);
+/// Ids, by offset, up to 10,000.
+pub static QUERY: Endpoint = Endpoint::read("QueryV2", Verb::Get, "/alerts/queries/alerts/v2", READ)
+    .pages(Paging::Offset { cap: Some(OFFSET_CAP) }, OFFSET_CAP)
+    .query(&["filter", "include_hidden", "limit", "offset", "q", "sort"]);
+/// Alerts by composite id.
+pub static ENTITIES: Endpoint = Endpoint::read("GetV2", Verb::Post, "/alerts/entities/alerts/v2", READ)
+    .ids(MAX_IDS as u32)
+    .query(&["include_hidden"]);
+/// Counts of alerts.
+pub static AGGREGATES: Endpoint =
+    Endpoint::read("GetAggregateV2", Verb::Post, "/alerts/aggregates/alerts/v2", READ)
+        .query(&["include_hidden"]);
+/// Works on alerts. To assign, set a status or add a tag twice is to do it once; to append a comment is
+/// not.
+pub static UPDATE: Endpoint = Endpoint::write("UpdateV3", Verb::Patch, "/alerts/entities/alerts/v3", WRITE)
+    .ids(MAX_IDS as u32)
+    .query(&["include_hidden"])
+    .actions(&[
+        "add_tag",
+        "append_comment",
+        "assign_to_name",
+        "assign_to_user_id",
+        "assign_to_uuid",
+        "new_behavior_processed",
+        "remove_tag",
+        "remove_tags_by_prefix",
+        "show_in_ui",
+        "unassign",
+        "update_status",
+    ]);
+
+/// The endpoints of this file.
+pub(crate) const ENDPOINTS: &[&Endpoint] = &[&COMBINED, &QUERY, &ENTITIES, &AGGREGATES, &UPDATE];
 
 /// The most alerts on a page of [`combined`].
 pub const MAX_PAGE: u32 = 1_000;
@@ -24,7 +59,7 @@ pub const OFFSET_CAP: u32 = 10_000;
 
 /// Whether alerts can be read.
 pub(crate) const PROBE: ScopeProbe =
-    ScopeProbe { name: "alerts", scope: SCOPE, requests: &[|| combined(&one()), || query(&one())] };
+    ScopeProbe { name: "alerts", scope: READ, requests: &[|| combined(&one()), || query(&one())] };
 
 fn one() -> AlertsParams {
     AlertsParams { limit: Some(1), ..AlertsParams::default() }
@@ -56,14 +91,15 @@ pub fn combined(params: &AlertsParams) -> RequestPlan {
     parts.extend(params.sort.as_deref().map(|sort| text("sort", sort)));
     parts.extend(params.limit.map(|limit| format!("\"limit\":{}", limit.clamp(1, MAX_PAGE))));
     parts.extend(params.after.as_deref().map(|after| text("after", after)));
-    RequestPlan::post_json(&COMBINED, "/alerts/combined/alerts/v1", format!("{{{}}}", parts.join(",")))
+    COMBINED.bytes(format!("{{{}}}", parts.join(",")))
 }
 
 /// A page of composite ids, hidden alerts included.
 #[must_use]
 pub fn query(params: &AlertsParams) -> RequestPlan {
     let some = (!params.filter.is_empty()).then_some(params.filter.as_str());
-    RequestPlan::get(&QUERY, "/alerts/queries/alerts/v2")
+    QUERY
+        .plan()
         .maybe("filter", some)
         .maybe("sort", params.sort.as_deref())
         .maybe("limit", params.limit)
@@ -75,8 +111,95 @@ pub fn query(params: &AlertsParams) -> RequestPlan {
 /// that are not there.
 #[must_use]
 pub fn entities<S: AsRef<str>>(ids: &[S]) -> RequestPlan {
-    RequestPlan::post_json(&ENTITIES, "/alerts/entities/alerts/v2", id_list("composite_ids", ids))
+    ENTITIES.bytes(id_list("composite_ids", ids)).query("include_hidden", "true")
+}
+
+words! {
+    /// Where the work on an alert stands.
+    pub enum AlertStatus {
+        /// Done.
+        Closed = "closed",
+        /// Somebody is at it.
+        InProgress = "in_progress",
+        /// Nobody has looked.
+        New = "new",
+        /// Closed once, and open again.
+        Reopened = "reopened",
+    }
+}
+
+/// One step of work on alerts. Falcon takes the steps of a call together; it removes tags before it adds
+/// any, whatever the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AlertStep {
+    /// Adds a tag. A verdict is a tag, too: `true_positive`, `false_positive` or `ignored`.
+    AddTag(String),
+    /// Appends a comment.
+    AppendComment(String),
+    /// Gives it to the user of this name.
+    AssignToName(String),
+    /// Gives it to the user of this e-mail address.
+    AssignToUserId(String),
+    /// Gives it to the user of this id.
+    AssignToUuid(String),
+    /// Says that its new behaviour has been looked at.
+    NewBehaviorProcessed(bool),
+    /// Takes a tag away.
+    RemoveTag(String),
+    /// Takes every tag that begins so away.
+    RemoveTagsByPrefix(String),
+    /// Sets the status.
+    SetStatus(AlertStatus),
+    /// Shows it in the console, or hides it there.
+    ShowInUi(bool),
+    /// Takes it from whoever has it.
+    Unassign,
+}
+
+impl AlertStep {
+    /// The step as the API has it. Values are texts: a boolean is refused with a 400.
+    #[must_use]
+    pub fn parameter(&self) -> ActionParameter {
+        let (name, value) = match self {
+            Self::AddTag(tag) => ("add_tag", tag.clone()),
+            Self::AppendComment(text) => ("append_comment", text.clone()),
+            Self::AssignToName(name) => ("assign_to_name", name.clone()),
+            Self::AssignToUserId(id) => ("assign_to_user_id", id.clone()),
+            Self::AssignToUuid(id) => ("assign_to_uuid", id.clone()),
+            Self::NewBehaviorProcessed(yes) => ("new_behavior_processed", yes.to_string()),
+            Self::RemoveTag(tag) => ("remove_tag", tag.clone()),
+            Self::RemoveTagsByPrefix(prefix) => ("remove_tags_by_prefix", prefix.clone()),
+            Self::SetStatus(status) => ("update_status", status.as_str().to_owned()),
+            Self::ShowInUi(yes) => ("show_in_ui", yes.to_string()),
+            Self::Unassign => ("unassign", String::new()),
+        };
+        ActionParameter::new(name, value)
+    }
+}
+
+/// Works on alerts, at most [`MAX_IDS`], hidden ones included. What is read right afterwards may be the
+/// old state.
+#[must_use]
+pub fn update<S: AsRef<str>>(ids: &[S], steps: &[AlertStep]) -> RequestPlan {
+    #[derive(Serialize)]
+    struct Update<'a> {
+        action_parameters: Vec<ActionParameter>,
+        composite_ids: Vec<&'a str>,
+    }
+    UPDATE
+        .json(&Update {
+            action_parameters: steps.iter().map(AlertStep::parameter).collect(),
+            composite_ids: ids.iter().map(AsRef::as_ref).collect(),
+        })
         .query("include_hidden", "true")
+}
+
+/// Counts of alerts, several at once, hidden ones included. The answers come in no order: know them by
+/// their names.
+#[must_use]
+pub fn aggregates(specs: &[AggregateSpec]) -> RequestPlan {
+    AGGREGATES.json(&specs).query("include_hidden", "true")
 }
 
 /// True for what a composite id can look like.
@@ -104,15 +227,15 @@ wire! {
         comments: Vec<AlertComment>,
         composite_id: Option<String>,
         confidence: Option<f64>,
-        context_timestamp: Option<String>,
+        context_timestamp: Option<Timestamp>,
         control_graph_id: Option<String>,
-        created_timestamp: Option<String>,
+        created_timestamp: Option<Timestamp>,
         description: Option<String>,
         device: Option<Box<Device>>,
         display_name: Option<String>,
         dns_requests: Vec<DnsRequest>,
         documents_accessed: Vec<FileTrace>,
-        end_time: Option<String>,
+        end_time: Option<Timestamp>,
         executables_written: Vec<FileTrace>,
         external: Option<bool>,
         falcon_host_link: Option<String>,
@@ -146,9 +269,9 @@ wire! {
         pattern_disposition_details: Option<DispositionFlags>,
         pattern_id: Option<String>,
         platform: Option<String>,
-        process_end_time: Option<String>,
+        process_end_time: Option<Timestamp>,
         process_id: Option<String>,
-        process_start_time: Option<String>,
+        process_start_time: Option<Timestamp>,
         product: Option<String>,
         quarantined: Option<bool>,
         quarantined_files: Vec<QuarantinedFile>,
@@ -168,17 +291,17 @@ wire! {
         source_endpoint_sensor_id: Option<String>,
         source_products: Vec<String>,
         source_vendors: Vec<String>,
-        start_time: Option<String>,
+        start_time: Option<Timestamp>,
         status: Option<String>,
         tactic: Option<String>,
         tactic_id: Option<String>,
         tags: Vec<String>,
         technique: Option<String>,
         technique_id: Option<String>,
-        timestamp: Option<String>,
+        timestamp: Option<Timestamp>,
         triggering_process_graph_id: Option<String>,
         kind("type"): Option<String>,
-        updated_timestamp: Option<String>,
+        updated_timestamp: Option<Timestamp>,
         user_id: Option<String>,
         user_name: Option<String>,
         user_principal: Option<String>,
@@ -196,7 +319,7 @@ wire! {
         process_graph_id: Option<String>,
         process_id: Option<String>,
         sha256: Option<String>,
-        timestamp: Option<String>,
+        timestamp: Option<Timestamp>,
         user_id: Option<String>,
         user_name: Option<String>,
     }
@@ -221,7 +344,7 @@ wire! {
         md5: Option<String>,
         name: Option<String>,
         sha256: Option<String>,
-        timestamp: Option<String>,
+        timestamp: Option<Timestamp>,
     }
 }
 
@@ -238,7 +361,7 @@ wire! {
 wire! {
     /// A connection.
     pub struct NetworkAccess {
-        access_timestamp: Option<String>,
+        access_timestamp: Option<Timestamp>,
         access_type: Option<String>,
         connection_direction: Option<String>,
         local_address: Option<String>,
@@ -253,9 +376,9 @@ wire! {
     /// A name that was looked up.
     pub struct DnsRequest {
         domain_name: Option<String>,
-        load_time: Option<String>,
+        load_time: Option<Timestamp>,
         request_type: Option<String>,
-        timestamp: Option<String>,
+        timestamp: Option<Timestamp>,
     }
 }
 
@@ -275,11 +398,11 @@ wire! {
 wire! {
     /// The incident that the alert was joined to (the service is retired, the reference stays).
     pub struct IncidentRef {
-        created: Option<String>,
-        end: Option<String>,
+        created: Option<Timestamp>,
+        end: Option<Timestamp>,
         id: Option<String>,
         score: Option<f64>,
-        start: Option<String>,
+        start: Option<Timestamp>,
     }
 }
 
@@ -287,7 +410,7 @@ wire! {
     /// A comment.
     pub struct AlertComment {
         falcon_user_id: Option<String>,
-        timestamp: Option<String>,
+        timestamp: Option<Timestamp>,
         value: Option<String>,
     }
 }

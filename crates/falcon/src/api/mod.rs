@@ -1,8 +1,18 @@
 //! Falcon's services, one file each: parameters to a request, and bytes to types. Pure.
 
+mod aggregate;
 pub mod alerts;
+mod common;
+mod endpoint;
+pub mod flight_control;
+pub mod host_groups;
 pub mod hosts;
+pub mod iocs;
 pub mod oauth2;
+pub mod policies;
+pub mod sensors;
+pub mod users;
+pub mod zero_trust;
 
 use std::fmt::Write as _;
 
@@ -10,22 +20,85 @@ use edr_http::{Operation, RequestPlan};
 use serde::{Deserialize as _, Deserializer};
 use serde_json::value::RawValue;
 
+pub use aggregate::{Aggregate, AggregateKind, AggregateSpec, Bucket, DateSpan, NumberSpan};
+pub use common::{Accepted, ActionParameter, AfterParams, ListParams};
+pub use endpoint::{Endpoint, Paging, Verb};
+
 use crate::wire::wire;
 
 /// Where the items of a listing stand in a reply.
 pub(crate) const RESOURCES: &[&[&str]] = &[&["resources"]];
 
-/// Every operation that this crate sends, with the scope that it needs.
-pub const OPERATIONS: &[&Operation] = &[
-    &oauth2::TOKEN,
-    &hosts::COMBINED,
-    &hosts::ENTITIES,
-    &hosts::ONLINE_STATE,
-    &hosts::SCROLL,
-    &alerts::COMBINED,
-    &alerts::ENTITIES,
-    &alerts::QUERY,
+/// The endpoints, service by service.
+const SERVICES: &[&[&Endpoint]] = &[
+    &[&oauth2::TOKEN, &oauth2::REVOKE],
+    hosts::ENDPOINTS,
+    host_groups::ENDPOINTS,
+    alerts::ENDPOINTS,
+    iocs::ENDPOINTS,
+    flight_control::ENDPOINTS,
+    policies::PREVENTION_ENDPOINTS,
+    policies::SENSOR_UPDATE_ENDPOINTS,
+    policies::FURTHER_ENDPOINTS,
+    policies::RESPONSE_ENDPOINTS,
+    users::ENDPOINTS,
+    zero_trust::ENDPOINTS,
+    sensors::ENDPOINTS,
 ];
+
+const COUNT: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < SERVICES.len() {
+        count += SERVICES[at].len();
+        at += 1;
+    }
+    count
+};
+
+/// Every endpoint that this crate has a method for: the table of `docs/FALCON.md`.
+pub static ENDPOINTS: [&Endpoint; COUNT] = {
+    let mut all = [&oauth2::TOKEN; COUNT];
+    let (mut service, mut to) = (0, 0);
+    while service < SERVICES.len() {
+        let mut at = 0;
+        while at < SERVICES[service].len() {
+            all[to] = SERVICES[service][at];
+            at += 1;
+            to += 1;
+        }
+        service += 1;
+    }
+    all
+};
+
+/// Every operation that this crate has a method for, with the scope that it needs.
+pub static OPERATIONS: [&Operation; COUNT] = {
+    let mut all = [&oauth2::TOKEN.operation; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        all[at] = &ENDPOINTS[at].operation;
+        at += 1;
+    }
+    all
+};
+
+/// The operations that [`crate::Falcon`] uses as an [`edr_core::EdrProvider`]: what an API client for it
+/// must be able to do.
+pub static PROVIDER_OPERATIONS: [&Operation; 8] = [
+    &oauth2::TOKEN.operation,
+    &hosts::COMBINED.operation,
+    &hosts::ENTITIES.operation,
+    &hosts::ONLINE_STATE.operation,
+    &hosts::SCROLL.operation,
+    &alerts::COMBINED.operation,
+    &alerts::ENTITIES.operation,
+    &alerts::QUERY.operation,
+];
+
+/// The endpoint of an operation, by its name.
+pub(crate) fn endpoint(name: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().copied().find(|e| e.name == name)
+}
 
 /// Harmless requests that show whether the API client has a scope. Every scope that only reads has one.
 pub(crate) struct ScopeProbe {
@@ -37,7 +110,7 @@ pub(crate) struct ScopeProbe {
     pub(crate) requests: &'static [fn() -> RequestPlan],
 }
 
-/// The probes of this crate; a new scope of [`OPERATIONS`] adds its own.
+/// The probes of this crate; a new scope of [`PROVIDER_OPERATIONS`] adds its own.
 pub(crate) const PROBES: &[ScopeProbe] = &[alerts::PROBE, hosts::PROBE];
 
 /// The least set of scopes for these operations, in the words of the console, sorted.
@@ -284,13 +357,18 @@ mod tests {
 
     #[test]
     fn every_operation_names_its_scope() {
-        let all = required_scopes(OPERATIONS);
-        assert_eq!(all, ["Alerts: read", "Hosts: read"]);
+        assert_eq!(required_scopes(&PROVIDER_OPERATIONS), ["Alerts: read", "Hosts: read"]);
+        let bare = ENDPOINTS.iter().filter(|e| e.scope.is_empty() && !e.path.starts_with("/oauth2/"));
+        assert_eq!(bare.map(|e| e.name).collect::<Vec<_>>(), [""; 0]);
+        let mut names: Vec<_> = OPERATIONS.iter().map(|o| o.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ENDPOINTS.len(), "each once");
     }
 
     #[test]
     fn every_scope_that_reads_has_its_probe() {
-        for scope in required_scopes(OPERATIONS).into_iter().filter(|s| s.ends_with(": read")) {
+        for scope in required_scopes(&PROVIDER_OPERATIONS).into_iter().filter(|s| s.ends_with(": read")) {
             let probe = PROBES.iter().find(|p| p.scope == scope).unwrap_or_else(|| panic!("{scope}"));
             for request in probe.requests {
                 let plan = request();

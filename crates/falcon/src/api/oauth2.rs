@@ -3,23 +3,25 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use edr_core::{Error, ErrorKind, Result};
-use edr_http::{Operation, RequestPlan};
+use edr_http::RequestPlan;
 use http::{HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::{Endpoint, Verb};
+
 /// `POST /oauth2/token`. It changes nothing on the vendor's side, so it may be repeated.
-pub static TOKEN: Operation = Operation::read("oauth2AccessToken", "");
+pub static TOKEN: Endpoint = Endpoint::read("oauth2AccessToken", Verb::Post, "/oauth2/token", "");
 
 /// Asks for a token; for that of a child tenant with `member_cid`.
 #[must_use]
 pub fn token(id: &str, secret: &SecretString, member_cid: Option<&str>) -> RequestPlan {
     let mut fields = vec![("client_id", id), ("client_secret", secret.expose_secret().trim())];
     fields.extend(member_cid.map(|cid| ("member_cid", cid)));
-    RequestPlan::post_form(&TOKEN, "/oauth2/token", &fields)
+    RequestPlan::post_form(&TOKEN.operation, TOKEN.path, &fields)
 }
 
 /// `POST /oauth2/revoke`. A token that is revoked twice is revoked.
-pub static REVOKE: Operation = Operation::read("oauth2RevokeToken", "");
+pub static REVOKE: Endpoint = Endpoint::read("oauth2RevokeToken", Verb::Post, "/oauth2/revoke", "");
 
 /// Makes a token invalid before its time.
 ///
@@ -30,7 +32,8 @@ pub fn revoke(id: &str, secret: &SecretString, token: &SecretString) -> Result<R
     let mut value = HeaderValue::from_str(&format!("Basic {pair}"))
         .map_err(|_| Error::new(ErrorKind::Configuration, "the credentials cannot be put into a header"))?;
     value.set_sensitive(true);
-    let mut plan = RequestPlan::post_form(&REVOKE, "/oauth2/revoke", &[("token", token.expose_secret())]);
+    let mut plan =
+        RequestPlan::post_form(&REVOKE.operation, REVOKE.path, &[("token", token.expose_secret())]);
     plan.headers.insert(header::AUTHORIZATION, value);
     Ok(plan)
 }

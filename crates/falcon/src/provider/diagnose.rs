@@ -7,7 +7,7 @@ use edr_http::{FullReply, Skew};
 use http::HeaderMap;
 
 use super::{Falcon, is_missing_route, status};
-use crate::api::{self, Expect, OPERATIONS, PROBES, Resources, ScopeProbe};
+use crate::api::{self, Expect, PROBES, PROVIDER_OPERATIONS, Resources, ScopeProbe};
 use crate::config::Cloud;
 use crate::dialect;
 
@@ -54,7 +54,7 @@ impl Falcon {
     /// One harmless request for each scope that the operations here need.
     async fn look_at_scopes(&self, found: &mut Diagnosis) {
         let mut headers = None;
-        for scope in api::required_scopes(OPERATIONS) {
+        for scope in api::required_scopes(&PROVIDER_OPERATIONS) {
             let Some(probe) = PROBES.iter().find(|p| p.scope == scope) else {
                 found.add(Probe::skipped(scope_name(scope), "no harmless request shows it").needing(scope));
                 continue;
@@ -121,7 +121,7 @@ fn refused(found: &mut Diagnosis, error: Error) {
 /// Skips these, every scope and the rate.
 fn skip_from(found: &mut Diagnosis, names: &[&'static str], because: &str) {
     found.skip(names, because);
-    for scope in api::required_scopes(OPERATIONS) {
+    for scope in api::required_scopes(&PROVIDER_OPERATIONS) {
         found.add(Probe::skipped(scope_name(scope), because).needing(scope));
     }
     found.skip(&["rate"], because);

@@ -122,7 +122,7 @@ impl Falcon {
         }
         let states = self.client().online_state(&ids).await?;
         let by_id: HashMap<String, String> =
-            states.into_iter().filter_map(|s| Some((s.id?, s.state?))).collect();
+            states.into_iter().filter_map(|s| Some((s.id?, s.state?.to_string()))).collect();
         let mut untold = HashSet::new();
         for host in hosts {
             match by_id.get(&host.uid) {
@@ -149,8 +149,8 @@ impl Falcon {
             }
         }
         let ids = self.client().host_ids(&params).await?;
-        let replies = self.client().hosts_by_id(&ids.resources).await?;
-        let cid = replies.iter().flat_map(|r| &r.resources).find_map(|d| d.cid.clone());
+        let hosts = self.client().hosts_by_id(&ids.resources).await?;
+        let cid = hosts.found.iter().find_map(|d| d.cid.clone());
         Ok((cid, ids.pagination().count()))
     }
 

@@ -494,14 +494,14 @@ async fn the_native_client_speaks_falcons_types() {
     let hosts = client.hosts(&params).await.unwrap();
     assert_eq!((hosts.resources.len(), hosts.pagination().next.as_deref()), (2, Some("n2")));
     assert_eq!(client.host_ids(&params).await.unwrap().resources, [device_id(1)]);
-    assert_eq!(client.hosts_by_id(&[device_id(1)]).await.unwrap()[0].resources.len(), 1);
+    assert_eq!(client.hosts_by_id(&[device_id(1)]).await.unwrap().found.len(), 1);
     let ids: Vec<String> = (0..250).map(device_id).collect();
     assert_eq!(client.online_state(&ids).await.unwrap().len(), 250);
     assert_eq!(log.to(ONLINE).len(), 3);
     let alerts = client.alerts(&Default::default()).await.unwrap();
     assert_eq!((alerts.resources.len(), alerts.undecoded.len()), (1, 1));
     assert_eq!(client.alert_ids(&Default::default()).await.unwrap().resources, [composite_id(1)]);
-    assert_eq!(client.alerts_by_id(&[composite_id(1)]).await.unwrap()[0].resources.len(), 1);
+    assert_eq!(client.alerts_by_id(&[composite_id(1)]).await.unwrap().found.len(), 1);
     let far = api::alerts::AlertsParams { offset: 9_950, ..Default::default() };
     assert_eq!(client.alert_ids(&far).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
 }

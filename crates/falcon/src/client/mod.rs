@@ -1,18 +1,37 @@
 //! The native typed client: Falcon's own words, through the same plumbing.
 
+mod alerts;
+mod by_id;
+mod escape;
+mod flight_control;
+mod host_groups;
+mod hosts;
+mod iocs;
+mod paging;
+mod policies;
+#[cfg(test)]
+mod recorded_tests;
+#[cfg(test)]
+mod request_tests;
+mod sensors;
+#[cfg(test)]
+mod tests;
+mod users;
+mod zero_trust;
+
 use std::fmt;
 use std::sync::Arc;
 
 use edr_core::{Error, ErrorKind, Raw, Result};
 use edr_http::{Failure, HttpClient, ItemEvent, Operation, RequestPlan};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::api::alerts::{self, AlertEntity, AlertsParams};
-use crate::api::hosts::{self, Device, HostsParams, OnlineState};
 use crate::api::{ApiError, Envelope, Expect, Pagination, RESOURCES, Resources};
 use crate::dialect::error_inside;
+pub use by_id::{ById, Identified, PerId, Refusal};
+pub use escape::Answer;
+pub use paging::{ListingCap, PageKey, Pages};
 
 /// One reply of a typed call.
 #[derive(Clone, Debug)]
@@ -23,6 +42,8 @@ pub struct Reply<T> {
     pub undecoded: Vec<Raw>,
     /// The envelope: pagination, trace id, and errors that came beside the resources.
     pub envelope: Envelope,
+    /// Where a listing goes on; `None` on its last page, and in a reply that is no listing.
+    pub next: Option<PageKey>,
 }
 
 impl<T> Reply<T> {
@@ -56,9 +77,13 @@ pub(crate) struct Tail {
 
 /// Falcon's API in Falcon's types. Cheap to clone; clones share connections, token and pace.
 ///
-/// Every method is one request (with retries); for walks over all pages and for the model that is
-/// common to all vendors use [`crate::Falcon`] as an [`edr_core::EdrProvider`]. What has no method
-/// yet goes through [`FalconClient::http`] and [`FalconClient::fetch`] with a plan of the caller's own.
+/// A method that lists gives one page; [`FalconClient::pages`] walks over all of them. A method that
+/// takes ids takes any number, sends them in pieces, and says of each id what became of it ([`ById`],
+/// [`PerId`]). What has no method goes through [`FalconClient::send`] and [`FalconClient::list`] by path,
+/// or through [`FalconClient::fetch`] with a plan of the caller's own. For the model that is common to all
+/// vendors use [`crate::Falcon`] as an [`edr_core::EdrProvider`].
+///
+/// Every method fails as the vendor answers, after the retries that its operation allows.
 #[derive(Clone)]
 pub struct FalconClient {
     http: HttpClient,
@@ -91,10 +116,15 @@ impl FalconClient {
     }
 
     async fn listing<T: DeserializeOwned>(&self, plan: RequestPlan) -> Result<Reply<T>> {
-        self.typed(plan, Expect::Listing).await.map(|(reply, _)| reply)
+        let turn = paging::Turn::of(&plan);
+        let (mut reply, _) = self.typed(plan, Expect::Listing).await?;
+        // A cap is an error to who walks on; a caller of one page has the page.
+        reply.next = turn.next(&reply).unwrap_or_default();
+        Ok(reply)
     }
 
-    async fn by_id<T: DeserializeOwned>(&self, plan: RequestPlan) -> Result<Reply<T>> {
+    /// A reply with a list that is no listing.
+    async fn entities<T: DeserializeOwned>(&self, plan: RequestPlan) -> Result<Reply<T>> {
         self.typed(plan, Expect::Entities).await.map(|(reply, _)| reply)
     }
 
@@ -105,7 +135,8 @@ impl FalconClient {
         expect: Expect,
     ) -> Result<(Reply<T>, Option<Error>)> {
         let raw = self.raw(plan, expect).await?;
-        let mut reply = Reply { resources: Vec::new(), undecoded: Vec::new(), envelope: raw.tail.envelope };
+        let mut reply =
+            Reply { resources: Vec::new(), undecoded: Vec::new(), envelope: raw.tail.envelope, next: None };
         for item in raw.items {
             match serde_json::from_slice(&item) {
                 Ok(resource) => reply.resources.push(resource),
@@ -115,75 +146,12 @@ impl FalconClient {
         Ok((reply, raw.tail.failure))
     }
 
-    /// A page of whole devices; go on with `pagination().next` as the offset.
-    ///
-    /// # Errors
-    /// As the vendor answers.
-    pub async fn hosts(&self, params: &HostsParams) -> Result<Reply<Device>> {
-        self.listing(hosts::combined(params)).await
-    }
-
-    /// A page of device ids by scroll; go on with `pagination().offset`.
-    ///
-    /// # Errors
-    /// As the vendor answers.
-    pub async fn host_ids(&self, params: &HostsParams) -> Result<Reply<String>> {
-        self.listing(hosts::scroll(params)).await
-    }
-
-    /// Devices by id, in any number: asked for in pieces, and in no order.
-    ///
-    /// # Errors
-    /// As the vendor answers.
-    pub async fn hosts_by_id<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Reply<Device>>> {
-        let plans: Vec<RequestPlan> = ids.chunks(hosts::MAX_IDS).map(hosts::entities).collect();
-        stream::iter(plans).then(|plan| self.by_id(plan)).try_collect().await
-    }
-
-    /// Whether devices are connected, in any number: asked for in pieces of 100, up to eight at once.
-    ///
-    /// # Errors
-    /// As the vendor answers; an error beside some of the states is one, too.
-    pub async fn online_state<S: AsRef<str> + Sync>(&self, ids: &[S]) -> Result<Vec<OnlineState>> {
-        let plans: Vec<RequestPlan> = ids.chunks(hosts::MAX_ONLINE_IDS).map(hosts::online_state).collect();
-        let states = |plan| async {
-            let (reply, failure) = self.typed::<OnlineState>(plan, Expect::Entities).await?;
-            failure.map_or(Ok(reply.resources), Err)
-        };
-        let replies: Vec<Vec<OnlineState>> =
-            stream::iter(plans).map(states).buffer_unordered(8).try_collect().await?;
-        Ok(replies.into_iter().flatten().collect())
-    }
-
-    /// A page of whole alerts; go on with `pagination().after`.
-    ///
-    /// # Errors
-    /// As the vendor answers.
-    pub async fn alerts(&self, params: &AlertsParams) -> Result<Reply<AlertEntity>> {
-        self.listing(alerts::combined(params)).await
-    }
-
-    /// A page of composite ids; go on with a larger offset. Offset and limit together stay below 10,000.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidRequest`] before anything is sent when they do not; as the vendor answers.
-    pub async fn alert_ids(&self, params: &AlertsParams) -> Result<Reply<String>> {
-        if params.offset.saturating_add(params.limit.unwrap_or(100)) >= alerts::OFFSET_CAP {
-            return Err(Error::new(ErrorKind::InvalidRequest, "offset and limit together reach 10,000")
-                .with_operation(alerts::QUERY.name)
-                .with_tenant(self.http.tenant(), self.http.vendor())
-                .with_hint("narrow created_timestamp and begin again at offset 0"));
-        }
-        self.listing(alerts::query(params)).await
-    }
-
-    /// Alerts by composite id, in any number: asked for in pieces, and in no order.
-    ///
-    /// # Errors
-    /// As the vendor answers.
-    pub async fn alerts_by_id<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Reply<AlertEntity>>> {
-        let plans: Vec<RequestPlan> = ids.chunks(alerts::MAX_IDS).map(alerts::entities).collect();
-        stream::iter(plans).then(|plan| self.by_id(plan)).try_collect().await
+    /// An error of ours, before anything is sent.
+    fn refuse(&self, plan: &RequestPlan, message: &'static str, hint: &'static str) -> Error {
+        Error::new(ErrorKind::InvalidRequest, message)
+            .with_operation(plan.operation.name)
+            .with_tenant(self.http.tenant(), self.http.vendor())
+            .with_hint(hint)
     }
 
     /// A whole reply, its items raw.

@@ -1,0 +1,121 @@
+//! What several services share: parameters of listings, actions with parameters, ids with a path.
+
+use edr_http::RequestPlan;
+use serde::Serialize;
+
+use super::Endpoint;
+use crate::wire::wire;
+
+/// Which rows of a listing by offset, in which order, and which page of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListParams {
+    /// FQL; empty for all.
+    pub filter: String,
+    /// `field.asc` or `field.desc`; users, Flight Control and scans want `field|asc`.
+    pub sort: Option<String>,
+    /// Rows a page.
+    pub limit: Option<u32>,
+    /// Rows to pass over.
+    pub offset: u64,
+}
+
+impl ListParams {
+    /// All rows that a filter lets through.
+    #[must_use]
+    pub fn filtered(filter: impl Into<String>) -> Self {
+        Self { filter: filter.into(), ..Self::default() }
+    }
+
+    /// A page of a listing by offset.
+    pub(crate) fn plan(&self, endpoint: &'static Endpoint) -> RequestPlan {
+        let some = (!self.filter.is_empty()).then_some(self.filter.as_str());
+        let most = endpoint.max_page.unwrap_or(u32::MAX);
+        endpoint
+            .plan()
+            .maybe("filter", some)
+            .maybe("sort", self.sort.as_deref())
+            .maybe("limit", self.limit.map(|l| l.clamp(1, most)))
+            .maybe("offset", (self.offset > 0).then_some(self.offset))
+    }
+}
+
+/// Which rows of a listing by `after`, in which order, and which page of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AfterParams {
+    /// FQL; empty for all, where the service takes that.
+    pub filter: String,
+    /// The order.
+    pub sort: Option<String>,
+    /// Rows a page.
+    pub limit: Option<u32>,
+    /// The page key of the page before.
+    pub after: Option<String>,
+}
+
+impl AfterParams {
+    /// All rows that a filter lets through.
+    #[must_use]
+    pub fn filtered(filter: impl Into<String>) -> Self {
+        Self { filter: filter.into(), ..Self::default() }
+    }
+
+    pub(crate) fn plan(&self, endpoint: &'static Endpoint) -> RequestPlan {
+        let some = (!self.filter.is_empty()).then_some(self.filter.as_str());
+        let most = endpoint.max_page.unwrap_or(u32::MAX);
+        endpoint
+            .plan()
+            .maybe("filter", some)
+            .maybe("sort", self.sort.as_deref())
+            .maybe("limit", self.limit.map(|l| l.clamp(1, most)))
+            .maybe("after", self.after.as_deref())
+    }
+}
+
+/// A parameter of an action. Values are texts, booleans included: Falcon refuses others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActionParameter {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl ActionParameter {
+    /// A parameter.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+#[derive(Serialize)]
+struct ActionBody<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    action_parameters: &'a [ActionParameter],
+    ids: Vec<&'a str>,
+}
+
+/// An action on things by id, with `action_name` in the query.
+pub(crate) fn action<S: AsRef<str>>(
+    endpoint: &'static Endpoint,
+    name: &str,
+    ids: &[S],
+    parameters: &[ActionParameter],
+) -> RequestPlan {
+    let ids = ids.iter().map(AsRef::as_ref).collect();
+    endpoint.json(&ActionBody { action_parameters: parameters, ids }).query("action_name", name)
+}
+
+/// `{"resources": […]}`.
+#[derive(Serialize)]
+pub(crate) struct Resources<'a, T> {
+    pub(crate) resources: &'a [T],
+}
+
+wire! {
+    /// A thing that a service has accepted an order for: the order is accepted, not carried out.
+    pub struct Accepted {
+        id: Option<String>,
+        path: Option<String>,
+    }
+}
