@@ -61,14 +61,17 @@ mod listing;
 mod map;
 mod provider;
 mod push;
+mod record;
 mod sign;
 mod wire;
 mod words;
 
 use edr_core::Vendor;
 
+pub use api::actions::{ActionId, ActionStarted, ActionState, ActionStatus, Patience};
+pub use api::responses::{Endpoints, Terminate};
 pub use api::{AlertRecord, AlertsPath, EventRecord, Order, PageRequest};
-pub use client::{Batch, CortexClient, Item};
+pub use client::{Batch, CortexClient, Item, Listing, Position};
 pub use config::{CortexXdrBuilder, Generation, KeyType, SettingError};
 pub use detail::CortexDetail;
 pub use filter::{Filters, Triple};

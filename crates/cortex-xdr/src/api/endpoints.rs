@@ -1,15 +1,154 @@
 //! Endpoints: the full listing in windows, and the light list of all agents at once.
 
+use chrono::{DateTime, Utc};
 use edr_http::{Operation, RequestPlan};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::page::PageRequest;
 use super::system::VIEWER;
+use super::{ApiCall, Sheet, TimeKey};
+use crate::filter::filters;
+use crate::record::{Record, words};
 use crate::wire::{self, Stamp};
 
-pub(crate) static GET_ENDPOINT: Operation = Operation::read("endpoints/get_endpoint", VIEWER);
-pub(crate) static GET_ENDPOINTS: Operation = Operation::read("endpoints/get_endpoints", VIEWER);
+/// Endpoints in windows.
+pub static GET_ENDPOINT: Operation = Operation::read("endpoints/get_endpoint", VIEWER);
+/// All agents at once.
+pub static GET_ENDPOINTS: Operation = Operation::read("endpoints/get_endpoints", VIEWER);
+
+pub(crate) fn table() -> Vec<ApiCall> {
+    vec![ApiCall::both(&GET_ENDPOINT).paged("endpoint_id"), ApiCall::both(&GET_ENDPOINTS)]
+}
+
+words! {
+    /// The state of an endpoint, in the words of requests. Replies write it in capitals.
+    pub enum EndpointStatus {
+        /// It is in touch.
+        Connected = "connected",
+        /// It is not.
+        Disconnected = "disconnected",
+        /// It has not been for long.
+        Lost = "lost",
+        /// Its agent is gone.
+        Uninstalled = "uninstalled",
+    }
+}
+
+words! {
+    /// Whether an endpoint is isolated, in the words of requests. Replies write `AGENT_ISOLATED`.
+    pub enum Isolation {
+        /// It is cut off.
+        Isolated = "isolated",
+        /// It is not.
+        Unisolated = "unisolated",
+    }
+}
+
+words! {
+    /// A platform, in the words of requests. Replies write `AGENT_OS_WINDOWS`.
+    pub enum EndpointPlatform {
+        /// Android.
+        Android = "android",
+        /// Linux.
+        Linux = "linux",
+        /// macOS.
+        Macos = "macos",
+        /// Windows.
+        Windows = "windows",
+    }
+}
+
+words! {
+    /// How far a scan is, in the words of requests. Replies write `SCAN_STATUS_PENDING`.
+    pub enum ScanStatus {
+        /// It was ended.
+        Aborted = "aborted",
+        /// It was taken back.
+        Canceled = "canceled",
+        /// It failed.
+        Error = "error",
+        /// It runs.
+        InProgress = "in_progress",
+        /// There was none.
+        None = "none",
+        /// It is ordered.
+        Pending = "pending",
+        /// It is being taken back.
+        PendingCancellation = "pending_cancellation",
+        /// It is done.
+        Success = "success",
+    }
+}
+
+filters! {
+    /// Which endpoints.
+    pub struct EndpointFilters {
+        /// These.
+        ids: in "endpoint_id_list" of String,
+        /// From these installation packages.
+        packages: in "dist_name" of String,
+        /// In these groups.
+        groups: in "group_name" of String,
+        /// With these aliases.
+        aliases: in "alias" of String,
+        /// With these host names, whole and in their case.
+        hostnames: in "hostname" of String,
+        /// With these users.
+        usernames: in "username" of String,
+        /// Seen from these addresses.
+        public_ips: in "public_ip_list" of String,
+        /// With these addresses.
+        ips: in "ip_list" of String,
+        /// In these states.
+        statuses: in "endpoint_status" of EndpointStatus,
+        /// Of these platforms.
+        platforms: in "platform" of EndpointPlatform,
+        /// Isolated or not.
+        isolation: in "isolate" of Isolation,
+        /// With scans in these states.
+        scans: in "scan_status" of ScanStatus,
+        /// First seen from this time on.
+        first_seen_from: gte "first_seen" of DateTime<Utc>,
+        /// First seen up to this time.
+        first_seen_to: lte "first_seen" of DateTime<Utc>,
+        /// Last seen from this time on.
+        last_seen_from: gte "last_seen" of DateTime<Utc>,
+        /// Last seen up to this time.
+        last_seen_to: lte "last_seen" of DateTime<Utc>,
+        /// XDR 5: in these clouds.
+        cloud_providers: in "cloud_provider" of String,
+        /// XDR 5: in these regions.
+        cloud_regions: in "cloud_region" of String,
+        /// XDR 5: in these accounts.
+        cloud_accounts: in "cloud_provider_account_id" of String,
+        /// XDR 5: these instances.
+        cloud_instances: in "cloud_instance_id" of String,
+        /// XDR 5: these ids of the cloud.
+        cloud_ids: in "cloud_id" of String,
+    }
+}
+
+impl Record for Endpoint {
+    fn from_object(object: &serde_json::Map<String, Value>) -> Self {
+        serde_json::from_value(Value::Object(object.clone())).unwrap_or_default()
+    }
+}
+
+pub(crate) static SHEET: Sheet<Endpoint> = Sheet {
+    operation: &GET_ENDPOINT,
+    paths: ENDPOINTS,
+    lists: LIST,
+    counts: COUNT,
+    cap: None,
+    capitals: true,
+    more: &[],
+    id: |endpoint| endpoint.endpoint_id.as_deref(),
+    time: Some(TimeKey {
+        field: "first_seen",
+        read: |endpoint| endpoint.first_seen.time.map(|time| time.timestamp_millis()),
+    }),
+};
 
 /// Where the items of [`endpoints`] stand.
 pub(crate) const ENDPOINTS: &[&[&str]] = &[&["reply", "endpoints"]];

@@ -4,4 +4,5 @@
 
 mod common;
 mod credentials;
+mod native;
 mod paging;

@@ -1,4 +1,9 @@
 //! The native client: pages as the vendor has them, typed and lenient; and what is known of the tenant.
+//! Each service has a file of its own below.
+
+mod listing;
+mod raw;
+mod responses;
 
 use std::fmt;
 use std::ops::Deref;
@@ -11,6 +16,8 @@ use edr_http::{HttpClient, ItemEvent, RequestPlan};
 use futures_util::lock::Mutex;
 use serde::Deserialize;
 
+pub use listing::{Listing, Position};
+
 use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Skeleton};
 use crate::auth::Signer;
 use crate::dialect::is_path_missing;
@@ -19,15 +26,8 @@ use crate::{Generation, KeyType};
 
 /// The native client of one tenant. Clones share connections, pace and what was learned.
 ///
-/// Every request is signed, paced and tried again as [`edr_http`] has it. What is not typed here can
-/// be sent with [`Self::http`] and a plan of one's own:
-///
-/// ```
-/// # use edr_http::{Operation, RequestPlan};
-/// static INCIDENTS: Operation = Operation::read("incidents/get_incidents", "the role Viewer");
-/// let plan = RequestPlan::post_json(&INCIDENTS, "/public_api/v1/incidents/get_incidents", r#"{"request_data":{}}"#);
-/// // let reply = cortex.client().http().fetch(&plan).await?;
-/// ```
+/// Every request is signed, paced and tried again as [`edr_http`] has it. What is not typed here can be
+/// sent with [`Self::send`], or with [`Self::http`] and a plan of one's own.
 #[derive(Clone)]
 pub struct CortexClient(Arc<Inner>);
 
@@ -81,6 +81,14 @@ pub struct Batch<T> {
     pub undecodable: Vec<(Raw, String)>,
     /// The vendor's count of what matches; for alerts and issues it ends at 9,999.
     pub total: Option<u64>,
+}
+
+impl<T> Batch<T> {
+    /// How many items came, those that cannot be decoded included.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        (self.items.len() + self.undecodable.len()) as u64
+    }
 }
 
 impl<T> Default for Batch<T> {
@@ -288,6 +296,25 @@ impl CortexClient {
         serde_json::from_slice::<Health>(&reply.body).map(|health| health.status).map_err(unread)
     }
 
+    /// Sends a plan and reads the whole answer.
+    pub(crate) async fn reply<T>(
+        &self,
+        plan: RequestPlan,
+        read: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let reply = self.0.http.fetch(&plan).await?;
+        read(&reply.body).map_err(|e| self.dressed(e, plan.operation.name))
+    }
+
+    /// A plan that could not be made names its tenant, too.
+    pub(crate) fn planned(&self, plan: Result<RequestPlan>) -> Result<RequestPlan> {
+        plan.map_err(|e| e.with_tenant(self.0.http.tenant(), self.0.http.vendor()))
+    }
+
+    fn dressed(&self, error: Error, operation: &'static str) -> Error {
+        error.with_operation(operation).with_tenant(self.0.http.tenant(), self.0.http.vendor())
+    }
+
     fn unread(&self, operation: &'static str, error: serde_json::Error) -> Error {
         Error::new(ErrorKind::Decode, "the answer has another form")
             .with_operation(operation)
@@ -303,6 +330,7 @@ impl CortexClient {
         envelope: impl Fn(&[u8]) -> Result<Skeleton>,
     ) -> Result<Batch<T>> {
         let operation = plan.operation.name;
+        let dressed = |e: Error| self.dressed(e, operation);
         let mut reader = self.0.http.items(plan, paths);
         let mut batch = Batch::default();
         while let Some(event) = reader.next().await {
@@ -315,9 +343,6 @@ impl CortexClient {
                 }
                 ItemEvent::Restarted => batch = Batch::default(),
                 ItemEvent::End { skeleton, .. } => {
-                    let dressed = |e: Error| {
-                        e.with_operation(operation).with_tenant(self.0.http.tenant(), self.0.http.vendor())
-                    };
                     batch.total = envelope(&skeleton).map_err(dressed)?.total;
                 }
             }
