@@ -71,7 +71,9 @@ use edr_core::Vendor;
 pub use api::actions::{ActionId, ActionStarted, ActionState, ActionStatus, Patience};
 pub use api::responses::{Endpoints, Terminate};
 pub use api::{AlertRecord, AlertsPath, EventRecord, Order, PageRequest};
-pub use client::{Batch, CortexClient, Item, Listing, Position};
+pub use client::{
+    Batch, Case, CaseBatch, CaseChange, CaseListing, CaseQuery, CortexClient, Item, Listing, Position, XqlRun,
+};
 pub use config::{CortexXdrBuilder, Generation, KeyType, SettingError};
 pub use detail::CortexDetail;
 pub use filter::{Filters, Triple};

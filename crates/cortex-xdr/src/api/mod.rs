@@ -2,17 +2,28 @@
 //! [`edr_http::RequestPlan`], and what comes back.
 
 pub mod actions;
+pub mod admin;
+pub mod alert_work;
 pub mod alerts;
+pub mod audits;
+pub mod cases;
 pub mod device_control;
+pub mod distributions;
 pub mod endpoints;
+pub mod files;
+pub mod hashes;
+pub mod incidents;
+pub mod indicators;
 pub mod issues;
 mod page;
 mod record;
 pub(crate) mod reply;
 pub mod responses;
+pub mod scripts;
 pub mod system;
 mod table;
 pub mod tags;
+pub mod xql;
 
 use edr_core::{Error, ErrorKind};
 use edr_http::{Operation, RequestPlan};
@@ -33,6 +44,11 @@ pub(crate) use table::find;
 /// A call of the first version of the API, whose path is its name.
 pub(crate) fn post(operation: &'static Operation, data: &Value) -> RequestPlan {
     RequestPlan::post_json(operation, format!("/public_api/v1/{}", operation.name), page::request_data(data))
+}
+
+/// An operation whose answer is no JSON: a file, or a line of JSON for each row.
+pub(crate) fn is_free_form(operation: &Operation) -> bool {
+    [files::DOWNLOAD.name, xql::STREAM.name].contains(&operation.name)
 }
 
 /// A request that is not sent, and why.

@@ -140,6 +140,20 @@ impl<T: Record> Sheet<T> {
         super::post(self.operation, &Value::Object(data))
     }
 
+    /// Reads the envelope; some tenants send the list alone, as the reply or without one.
+    pub(crate) fn envelope(&self, bytes: &[u8]) -> Result<Skeleton> {
+        Skeleton::read(bytes, self.lists, self.counts).or_else(|error| {
+            let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            let empty = |value: Option<&Value>| value.and_then(Value::as_array).is_some_and(Vec::is_empty);
+            let bare = self.paths.contains(&["reply"].as_slice()) && empty(value.get("reply"));
+            let root = self
+                .paths
+                .iter()
+                .any(|path| path.len() == 1 && path[0] != "reply" && empty(value.get(path[0])));
+            if bare || root { Ok(Skeleton { total: None }) } else { Err(error) }
+        })
+    }
+
     /// Reads an item.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<T, String> {
         let value: Value = serde_json::from_slice(bytes).map_err(|e| format!("not JSON: {e}"))?;

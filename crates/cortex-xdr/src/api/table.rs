@@ -124,15 +124,26 @@ impl ApiCall {
 /// Every operation, by service.
 #[must_use]
 pub fn operations() -> Vec<ApiCall> {
-    let services: [fn() -> Vec<ApiCall>; 8] = [
+    let services: [fn() -> Vec<ApiCall>; 19] = [
         super::system::table,
         super::endpoints::table,
         super::responses::table,
         super::tags::table,
         super::device_control::table,
         super::actions::table,
+        super::files::table,
+        super::scripts::table,
         super::alerts::table,
+        super::alert_work::table,
+        super::incidents::table,
         super::issues::table,
+        super::cases::table,
+        super::hashes::table,
+        super::indicators::table,
+        super::xql::table,
+        super::audits::table,
+        super::distributions::table,
+        super::admin::table,
     ];
     services.into_iter().flat_map(|table| table()).collect()
 }

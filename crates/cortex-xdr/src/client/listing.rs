@@ -71,6 +71,7 @@ impl<T> fmt::Debug for Listing<T> {
     }
 }
 
+#[expect(private_bounds, reason = "the records are those of this crate")]
 impl<T: Record> Listing<T> {
     pub(crate) fn new(client: &CortexClient, sheet: &'static Sheet<T>, filters: Filters) -> Self {
         let order = sheet.time.as_ref().map(|time| Order::ascending(time.field));
@@ -142,13 +143,12 @@ impl<T: Record> Listing<T> {
             (_, from) => (from, MAX_WINDOW),
         };
         let page = self.page(begin, size);
-        let (paths, sheet) = (self.sheet.paths, self.sheet);
-        let envelope = |body: &[u8]| crate::api::Skeleton::read(body, sheet.lists, sheet.counts);
-        let mut batch = self.client.batch(sheet.plan(&page), paths, |b| sheet.decode(b), envelope).await?;
+        let mut batch = self.client.sheet(self.sheet, &page).await?;
         let arrived = batch.arrived();
         self.strip(&mut batch, begin);
         self.note(&batch);
-        self.advance(begin, arrived, &batch).map_err(|e| self.client.dressed(e, sheet.operation.name))?;
+        self.advance(begin, arrived, &batch)
+            .map_err(|e| self.client.dressed(e, self.sheet.operation.name))?;
         Ok(batch)
     }
 

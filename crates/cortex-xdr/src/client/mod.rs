@@ -1,9 +1,14 @@
 //! The native client: pages as the vendor has them, typed and lenient; and what is known of the tenant.
 //! Each service has a file of its own below.
 
+mod admin;
+mod cases;
+mod files;
 mod listing;
 mod raw;
 mod responses;
+mod threats;
+mod xql;
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,13 +20,17 @@ use edr_core::{Error, ErrorKind, Raw, Result, Warning};
 use edr_http::{HttpClient, ItemEvent, RequestPlan};
 use futures_util::lock::Mutex;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
+pub use cases::{Case, CaseBatch, CaseChange, CaseListing, CaseQuery};
 pub use listing::{Listing, Position};
+pub use xql::XqlRun;
 
-use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Skeleton};
+use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Sheet, Skeleton};
 use crate::auth::Signer;
 use crate::dialect::is_path_missing;
 use crate::map::Context;
+use crate::record::Record;
 use crate::{Generation, KeyType};
 
 /// The native client of one tenant. Clones share connections, pace and what was learned.
@@ -41,6 +50,8 @@ struct Inner {
     path: AtomicUsize,
     /// The tenant refuses to sort by the time of storage.
     unstored: AtomicBool,
+    /// Turns for queries that run at once.
+    queries: Arc<Semaphore>,
 }
 
 impl fmt::Debug for CortexClient {
@@ -113,6 +124,7 @@ impl CortexClient {
             probing: Mutex::new(()),
             path: AtomicUsize::new(0),
             unstored: AtomicBool::new(false),
+            queries: Arc::new(Semaphore::new(api::xql::PARALLEL)),
         }))
     }
 
@@ -294,6 +306,16 @@ impl CortexClient {
         let reply = self.0.http.fetch(&api::healthcheck()).await?;
         let unread = |e| self.unread(api::healthcheck().operation.name, e);
         serde_json::from_slice::<Health>(&reply.body).map(|health| health.status).map_err(unread)
+    }
+
+    /// A window of a listing.
+    pub(crate) async fn sheet<T: Record>(
+        &self,
+        sheet: &'static Sheet<T>,
+        page: &PageRequest,
+    ) -> Result<Batch<T>> {
+        let envelope = |body: &[u8]| sheet.envelope(body);
+        self.batch(sheet.plan(page), sheet.paths, |body| sheet.decode(body), envelope).await
     }
 
     /// Sends a plan and reads the whole answer.

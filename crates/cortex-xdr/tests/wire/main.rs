@@ -6,3 +6,4 @@ mod common;
 mod credentials;
 mod native;
 mod paging;
+mod services;
