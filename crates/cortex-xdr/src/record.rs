@@ -191,6 +191,7 @@ pub(crate) fn alike(known: &str, word: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro writes public structs")]
 mod tests {
     use serde_json::json;
 
