@@ -25,6 +25,7 @@ impl Demo {
             .cortex_hosts(CORTEX_HOSTS)
             .alerts(ALERTS)
             .sensor_delay(std::time::Duration::ZERO)
+            .search_lag(std::time::Duration::ZERO)
             .enforce_limits(false);
         let sim =
             builder.start().await.map_err(|e| Failure::Other(format!("the demo does not start: {e}")))?;

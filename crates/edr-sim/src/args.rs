@@ -8,8 +8,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::builder::{MOST_CHILDREN, SimBuilder};
+use crate::config::FIRST_LINE;
+use crate::estate_file::EstateFile;
 use crate::faults::parse_rules;
-use crate::sim::{Sim, SimBuilder, SimError};
+use crate::sim::{Sim, SimError};
 use crate::state::KeyType;
 
 /// On or off.
@@ -24,9 +27,18 @@ pub enum OnOff {
 /// The flags of `edr sim serve` (design/cli.md).
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex
+    /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex, and the next for the second region
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub listen: SocketAddr,
+    /// Answer over TLS, with a certificate of an authority made for this run; the control plane stays on plain HTTP
+    #[arg(long)]
+    pub tls: bool,
+    /// Where to write the authority's certificate [default: a file in a new temporary folder, named in the ready line]
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub ca_file: Option<PathBuf>,
+    /// Open a second region of Falcon (sim-2), to which the control plane moves tenants: the other answers 308
+    #[arg(long)]
+    pub second_region: bool,
     /// The seed of the estate, the ids and the credentials
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -36,6 +48,9 @@ pub struct ServeArgs {
     /// How many Cortex tenants
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub cortex_tenants: u64,
+    /// How many children each Falcon tenant has (Flight Control), each with hosts and alerts of its own
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=MOST_CHILDREN))]
+    pub children: u64,
     /// Hosts of each Falcon tenant
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub falcon_hosts: u64,
@@ -45,6 +60,9 @@ pub struct ServeArgs {
     /// Alerts of each tenant
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
     pub alerts: u64,
+    /// Tenants, hosts and alerts by hand (TOML or JSON), or a recorded reply or a folder of them; replaces the counts of tenants
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["falcon_tenants", "cortex_tenants", "children"])]
+    pub estate: Option<PathBuf>,
     /// A delay before every answer (150ms, 2s)
     #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
     pub latency: Duration,
@@ -66,7 +84,10 @@ pub struct ServeArgs {
     /// How long a sensor that is online takes to carry out an order
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub sensor_delay: Duration,
-    /// Where to write a configuration that reaches the tenants (mode 600)
+    /// How long a change takes to reach Falcon's searches, and a change of a Falcon alert to be seen at all
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub search_lag: Duration,
+    /// Where to write a configuration of `edr` that reaches the tenants (mode 600); only a file written by this flag is overwritten
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
 }
@@ -129,6 +150,7 @@ impl ServeArgs {
             .seed(self.seed)
             .falcon_tenants(self.falcon_tenants)
             .cortex_tenants(self.cortex_tenants)
+            .children(self.children)
             .falcon_hosts(self.falcon_hosts)
             .cortex_hosts(self.cortex_hosts)
             .alerts(self.alerts)
@@ -137,7 +159,13 @@ impl ServeArgs {
             .cortex_generation(self.cortex_generation)
             .key_type(self.key_type)
             .token_ttl(self.token_ttl)
-            .sensor_delay(self.sensor_delay);
+            .tls(self.tls)
+            .second_region(self.second_region)
+            .sensor_delay(self.sensor_delay)
+            .search_lag(self.search_lag);
+        if let Some(path) = &self.estate {
+            builder = builder.estate(EstateFile::read(path)?);
+        }
         if let Some(path) = &self.faults {
             let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
             let rules =
@@ -159,7 +187,11 @@ fn file_error(path: &Path, source: std::io::Error) -> SimError {
 pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
     // Before the ready line: a signal that comes right after it must not kill.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let sim = args.builder()?.start().await?;
+    if let Some(path) = &args.write_config {
+        refuse_foreign(path)?;
+    }
+    let mut sim = args.builder()?.start().await?;
+    sim.write_ca(args.ca_file.as_deref())?;
     if let Some(path) = &args.write_config {
         write_secret(path, &sim.config_toml()).map_err(|e| file_error(path, e))?;
     }
@@ -172,6 +204,18 @@ pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
     }
     sim.shutdown().await;
     Ok(())
+}
+
+/// A file that was not written here may be the user's own configuration, with the only copy of a secret.
+fn refuse_foreign(path: &Path) -> Result<(), SimError> {
+    let ours = match std::fs::read(path) {
+        Ok(text) => text.is_empty() || text.starts_with(FIRST_LINE.as_bytes()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => return Err(file_error(path, error)),
+    };
+    let why =
+        || format!("{}: was not written by the simulator; name another file or remove it", path.display());
+    if ours { Ok(()) } else { Err(SimError::Invalid(why())) }
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -212,6 +256,17 @@ mod tests {
         assert!(loopback("127.0.0.1:0").is_ok());
         assert!(loopback("0.0.0.0:80").is_err());
         assert!(loopback("here").is_err());
+    }
+
+    #[test]
+    fn only_our_own_configuration_is_overwritten() {
+        let path = std::env::temp_dir().join(format!("edr-sim-foreign-{}", std::process::id()));
+        assert!(refuse_foreign(&path).is_ok());
+        for (text, good) in [("", true), (FIRST_LINE, true), ("[tenants.acme]\n", false)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(refuse_foreign(&path).is_ok(), good, "{text}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

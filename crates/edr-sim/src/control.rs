@@ -1,6 +1,5 @@
 //! The control plane under `/sim/`, for tests in any language (names: design/cli.md).
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use crate::args::duration;
 use crate::faults::parse_rules;
 use crate::log::rfc3339;
+use crate::region::{NAMES, relocate};
 use crate::state::SimState;
 
 type Shared = State<Arc<SimState>>;
@@ -41,6 +41,9 @@ pub(crate) fn router(state: Arc<SimState>) -> Router {
         .route("/sim/log", get(log))
         .route("/sim/requests", get(requests))
         .route("/sim/clock", get(clock).post(advance))
+        .route("/sim/tenants", get(tenants))
+        .route("/sim/tenants/{tenant}", patch(tenant))
+        .route("/sim/operations", get(|| async { Json(crate::faults::operations()) }))
         .route("/sim/hosts/{tenant}/{id}", patch(host))
         .route("/sim/alerts", post(alerts))
         .route("/sim/faults", get(faults).post(inject).delete(clear))
@@ -118,6 +121,37 @@ async fn advance(State(state): Shared, bytes: Bytes) -> Reply {
     Ok(Json(clock_of(&state)))
 }
 
+/// What there is of a tenant, without its credentials.
+fn tenant_of(state: &SimState, place: usize) -> Value {
+    let tenant = &state.tenants[place];
+    let mut row = json!({
+        "name": tenant.name, "vendor": tenant.vendor,
+        "hosts": tenant.estate.host_count(), "alerts": tenant.estate.alert_count(),
+    });
+    if tenant.falcon().is_some() {
+        row["region"] = NAMES[state.regions.of(state.root(place))].into();
+    }
+    row
+}
+
+async fn tenants(State(state): Shared) -> Json<Value> {
+    Json((0..state.tenants.len()).map(|place| tenant_of(&state, place)).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantChange {
+    region: String,
+}
+
+async fn tenant(State(state): Shared, Path(name): Path<String>, bytes: Bytes) -> Reply {
+    let change: TenantChange = body(&bytes, r#"{"region": "sim-2"}"#)?;
+    let place =
+        state.place(&name).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("no tenant {name}")))?;
+    relocate(&state, &name, &change.region).map_err(bad)?;
+    Ok(Json(tenant_of(&state, place)))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostChange {
@@ -156,7 +190,7 @@ async fn faults(State(state): Shared) -> Json<Value> {
 
 async fn inject(State(state): Shared, bytes: Bytes) -> Reply {
     let rules = parse_rules(&bytes).map_err(bad)?;
-    state.faults.add(rules).map_err(bad)?;
+    state.inject(rules).map_err(bad)?;
     Ok(Json(json!(state.faults.list())))
 }
 
@@ -170,26 +204,6 @@ async fn reset(State(state): Shared) -> Json<Value> {
     Json(json!({"reset": true}))
 }
 
-/// A short page that shows the estate, what was asked, and the faults in force.
-async fn front(State(state): Shared) -> String {
-    let mut page = format!("edr-sim\nvirtual time: {}\n\ntenants\n", rfc3339(state.clock.now_ms()));
-    let report = state.requests.report();
-    for tenant in &state.tenants {
-        let asked: u64 = report.counters.get(&tenant.name).map_or(0, |ops| ops.values().sum());
-        let (hosts, alerts) = (tenant.estate.host_count(), tenant.estate.alert_count());
-        // Writing to a String does not fail.
-        let _ = writeln!(page, "  {:<12} {hosts} hosts, {alerts} alerts, {asked} requests", tenant.name);
-    }
-    let _ = writeln!(
-        page,
-        "\nfaults in force: {}\naccepted mutations: {}",
-        state.faults.list().len(),
-        state.log.entries().len()
-    );
-    page.push_str(concat!(
-        "\nGET /sim/log\nGET /sim/requests\nGET /sim/clock\nPOST /sim/clock {\"advance\": \"30m\"}\n",
-        "PATCH /sim/hosts/{tenant}/{id} {\"online\": false}\nPOST /sim/alerts {\"tenant\", \"count\", \"late_by\"}\n",
-        "GET|POST|DELETE /sim/faults [{\"operation\", \"tenant\", \"nth\"|\"probability\"|\"always\", \"fault\", \"seed\"}]\nPOST /sim/reset\n",
-    ));
-    page
+async fn front(State(state): Shared) -> Response {
+    crate::page::response(&state)
 }

@@ -270,12 +270,29 @@ impl FaultRule {
         Self { nth: Some(Nth::One(n)), always: None, ..Self::always(operation, fault) }
     }
 
-    fn matches(&self, operation: &str, tenant: Option<&str>) -> bool {
+    fn names(&self, operation: &str) -> bool {
         let rule = canonical(&self.operation);
         // A Cortex path may be given without its version.
         let tail = operation.strip_suffix(rule).is_some_and(|head| head.ends_with('/'));
-        let named = rule == "*" || rule == operation || tail;
-        named && self.tenant.as_deref().is_none_or(|t| Some(t) == tenant)
+        rule == "*" || rule == operation || tail
+    }
+
+    fn matches(&self, operation: &str, tenant: Option<&str>) -> bool {
+        self.names(operation) && self.tenant.as_deref().is_none_or(|t| Some(t) == tenant)
+    }
+
+    /// Refuses a rule that could never strike because of a name in it: a test with such a rule would prove nothing.
+    pub(crate) fn check_names(&self, operations: &[&str], tenants: &[&str]) -> Result<(), String> {
+        if !operations.iter().any(|known| self.names(known)) {
+            let (asked, known) = (&self.operation, operations.join(", "));
+            return Err(format!("no operation is called {asked:?}; the operations are *, {known}"));
+        }
+        match self.tenant.as_deref().filter(|t| !tenants.contains(t)) {
+            Some(asked) => {
+                Err(format!("no tenant is called {asked:?}; the tenants are {}", tenants.join(", ")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn strikes(&self, call: u64) -> bool {
@@ -300,6 +317,17 @@ impl FaultRule {
         let p = self.probability?;
         (!(0.0..=1.0).contains(&p)).then(|| format!("probability {p} is not between 0 and 1"))
     }
+}
+
+/// The names of every operation of both vendors, each once.
+#[must_use]
+pub fn operations() -> Vec<&'static str> {
+    let falcon = crate::falcon::OPERATIONS.iter().map(|(_, _, name, _)| *name);
+    let cortex = crate::cortex::OPERATIONS.iter().map(|operation| canonical(operation.path));
+    let mut names: Vec<&str> = falcon.chain(cortex).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The name of an operation in this simulator, for the names that other SDKs give it.
@@ -358,7 +386,7 @@ impl Faults {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds rules after those in force; the first that strikes wins.
+    /// Adds rules after those in force; the first that strikes wins. Names are checked by `SimState::inject`.
     ///
     /// # Errors
     /// Why a rule makes no sense; then none is added.
@@ -453,6 +481,35 @@ mod tests {
         assert_eq!(kinds, [None, Some(FaultKind::Internal), unavailable, unavailable, None]);
         assert_eq!(faults.pick("B", None), None);
         assert_eq!(faults.list()[0]["calls"], 5);
+    }
+
+    #[test]
+    fn names_that_nobody_has_are_refused() {
+        let (operations, tenants) = (operations(), ["falcon-1", "falcon-1/retail"]);
+        let check = |operation: &str, tenant: Option<&str>| {
+            let rule = FaultRule {
+                tenant: tenant.map(str::to_owned),
+                ..FaultRule::always(operation, FaultKind::Reset)
+            };
+            rule.check_names(&operations, &tenants)
+        };
+        let good = [
+            "*",
+            "QueryV2",
+            "GetQueriesAlertsV2",
+            "endpoints/get_endpoint",
+            "/public_api/v1/endpoints/get_endpoint/",
+        ];
+        for operation in good {
+            assert_eq!(check(operation, Some("falcon-1/retail")), Ok(()), "{operation}");
+        }
+        let why = check("QueryV3", None).unwrap_err();
+        assert!(why.starts_with("no operation is called \"QueryV3\"") && why.contains("QueryV2, "), "{why}");
+        assert!(check("get_endpoin", None).is_err() && check("", None).is_err());
+        assert_eq!(
+            check("QueryV2", Some("falcon-3")).unwrap_err(),
+            "no tenant is called \"falcon-3\"; the tenants are falcon-1, falcon-1/retail"
+        );
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The layer around both vendors' routers: body cap, latency, transport faults, request log.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
 use crate::clock;
 use crate::estate::hash::mix2;
@@ -16,13 +16,14 @@ use crate::falcon::envelope::REQUEST;
 use crate::faults::{ClockSkew, Fault, FaultKind};
 use crate::log::{RequestEntry, rfc3339};
 use crate::mishap;
+use crate::region;
 use crate::state::SimState;
 
 /// Which vendor's front door a request came through.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Front {
-    /// The one listener of all Falcon tenants.
-    Falcon,
+    /// The listener of all Falcon tenants in one region (see `region`).
+    Falcon(usize),
     /// The listener of one Cortex tenant (its index in `SimState::tenants`).
     Cortex(usize),
 }
@@ -44,7 +45,7 @@ struct Call {
 
 fn identify(state: &SimState, front: Front, parts: &Parts, body: &Bytes) -> Call {
     match front {
-        Front::Falcon => Call {
+        Front::Falcon(_) => Call {
             operation: crate::falcon::operation(&parts.method, parts.uri.path())
                 .unwrap_or("unknown")
                 .to_owned(),
@@ -62,64 +63,100 @@ pub(crate) async fn gate(state: Arc<SimState>, front: Front, request: Request, n
     REQUEST.scope(number, pass(state, front, request, next)).await
 }
 
+/// Notes a request when it is over, also when the client goes away before its answer.
+struct Noted<'a> {
+    state: &'a SimState,
+    began: Instant,
+    entry: Option<RequestEntry>,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if let Some(mut entry) = self.entry.take() {
+            entry.millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.state.requests.push(entry);
+        }
+    }
+}
+
 async fn pass(state: Arc<SimState>, front: Front, request: Request, next: Next) -> Response {
     let (began, time) = (clock::instant(), rfc3339(state.clock.now_ms()));
     let (parts, body) = request.into_parts();
-    let cap = if matches!(front, Front::Falcon) { FALCON_BODY_CAP } else { CORTEX_BODY_CAP };
+    let cap = if matches!(front, Front::Falcon(_)) { FALCON_BODY_CAP } else { CORTEX_BODY_CAP };
     let read = to_bytes(body, cap).await;
     let call = identify(&state, front, &parts, read.as_ref().unwrap_or(&Bytes::new()));
     let tenant = call.tenant.map(|i| state.tenants[i].name.clone());
-    let mut entry = RequestEntry {
+    let fault = state.faults.pick(&call.operation, tenant.as_deref());
+    // Counted before the answer: a stalled call is a call.
+    state.requests.count(tenant.as_deref(), &call.operation);
+    let entry = RequestEntry {
         time,
-        tenant: tenant.clone(),
+        tenant,
         operation: call.operation,
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().map(str::to_owned),
         status: 0,
         millis: 0,
-        fault: None,
+        fault: fault.as_ref().and_then(|f| serde_json::to_value(f).ok()),
     };
+    let mut noted = Noted { state: &state, began, entry: Some(entry) };
     // A sleep of nothing still waits for the timer's next tick.
     if !state.options.latency.is_zero() {
         tokio::time::sleep(state.options.latency).await;
     }
-    let fault = state.faults.pick(&entry.operation, tenant.as_deref());
-    entry.fault = fault.as_ref().and_then(|f| serde_json::to_value(f).ok());
+    let way = Way { state: &state, front, tenant: call.tenant };
     let response = match read {
-        Ok(body) => answer(&state, front, fault, Request::from_parts(parts, Body::from(body)), next).await,
+        Ok(body) => way.answer(fault, Request::from_parts(parts, Body::from(body)), next).await,
         Err(_) => mishap::refuse(front, StatusCode::PAYLOAD_TOO_LARGE, "request too large"),
     };
     let closed = response.extensions().get::<CloseConnection>().is_some();
-    entry.status = if closed { 0 } else { response.status().as_u16() };
-    entry.millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    state.requests.push(entry);
+    if let Some(entry) = &mut noted.entry {
+        entry.status = if closed { 0 } else { response.status().as_u16() };
+    }
+    drop(noted);
     response
 }
 
-/// The handler's answer, or what the fault makes of it.
-async fn answer(
-    state: &SimState,
+/// The way of one call to its handler.
+struct Way<'a> {
+    state: &'a SimState,
     front: Front,
-    fault: Option<Fault>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(fault) = fault else { return next.run(request).await };
-    if fault.kind == FaultKind::StallHeaders {
-        tokio::time::sleep(Duration::from_millis(fault.delay_ms.unwrap_or(30_000))).await;
-        return next.run(request).await;
-    }
-    let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    if mishap::needs_answer(fault.kind) {
-        if fault.kind == FaultKind::Skew {
-            request.extensions_mut().insert(ClockSkew(fault.seconds * 1000));
+    tenant: Option<usize>,
+}
+
+impl Way<'_> {
+    /// The answer of the handler, or that of a region in which the tenant does not live.
+    async fn real(&self, request: Request, next: Next) -> Response {
+        let Front::Falcon(here) = self.front else { return next.run(request).await };
+        if let Some(redirect) = region::elsewhere(self.state, self.tenant, here, request.uri()) {
+            return redirect;
         }
-        let real = next.run(request).await;
-        return mishap::transform(state.clock.real_ms(), &fault, real).await;
+        let mut response = next.run(request).await;
+        if let Some(named) = response.headers_mut().get_mut("x-cs-region") {
+            *named = HeaderValue::from_static(region::NAMES[here]);
+        }
+        response
     }
-    if fault.after {
-        drop(next.run(request).await);
+
+    /// The true answer, or what the fault makes of it.
+    async fn answer(&self, fault: Option<Fault>, mut request: Request, next: Next) -> Response {
+        let Some(fault) = fault else { return self.real(request, next).await };
+        if fault.kind == FaultKind::StallHeaders {
+            tokio::time::sleep(Duration::from_millis(fault.delay_ms.unwrap_or(30_000))).await;
+            return self.real(request, next).await;
+        }
+        let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        if mishap::needs_answer(fault.kind) {
+            if fault.kind == FaultKind::Skew {
+                request.extensions_mut().insert(ClockSkew(fault.seconds * 1000));
+            }
+            let real = self.real(request, next).await;
+            return mishap::transform(self.state.clock.real_ms(), &fault, real).await;
+        }
+        if fault.after {
+            drop(self.real(request, next).await);
+        }
+        mishap::instead(self.state.clock.real_ms(), self.front, &fault, &path)
     }
-    mishap::instead(state.clock.real_ms(), front, &fault, &path)
 }

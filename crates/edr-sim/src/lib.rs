@@ -17,21 +17,29 @@
 //! ```
 
 mod args;
+mod builder;
 pub mod clock;
+mod config;
 mod control;
 pub mod cortex;
 pub mod estate;
+mod estate_file;
 pub mod falcon;
 pub mod faults;
 mod gate;
 pub mod limits;
 pub mod log;
 mod mishap;
+mod page;
+pub mod region;
 mod server;
 mod sim;
 pub mod state;
+mod tls;
 
 pub use args::{OnOff, ServeArgs, serve};
+pub use builder::SimBuilder;
+pub use estate_file::EstateFile;
 pub use faults::{Fault, FaultKind, FaultRule, Nth};
-pub use sim::{Access, Sim, SimBuilder, SimError, TenantInfo};
+pub use sim::{Access, Sim, SimError, TenantInfo};
 pub use state::KeyType;

@@ -94,7 +94,7 @@ pub struct RequestEntry {
     pub path: String,
     /// The query, as sent.
     pub query: Option<String>,
-    /// The status of the answer; 0 when the connection was closed instead.
+    /// The status of the answer; 0 when the connection was closed instead, by us or by the client.
     pub status: u16,
     /// How long it took, in milliseconds.
     pub millis: u64,
@@ -124,9 +124,9 @@ pub struct RequestLog {
 pub struct RequestReport {
     /// How many requests in all.
     pub total: u64,
-    /// Tenant → operation → number. Requests of no known tenant stand under `-`.
+    /// Tenant → operation → number, of every request that has come, answered or not. Requests of no known tenant stand under `-`.
     pub counters: BTreeMap<String, BTreeMap<String, u64>>,
-    /// The last requests, oldest first.
+    /// The last requests that are over, oldest first.
     pub last: Vec<RequestEntry>,
 }
 
@@ -145,12 +145,17 @@ impl RequestLog {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Notes a request.
-    pub fn push(&self, entry: RequestEntry) {
+    /// Counts a request that has come.
+    pub(crate) fn count(&self, tenant: Option<&str>, operation: &str) {
         let mut seen = lock(&self.seen);
-        let tenant = entry.tenant.clone().unwrap_or_else(|| "-".to_owned());
-        *seen.counters.entry(tenant).or_default().entry(entry.operation.clone()).or_default() += 1;
+        let tenant = tenant.unwrap_or("-").to_owned();
+        *seen.counters.entry(tenant).or_default().entry(operation.to_owned()).or_default() += 1;
         seen.total += 1;
+    }
+
+    /// Notes a request that is over.
+    pub(crate) fn push(&self, entry: RequestEntry) {
+        let mut seen = lock(&self.seen);
         if seen.last.len() == KEPT_REQUESTS {
             seen.last.pop_front();
         }

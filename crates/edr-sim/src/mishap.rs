@@ -27,7 +27,7 @@ pub(crate) fn needs_answer(kind: FaultKind) -> bool {
 /// An error in the words of the vendor's front door.
 pub(crate) fn refuse(front: Front, status: StatusCode, message: &str) -> Response {
     match front {
-        Front::Falcon => envelope::gateway(status, message),
+        Front::Falcon(_) => envelope::gateway(status, message),
         Front::Cortex(_) => cortex_error(status, status.as_u16(), message),
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn instead(real_ms: i64, front: Front, fault: &Fault, path: &str) -> 
 
 fn business(front: Front) -> Response {
     match front {
-        Front::Falcon => envelope::service_error(
+        Front::Falcon(_) => envelope::service_error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "detectsapi",
             400,
@@ -86,14 +86,14 @@ fn business(front: Front) -> Response {
 
 fn ok_error(front: Front) -> Response {
     match front {
-        Front::Falcon => envelope::service_error(StatusCode::OK, "device-api", 500, "internal error"),
+        Front::Falcon(_) => envelope::service_error(StatusCode::OK, "device-api", 500, "internal error"),
         Front::Cortex(_) => cortex_error(StatusCode::OK, 500, "Internal server error"),
     }
 }
 
 fn unauthorized(front: Front) -> Response {
     let text = match front {
-        Front::Falcon => "access denied, invalid bearer token",
+        Front::Falcon(_) => "access denied, invalid bearer token",
         Front::Cortex(_) => "Public API request unauthorized",
     };
     refuse(front, StatusCode::UNAUTHORIZED, text)
@@ -101,7 +101,7 @@ fn unauthorized(front: Front) -> Response {
 
 fn scope(front: Front) -> Response {
     let text = match front {
-        Front::Falcon => "access denied, scope not permitted",
+        Front::Falcon(_) => "access denied, scope not permitted",
         Front::Cortex(_) => "The API key has no permission for this operation",
     };
     refuse(front, StatusCode::FORBIDDEN, text)
@@ -114,7 +114,8 @@ fn close() -> Response {
 }
 
 fn too_many(real_ms: i64, front: Front, fault: &Fault) -> Response {
-    let text = if matches!(front, Front::Falcon) { "API rate limit exceeded." } else { "Too many requests" };
+    let text =
+        if matches!(front, Front::Falcon(_)) { "API rate limit exceeded." } else { "Too many requests" };
     let mut response = refuse(front, StatusCode::TOO_MANY_REQUESTS, text);
     let wait = fault.retry_after_secs;
     let at_ms = real_ms + 1000 * i64::try_from(wait).unwrap_or(i64::MAX / 4000);
@@ -122,7 +123,7 @@ fn too_many(real_ms: i64, front: Front, fault: &Fault) -> Response {
     let (name, value) = match (fault.kind, front) {
         (FaultKind::TooManyBare, _) => return response,
         (FaultKind::TooManyDate, _) => (RETRY_AFTER, http_date(at_ms)),
-        (FaultKind::TooManyEpoch, _) | (FaultKind::TooMany, Front::Falcon) => epoch,
+        (FaultKind::TooManyEpoch, _) | (FaultKind::TooMany, Front::Falcon(_)) => epoch,
         _ => (RETRY_AFTER, wait.to_string()),
     };
     set(&mut response, name, &value);

@@ -10,9 +10,11 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::gate::CloseConnection;
@@ -24,40 +26,65 @@ pub(crate) struct Listening {
     pub(crate) task: JoinHandle<()>,
 }
 
-/// Binds an address and serves `app` on it until `stop` changes.
+/// Binds an address and serves `app` on it, over TLS when there is an acceptor, until `stop` changes.
 pub(crate) async fn listen(
     address: SocketAddr,
     app: Router,
+    tls: Option<TlsAcceptor>,
     stop: watch::Receiver<bool>,
 ) -> io::Result<Listening> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let task = tokio::spawn(accept(listener, app, stop));
+    let task = tokio::spawn(accept(listener, app, tls, stop));
     Ok(Listening { address, task })
 }
 
-async fn accept(listener: TcpListener, app: Router, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    app: Router,
+    tls: Option<TlsAcceptor>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             _ = stop.changed() => return,
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
-                    tokio::spawn(connection(stream, app.clone(), stop.clone()));
+                    tokio::spawn(connection(stream, app.clone(), tls.clone(), stop.clone()));
                 }
             }
         }
     }
 }
 
-async fn connection(stream: TcpStream, app: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    app: Router,
+    tls: Option<TlsAcceptor>,
+    mut stop: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: hyper::Request<Incoming>| respond(app.clone(), request));
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // A client that goes away, or a fault that closes: neither is news.
-        _ = served => {}
+        () = talk(stream, app, tls) => {}
         _ = stop.changed() => {}
     }
+}
+
+/// A client that goes away, one that does not trust us, a fault that closes: none is news.
+async fn talk(stream: TcpStream, app: Router, tls: Option<TlsAcceptor>) {
+    match tls {
+        None => speak(stream, app).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                speak(stream, app).await;
+            }
+        }
+    }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, app: Router) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| respond(app.clone(), request));
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Runs the router. An error makes hyper close the connection without an answer: the fault `reset`.

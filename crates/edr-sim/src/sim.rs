@@ -1,24 +1,21 @@
-//! Building, starting and steering a simulator from Rust.
+//! Steering a simulator from Rust.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::builder::SimBuilder;
 use crate::estate::{TenantEstate, Vendor};
-use crate::faults::{FaultRule, Faults};
-use crate::gate::{Front, gate};
-use crate::limits::Limits;
-use crate::log::{Mutation, MutationLog, RequestLog, RequestReport};
-use crate::server::{Listening, listen};
-use crate::state::{Credentials, KeyType, Options, SimState, TenantSpec};
+use crate::faults::FaultRule;
+use crate::log::{Mutation, RequestReport};
+use crate::server::Listening;
+use crate::state::{KeyType, SimState};
+use crate::tls::CaFile;
 
 /// Why a simulator does not start, or an order to it is refused.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +47,15 @@ pub enum SimError {
 /// A tenant as the ready line describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TenantInfo {
-    /// `falcon-1`, `cortex-1` …
+    /// `falcon-1`, `falcon-1/retail`, `cortex-1` …
     pub name: String,
     /// The vendor.
     pub vendor: Vendor,
     /// Where it answers.
     pub base_url: String,
+    /// With TLS, for Cortex: what a client that builds `https://api-<fqdn>` takes, with the port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fqdn: Option<String>,
     /// How a client proves who it is.
     #[serde(flatten)]
     pub access: Access,
@@ -71,7 +71,7 @@ pub enum Access {
         client_id: String,
         /// 40 word characters.
         client_secret: String,
-        /// The child of a Flight Control parent; always `None`, for children are not built.
+        /// The customer id of a child of Flight Control; `None` for the tenant of the client itself.
         member_cid: Option<String>,
     },
     /// Cortex.
@@ -87,230 +87,16 @@ pub enum Access {
     },
 }
 
-/// Describes a simulator before it starts.
-#[derive(Debug, Clone)]
-pub struct SimBuilder {
-    listen: SocketAddr,
-    options: Options,
-    epoch: Option<DateTime<Utc>>,
-    falcon_tenants: u64,
-    cortex_tenants: u64,
-    falcon_hosts: u64,
-    cortex_hosts: u64,
-    alerts: u64,
-    key_type: KeyType,
-    generation: u8,
-    faults: Vec<FaultRule>,
-    without_scopes: Vec<String>,
-}
-
-impl Default for SimBuilder {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            options: Options::default(),
-            epoch: None,
-            falcon_tenants: 1,
-            cortex_tenants: 1,
-            falcon_hosts: 200,
-            cortex_hosts: 200,
-            alerts: 100,
-            key_type: KeyType::Advanced,
-            generation: 3,
-            faults: Vec::new(),
-            without_scopes: Vec::new(),
-        }
-    }
-}
-
-macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident: $kind:ty = $($path:ident).+;)+) => {
-        $($(#[$doc])* #[must_use] pub fn $name(mut self, value: $kind) -> Self { self.$($path).+ = value; self })+
-    };
-}
-
-impl SimBuilder {
-    setters! {
-        /// Where to listen: with port P the control plane takes P, Falcon P+1, the Cortex tenants P+2 and on.
-        listen: SocketAddr = listen;
-        /// The seed of the estate, the ids and the credentials.
-        seed: u64 = options.seed;
-        /// How many Falcon tenants.
-        falcon_tenants: u64 = falcon_tenants;
-        /// How many Cortex tenants.
-        cortex_tenants: u64 = cortex_tenants;
-        /// How many hosts each Falcon tenant has.
-        falcon_hosts: u64 = falcon_hosts;
-        /// How many hosts each Cortex tenant has.
-        cortex_hosts: u64 = cortex_hosts;
-        /// How many alerts each tenant has.
-        alerts: u64 = alerts;
-        /// A delay before every answer.
-        latency: Duration = options.latency;
-        /// Whether rate limits are enforced.
-        enforce_limits: bool = options.enforce_limits;
-        /// How long a Falcon token lives.
-        token_ttl: Duration = options.token_ttl;
-        /// How long a sensor that is online takes to carry out an order.
-        sensor_delay: Duration = options.sensor_delay;
-        /// Whether Falcon answers 404 to its combined endpoints, as some clouds do.
-        falcon_without_combined: bool = options.falcon_without_combined;
-        /// Whether Cortex refuses a nonce that it has seen.
-        cortex_strict_nonce: bool = options.cortex_strict_nonce;
-        /// The kind of the Cortex keys.
-        key_type: KeyType = key_type;
-        /// The generation of the Cortex tenants: 3 or 5.
-        cortex_generation: u8 = generation;
-        /// Faults in force from the start.
-        faults: Vec<FaultRule> = faults;
-    }
-
-    /// Stops virtual time at an instant: it moves only by [`Sim::advance`], and two runs give the same replies.
-    #[must_use]
-    pub fn epoch(mut self, at: DateTime<Utc>) -> Self {
-        self.epoch = Some(at);
-        self
-    }
-
-    /// Takes a scope (`devices:read`, `alerts:read` …) from the Falcon clients.
-    #[must_use]
-    pub fn without_scope(mut self, scope: &str) -> Self {
-        self.without_scopes.push(scope.to_owned());
-        self
-    }
-
-    fn tenant(&self, vendor: Vendor, ordinal: u64) -> TenantSpec {
-        let paired = ordinal <= self.falcon_tenants.min(self.cortex_tenants);
-        let fewer = self.falcon_hosts.min(self.cortex_hosts);
-        TenantSpec {
-            vendor,
-            ordinal,
-            hosts: if vendor == Vendor::Falcon { self.falcon_hosts } else { self.cortex_hosts },
-            shared: if paired { fewer.div_ceil(10) } else { 0 },
-            alerts: self.alerts,
-            key_type: self.key_type,
-            generation: self.generation,
-            without_scopes: self.without_scopes.clone(),
-        }
-    }
-
-    fn state(&self) -> Result<SimState, SimError> {
-        if ![3, 5].contains(&self.generation) {
-            return Err(SimError::Invalid("the generation of Cortex is 3 or 5".to_owned()));
-        }
-        if self.falcon_hosts.max(self.cortex_hosts) > u64::from(u32::MAX) {
-            return Err(SimError::Invalid("more hosts than 4,294,967,295 in one tenant".to_owned()));
-        }
-        let clock = Arc::new(Clock::new(self.epoch));
-        let falcon = (1..=self.falcon_tenants).map(|n| self.tenant(Vendor::Falcon, n));
-        let cortex = (1..=self.cortex_tenants).map(|n| self.tenant(Vendor::Cortex, n));
-        let tenants = falcon.chain(cortex).map(|spec| spec.build(&self.options, &clock)).collect();
-        let faults = Faults::default();
-        faults.add(self.faults.clone()).map_err(SimError::Invalid)?;
-        Ok(SimState {
-            options: self.options.clone(),
-            faults,
-            limits: Limits::new(self.options.enforce_limits),
-            log: MutationLog::new(Arc::clone(&clock)),
-            requests: RequestLog::default(),
-            lists: crate::state::IndexCache::default(),
-            tenants,
-            falcon: crate::falcon::FalconState::default(),
-            clock,
-        })
-    }
-
-    /// Binds the listeners and serves.
-    ///
-    /// # Errors
-    /// When an address cannot be listened on, or a value makes no sense.
-    pub async fn start(self) -> Result<Sim, SimError> {
-        let state = Arc::new(self.state()?);
-        let (stop, stopped) = watch::channel(false);
-        let mut ports = Ports { base: self.listen, taken: 0 };
-        let control = ports.serve(crate::control::router(Arc::clone(&state)), &stopped).await?;
-        let mut listening = vec![control];
-        let mut tenants = Vec::new();
-        let falcon = ports
-            .serve(gated(crate::falcon::router(Arc::clone(&state)), &state, Front::Falcon), &stopped)
-            .await?;
-        for (number, tenant) in state.tenants.iter().enumerate() {
-            let address = match tenant.vendor {
-                Vendor::Falcon => falcon.address,
-                Vendor::Cortex => {
-                    let router = gated(
-                        crate::cortex::router(Arc::clone(&state), number),
-                        &state,
-                        Front::Cortex(number),
-                    );
-                    let cortex = ports.serve(router, &stopped).await?;
-                    listening.push(cortex);
-                    listening[listening.len() - 1].address
-                }
-            };
-            let access = access(&tenant.credentials);
-            tenants.push(TenantInfo {
-                name: tenant.name.clone(),
-                vendor: tenant.vendor,
-                base_url: format!("http://{address}"),
-                access,
-            });
-        }
-        let control_url = format!("http://{}", listening[0].address);
-        listening.push(falcon);
-        Ok(Sim { state, tenants, control_url, stop, listening })
-    }
-}
-
-fn access(credentials: &Credentials) -> Access {
-    match credentials {
-        Credentials::Falcon(f) => Access::Falcon {
-            client_id: f.client_id.clone(),
-            client_secret: f.client_secret.clone(),
-            member_cid: None,
-        },
-        Credentials::Cortex(c) => Access::Cortex {
-            api_key_id: c.api_key_id.clone(),
-            api_key: c.api_key.clone(),
-            key_type: c.key_type,
-            generation: c.generation,
-        },
-    }
-}
-
-fn gated(router: Router, state: &Arc<SimState>, front: Front) -> Router {
-    let state = Arc::clone(state);
-    // The layer goes around a fallback of the whole, so that unknown paths pass through it as well.
-    router.layer(from_fn(move |request: Request, next: Next| gate(Arc::clone(&state), front, request, next)))
-}
-
-struct Ports {
-    base: SocketAddr,
-    taken: u16,
-}
-
-impl Ports {
-    async fn serve(&mut self, app: Router, stopped: &watch::Receiver<bool>) -> Result<Listening, SimError> {
-        let mut address = self.base;
-        if address.port() != 0 {
-            let port = address.port().checked_add(self.taken);
-            address.set_port(
-                port.ok_or_else(|| SimError::Invalid("not enough ports above the given one".to_owned()))?,
-            );
-        }
-        self.taken += 1;
-        listen(address, app, stopped.clone()).await.map_err(|source| SimError::Listen { address, source })
-    }
-}
-
 /// A running simulator. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Sim {
-    state: Arc<SimState>,
-    tenants: Vec<TenantInfo>,
-    control_url: String,
-    stop: watch::Sender<bool>,
-    listening: Vec<Listening>,
+    pub(crate) state: Arc<SimState>,
+    pub(crate) tenants: Vec<TenantInfo>,
+    pub(crate) control_url: String,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) listening: Vec<Listening>,
+    pub(crate) ca_pem: Option<String>,
+    pub(crate) ca_file: Option<CaFile>,
 }
 
 impl Sim {
@@ -326,7 +112,7 @@ impl Sim {
         &self.control_url
     }
 
-    /// The tenants, those of Falcon first.
+    /// The tenants: those of Falcon first, each with its children behind it.
     #[must_use]
     pub fn tenants(&self) -> &[TenantInfo] {
         &self.tenants
@@ -335,41 +121,36 @@ impl Sim {
     /// The ready line: one line of JSON.
     #[must_use]
     pub fn ready_line(&self) -> String {
-        serde_json::json!({"control": self.control_url, "ca": null, "tenants": self.tenants}).to_string()
+        let mut line =
+            serde_json::json!({"control": self.control_url, "ca": self.ca_path(), "tenants": self.tenants});
+        if let [_, second] = self.state.regions.urls() {
+            line["second_region"] = second.as_str().into();
+        }
+        line.to_string()
     }
 
-    /// A configuration of `edr` that reaches every tenant, with the secrets as plain strings.
+    /// The certificate of the authority that clients must trust, as PEM; `None` without TLS.
     #[must_use]
-    pub fn config_toml(&self) -> String {
-        let mut tenants = toml::Table::new();
-        for tenant in &self.tenants {
-            tenants.insert(tenant.name.clone(), self.config_of(tenant).into());
-        }
-        let root: toml::Table = [("tenants".to_owned(), toml::Value::Table(tenants))].into_iter().collect();
-        format!("# Written by edr sim serve. These secrets open nothing but the simulator.\n\n{root}")
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
-    fn config_of(&self, tenant: &TenantInfo) -> toml::Table {
-        let mut table = toml::Table::new();
-        let mut put = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
-        put("vendor", tenant.vendor.as_str().into());
-        put("base_url", tenant.base_url.clone().into());
-        match &tenant.access {
-            Access::Falcon { client_id, client_secret, .. } => {
-                put("client_id", client_id.clone().into());
-                put("client_secret", client_secret.clone().into());
-            }
-            Access::Cortex { api_key_id, api_key, key_type, generation } => {
-                put("api_key_id", api_key_id.clone().into());
-                put("api_key", api_key.clone().into());
-                put("key_type", key_type.as_str().into());
-                put("generation", i64::from(*generation).into());
-                if !self.state.options.enforce_limits {
-                    put("requests_per_second", 0.into());
-                }
-            }
+    /// Where the authority's certificate was written to.
+    #[must_use]
+    pub fn ca_path(&self) -> Option<&Path> {
+        self.ca_file.as_ref().map(|file| file.path.as_path())
+    }
+
+    /// Writes the authority's certificate to a file, which the ready line and the configuration name from then on.
+    /// Without a path it is a file in a new temporary folder, taken away when the simulator stops. Without TLS nothing is written.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_ca(&mut self, path: Option<&Path>) -> Result<(), SimError> {
+        if let Some(pem) = &self.ca_pem {
+            self.ca_file = Some(CaFile::write(pem, path)?);
         }
-        table
+        Ok(())
     }
 
     /// What all parts share, for tests that look inside.
@@ -414,9 +195,18 @@ impl Sim {
     /// Adds fault rules.
     ///
     /// # Errors
-    /// When a rule makes no sense.
+    /// When a rule makes no sense, or names an operation or a tenant that there is not.
     pub fn inject(&self, rules: Vec<FaultRule>) -> Result<(), SimError> {
-        self.state.faults.add(rules).map_err(SimError::Invalid)
+        self.state.inject(rules).map_err(SimError::Invalid)
+    }
+
+    /// Moves a Falcon tenant, with its children, to the region `sim-1` or `sim-2`; from then on the other answers 308
+    /// to it, and its tokens are void.
+    ///
+    /// # Errors
+    /// When there is no such tenant, or the region is not open (`SimBuilder::second_region`).
+    pub fn move_tenant(&self, tenant: &str, region: &str) -> Result<(), SimError> {
+        crate::region::relocate(&self.state, tenant, region).map_err(SimError::Invalid)
     }
 
     /// Takes every fault away.

@@ -4,15 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::estate::given::{Given, GivenAlert, GivenHost};
 use crate::estate::hash::{hex32, mix_str, mix2, text};
 use crate::estate::{EstateSpec, TenantEstate, Vendor};
-use crate::falcon::FalconState;
-use crate::faults::Faults;
+use crate::falcon::{FalconState, GroupBook};
+use crate::faults::{FaultRule, Faults};
 use crate::limits::Limits;
 use crate::log::{MutationLog, RequestLog};
+use crate::region::Regions;
 
 /// How a simulator behaves.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub struct Options {
     pub token_ttl: Duration,
     /// How long a sensor that is online takes to carry out an order.
     pub sensor_delay: Duration,
+    /// How long a change takes to reach searches, and a change of a Falcon alert to be seen at all.
+    pub search_lag: Duration,
     /// Whether the combined endpoints of Falcon are missing, as on some clouds.
     pub falcon_without_combined: bool,
     /// Whether Cortex refuses a nonce that it has seen.
@@ -41,13 +45,14 @@ impl Default for Options {
             enforce_limits: true,
             token_ttl: Duration::from_secs(1799),
             sensor_delay: Duration::from_secs(5),
+            search_lag: Duration::from_secs(1),
             falcon_without_combined: false,
             cortex_strict_nonce: false,
         }
     }
 }
 
-/// The API client of a Falcon tenant.
+/// The API client of a Falcon tenant; the children of a parent share its client.
 #[derive(Debug, Clone)]
 pub struct FalconCredentials {
     /// 32 hex digits.
@@ -74,7 +79,7 @@ pub struct CortexCredentials {
 }
 
 /// The two kinds of Cortex API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyType {
     /// The key itself is sent.
@@ -106,17 +111,26 @@ pub enum Credentials {
 /// One tenant.
 #[derive(Debug)]
 pub struct TenantState {
-    /// `falcon-1`, `cortex-1` …
+    /// `falcon-1`, `cortex-1` …; a child of Flight Control is `falcon-1/<its own name>`.
     pub name: String,
     /// The vendor.
     pub vendor: Vendor,
+    /// The parent of a child of Flight Control: its place among the tenants.
+    pub parent: Option<usize>,
     /// Its hosts and alerts.
     pub estate: TenantEstate,
     /// How a client proves who it is.
     pub credentials: Credentials,
+    pub(crate) groups: GroupBook,
 }
 
 impl TenantState {
+    /// The name of a child in the list of its parent; the whole name of any other tenant.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        self.name.rsplit_once('/').map_or(&self.name, |(_, own)| own)
+    }
+
     /// The Falcon client, for a Falcon tenant.
     #[must_use]
     pub fn falcon(&self) -> Option<&FalconCredentials> {
@@ -188,6 +202,8 @@ pub struct SimState {
     pub clock: Arc<Clock>,
     /// The faults in force.
     pub faults: Faults,
+    /// Where the Falcon tenants live.
+    pub regions: Regions,
     /// Rate windows.
     pub limits: Limits,
     /// Accepted mutations.
@@ -208,6 +224,31 @@ impl SimState {
         self.tenants.iter().find(|t| t.name == name)
     }
 
+    /// The place of a tenant among the tenants.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.tenants.iter().position(|t| t.name == name)
+    }
+
+    /// The tenant that a child belongs to; any other tenant itself.
+    #[must_use]
+    pub fn root(&self, place: usize) -> usize {
+        self.tenants.get(place).and_then(|t| t.parent).unwrap_or(place)
+    }
+
+    /// Adds fault rules, after a look at the names in them.
+    ///
+    /// # Errors
+    /// Why a rule makes no sense, and the names that would; then none is added.
+    pub fn inject(&self, rules: Vec<FaultRule>) -> Result<(), String> {
+        let operations = crate::faults::operations();
+        let tenants: Vec<&str> = self.tenants.iter().map(|t| t.name.as_str()).collect();
+        for (i, rule) in rules.iter().enumerate() {
+            rule.check_names(&operations, &tenants).map_err(|why| format!("rule {i}: {why}"))?;
+        }
+        self.faults.add(rules)
+    }
+
     /// Takes every change, fault, count and move of the clock back. Tokens stay valid.
     pub fn reset(&self) {
         self.clock.reset();
@@ -216,44 +257,65 @@ impl SimState {
         self.log.clear();
         self.requests.clear();
         self.lists.clear();
-        self.tenants.iter().for_each(|t| t.estate.reset());
+        self.regions.reset();
+        for tenant in &self.tenants {
+            tenant.estate.reset();
+            tenant.groups.reset();
+        }
     }
 }
 
 /// What a tenant is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantSpec {
+    pub(crate) name: String,
     pub(crate) vendor: Vendor,
     pub(crate) ordinal: u64,
+    pub(crate) parent: Option<usize>,
     pub(crate) hosts: u64,
     pub(crate) shared: u64,
     pub(crate) alerts: u64,
     pub(crate) key_type: KeyType,
     pub(crate) generation: u8,
     pub(crate) without_scopes: Vec<String>,
+    pub(crate) given: (Vec<GivenHost>, Vec<GivenAlert>),
 }
 
 const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 impl TenantSpec {
-    pub(crate) fn build(self, options: &Options, clock: &Arc<Clock>) -> TenantState {
-        let name = format!("{}-{}", self.vendor.as_str(), self.ordinal);
+    /// The tenant; `before` are those in front of it, its parent among them.
+    pub(crate) fn build(
+        mut self,
+        options: &Options,
+        clock: &Arc<Clock>,
+        before: &[TenantState],
+    ) -> Result<TenantState, String> {
+        let (hosts, alerts) = std::mem::take(&mut self.given);
+        let given =
+            Given::check(hosts, alerts, clock.start_ms()).map_err(|why| format!("{}: {why}", self.name))?;
+        if self.hosts == 0 && given.hosts.is_empty() && !given.alerts.is_empty() {
+            return Err(format!("{}: alerts need a host", self.name));
+        }
         let spec = EstateSpec {
             seed: options.seed,
             vendor: self.vendor,
             ordinal: self.ordinal,
             hosts: self.hosts,
             shared: self.shared,
-            alerts: if self.hosts == 0 { 0 } else { self.alerts },
+            alerts: if self.hosts == 0 && given.hosts.is_empty() { 0 } else { self.alerts },
             sensor_delay_ms: i64::try_from(options.sensor_delay.as_millis()).unwrap_or(i64::MAX / 4),
+            search_lag_ms: i64::try_from(options.search_lag.as_millis()).unwrap_or(i64::MAX / 4),
         };
-        let credentials = self.credentials(mix_str(options.seed ^ 0xC0DE, &name));
-        TenantState {
+        let own = self.credentials(mix_str(options.seed ^ 0xC0DE, &self.name));
+        Ok(TenantState {
             vendor: self.vendor,
-            estate: TenantEstate::new(spec, Arc::clone(clock)),
-            credentials,
-            name,
-        }
+            parent: self.parent,
+            estate: TenantEstate::with(spec, given, Arc::clone(clock)),
+            credentials: self.parent.and_then(|i| before.get(i)).map_or(own.clone(), |p| share(p, own)),
+            name: self.name,
+            groups: GroupBook::default(),
+        })
     }
 
     fn credentials(&self, h: u64) -> Credentials {
@@ -276,4 +338,24 @@ impl TenantSpec {
             }),
         }
     }
+}
+
+/// A child has a customer id of its own, and is reached with the client of its parent.
+fn share(parent: &TenantState, own: Credentials) -> Credentials {
+    match (parent.falcon(), own) {
+        (Some(parent), Credentials::Falcon(own)) => {
+            Credentials::Falcon(FalconCredentials { cid: own.cid, ..parent.clone() })
+        }
+        (_, own) => own,
+    }
+}
+
+/// What children are called; further ones have numbers.
+const CHILDREN: &[&str] =
+    &["retail", "logistics", "clinics", "energy", "foundry", "media", "harbour", "mills", "rail", "labs"];
+
+/// The name of the child at a place, counted from 0.
+pub(crate) fn child_name(place: u64) -> String {
+    let known = usize::try_from(place).ok().and_then(|i| CHILDREN.get(i));
+    known.map_or_else(|| format!("child-{}", place + 1), |name| (*name).to_owned())
 }

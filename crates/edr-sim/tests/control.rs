@@ -124,7 +124,7 @@ async fn bad_input_is_named_and_reset_takes_all_back() {
     );
     assert_eq!(send(raw.control(Method::GET, "/sim/nothing")).await.0, 404);
     let page = raw.control(Method::GET, "/").send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("falcon-1") && page.contains("50 hosts"));
+    assert!(page.contains("<td>falcon-1</td><td>50</td>"));
     raw.sim.add_alerts("falcon-1", 4, std::time::Duration::ZERO).unwrap();
     raw.sim.advance(std::time::Duration::from_secs(9));
     assert_eq!(send(raw.control(Method::POST, "/sim/reset")).await.0, 200);
@@ -136,4 +136,67 @@ async fn bad_input_is_named_and_reset_takes_all_back() {
         ),
         (10, 0, 0)
     );
+}
+
+#[tokio::test]
+async fn a_rule_with_a_name_that_nobody_has_is_refused() {
+    let raw = raw().await;
+    for (rule, says) in [
+        (json!([{"operation": "CombinedDevices", "fault": "500"}]), "CombinedDevicesByFilter"),
+        (json!([{"operation": "*", "tenant": "acme", "fault": "500"}]), "the tenants are falcon-1, cortex-1"),
+    ] {
+        let (status, _, body) = send(raw.control(Method::POST, "/sim/faults").json(&rule)).await;
+        assert_eq!(status, 400);
+        assert!(body["error"].as_str().unwrap().contains(says), "{body}");
+    }
+    let (_, _, names) = send(raw.control(Method::GET, "/sim/operations")).await;
+    assert!(names.as_array().unwrap().contains(&json!("v1/endpoints/get_endpoint")));
+    let builder =
+        Sim::builder().faults(vec![edr_sim::FaultRule::always("nothing", edr_sim::FaultKind::Reset)]);
+    assert!(builder.start().await.is_err());
+}
+
+#[tokio::test]
+async fn a_stalled_call_is_counted_while_it_stalls_and_noted_when_the_client_leaves() {
+    let raw = raw().await;
+    let fault = json!([{"operation": "CombinedDevicesByFilter", "fault": {"kind": "stall-headers", "delay_ms": 60_000}}]);
+    send(raw.control(Method::POST, "/sim/faults").json(&fault)).await;
+    let call = raw.get(COMBINED, &[]).timeout(std::time::Duration::from_millis(200));
+    assert!(call.send().await.unwrap_err().is_timeout());
+    assert_eq!(raw.sim.requests().count("falcon-1", "CombinedDevicesByFilter"), 1);
+    for _ in 0..200 {
+        if raw.sim.requests().last.iter().any(|e| e.operation == "CombinedDevicesByFilter" && e.status == 0) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the call that the client gave up was not noted");
+}
+
+#[tokio::test]
+async fn the_page_shows_what_there_is_and_escapes_it() {
+    let raw = raw().await;
+    let hostile = "<script>alert(1)</script>";
+    assert_eq!(send(raw.get("/devices/queries/devices/v1", &[("filter", hostile)])).await.0, 400);
+    // A path is told as it was sent: the wire allows these letters.
+    let url = format!("{}/x'\"<b>", raw.base);
+    let _ = raw.http.get(url).send().await.unwrap();
+    raw.sim.inject(vec![edr_sim::FaultRule::nth("QueryV2", 3, edr_sim::FaultKind::Html)]).unwrap();
+    let host = raw.sim.estate("falcon-1").unwrap().host_id(0);
+    raw.sim.set_online("falcon-1", &host, false).unwrap();
+    let response = raw.control(Method::GET, "/").send().await.unwrap();
+    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(policy.starts_with("default-src 'none'"));
+    let page = response.text().await.unwrap();
+    for text in
+        ["falcon-1", "cortex-1", "QueryDevicesByFilter", "nth 3", "html", "virtual time", "sim/hosts", &host]
+    {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("<b>") && !page.contains(hostile));
+    assert_eq!(page.matches("<script>").count(), 1);
+    for secret in [&raw.secret, &raw.token, &raw.id] {
+        assert!(!page.contains(secret.as_str()), "a secret stands on the page");
+    }
 }

@@ -139,7 +139,7 @@ pub(super) fn render(estate: &TenantEstate, index: u64, generation: u8) -> Endpo
         mac_address: machine.macs.iter().map(mac).collect(),
         assigned_prevention_policy: format!("{} Default", platform_name(machine.platform())),
         assigned_extensions_policy: format!("{} Extensions", platform_name(machine.platform())),
-        tags: tags(&machine.tags),
+        tags: tags(&machine.tags, &server_tags(estate, index)),
         token_hash: None,
         cloud_provider: cloud(|cloud| words::cloud_provider(cloud.provider).to_owned()),
         cloud_region: cloud(|cloud| cloud.region.clone()),
@@ -290,9 +290,18 @@ pub(super) fn mac(bytes: &[u8; 6]) -> String {
     format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
 }
 
-/// What protects or binds by rule is set on the server, the rest on the endpoint.
-fn tags(all: &[String]) -> Tags {
-    let (server_tags, endpoint_tags) =
-        all.iter().cloned().partition(|tag| matches!(tag.as_str(), "crown-jewel" | "pci"));
+/// The key under which a host remembers which of its tags were assigned on the server.
+pub(super) const SERVER_TAGS: &str = "server_tags";
+
+/// The tags that were assigned by a call.
+pub(super) fn server_tags(estate: &TenantEstate, index: u64) -> Vec<String> {
+    let kept = estate.overlay(index).and_then(|overlay| overlay.extra.get(SERVER_TAGS).cloned());
+    kept.map(|tags| tags.lines().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// What protects or binds by rule, and what a call assigned, is set on the server, the rest on the endpoint.
+fn tags(all: &[String], assigned: &[String]) -> Tags {
+    let on_server = |tag: &String| matches!(tag.as_str(), "crown-jewel" | "pci") || assigned.contains(tag);
+    let (server_tags, endpoint_tags) = all.iter().cloned().partition(on_server);
     Tags { server_tags, endpoint_tags }
 }

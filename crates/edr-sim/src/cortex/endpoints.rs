@@ -75,6 +75,16 @@ pub(super) fn light_list(call: &Call<'_>) -> Answer {
     Reply::of(&Agents(call.estate()))
 }
 
+/// The endpoints that the filters of a change name; a change without a filter is refused, for it would be for all.
+pub(super) fn selected(call: &Call<'_>) -> Result<Vec<u64>, Refusal> {
+    let query = Query::parse(call)?;
+    if query.clauses.is_empty() {
+        return Err(Refusal::invalid("filters must have at least one filter"));
+    }
+    let matching = query.candidates(call.estate()).into_iter();
+    Ok(matching.filter(|index| query.matches(call.estate(), *index)).collect())
+}
+
 /// A question for endpoints.
 struct Query {
     clauses: Vec<Clause>,
@@ -89,8 +99,9 @@ impl Query {
     }
 
     /// The order by id is the order by index, and no scan ever ran: these need no list.
-    fn is_by_index(&self) -> bool {
-        self.clauses.is_empty() && matches!(self.sort.field, "endpoint_id" | "scan_status")
+    fn is_by_index(&self, estate: &TenantEstate) -> bool {
+        let by_id = || self.sort.field == "endpoint_id" && estate.ids_rise();
+        self.clauses.is_empty() && (self.sort.field == "scan_status" || by_id())
     }
 
     fn indices<'a>(&self, call: &Call<'_>, list: Option<&'a Vec<u32>>) -> Indices<'a> {
@@ -103,7 +114,7 @@ impl Query {
 
     /// The ordered list, kept for the next page where nothing in the question can change.
     fn list(&self, call: &Call<'_>) -> Option<Arc<Vec<u32>>> {
-        if self.is_by_index() {
+        if self.is_by_index(call.estate()) {
             return None;
         }
         let compute = || self.compute(call.estate());
@@ -124,7 +135,11 @@ impl Query {
         let mut keyed: Vec<(i64, u32)> = matching
             .filter_map(|index| Some((self.key(estate, index), u32::try_from(index).ok()?)))
             .collect();
-        keyed.sort_unstable();
+        if self.sort.field == "endpoint_id" {
+            keyed.sort_by_cached_key(|(_, index)| estate.host_id(u64::from(*index)));
+        } else {
+            keyed.sort_unstable();
+        }
         if self.sort.descending {
             keyed.reverse();
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Call;
 use super::alert::{Alert, PER_INCIDENT, Shape, Shaped};
+use super::alerts_update;
 use super::envelope::{Answer, Refusal, Reply};
 use super::filter::{self, Clause, Field, Kind, Op, Sort, field};
 use super::page::{Indices, Names, Page};
@@ -136,6 +137,9 @@ struct Incident {
     alert_categories: Vec<&'static str>,
     tags: Vec<String>,
     original_tags: Vec<String>,
+    /// Only among the extra data, and only where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comments: Option<Vec<Value>>,
 }
 
 /// The values without doubles, in order of appearance.
@@ -202,9 +206,9 @@ impl Incident {
             user_count: users.len(),
             host_count: hosts.len(),
             notes: None,
-            resolve_comment: None,
+            resolve_comment: estate.kept(&alerts_update::key(index, "resolve_comment")),
             resolved_timestamp: status.starts_with("resolved").then_some(modified),
-            manual_severity: None,
+            manual_severity: estate.kept(&alerts_update::key(index, "manual_severity")),
             manual_description: None,
             xdr_url: format!("{console}/incident-view?caseId={}", index + 1),
             starred,
@@ -227,6 +231,7 @@ impl Incident {
             alert_categories: distinct(alerts.iter().map(|alert| alert.wording.category)),
             original_tags: tags.clone(),
             tags,
+            comments: None,
         }
     }
 
@@ -257,14 +262,17 @@ pub(super) fn extra_data(call: &Call<'_>) -> Answer {
         .map(|alert| Shaped(alert, Shape::Incident))
         .collect();
     Reply::of(&Extra {
-        incident: Incident::new(estate, index, &call.console()),
+        incident: Incident {
+            comments: alerts_update::comments(estate, index),
+            ..Incident::new(estate, index, &call.console())
+        },
         alerts: Counted { total_count: total, data: alerts },
         network_artifacts: Counted { total_count: network.len(), data: network },
         file_artifacts: Counted { total_count: files.len(), data: files },
     })
 }
 
-fn incident_index(call: &Call<'_>) -> Result<u64, Refusal> {
+pub(super) fn incident_index(call: &Call<'_>) -> Result<u64, Refusal> {
     let id = call.data.get("incident_id").unwrap_or(&Value::Null);
     let number = id.as_str().and_then(|text| text.parse::<u64>().ok()).or_else(|| id.as_u64());
     let index = number.and_then(|number| number.checked_sub(1)).filter(|index| *index < count(call.estate()));

@@ -9,10 +9,12 @@
 mod alert;
 mod alert_keys;
 mod alerts;
+mod alerts_update;
 mod auth;
 mod cases;
 mod endpoint;
 mod endpoints;
+mod endpoints_update;
 mod envelope;
 mod event_keys;
 mod filter;

@@ -6,7 +6,10 @@ use http::Method;
 use serde_json::Value;
 
 use super::envelope::{Answer, Refusal};
-use super::{Call, alerts, cases, endpoints, filter_data, incidents, isolate, issues, system};
+use super::{
+    Call, alerts, alerts_update, cases, endpoints, endpoints_update, filter_data, incidents, isolate, issues,
+    system,
+};
 
 /// Which product generations have an operation (facts 7: XDR 5 drops alerts and incidents, and adds issues and cases).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +128,11 @@ pub static OPERATIONS: &[Operation] = &[
     free(Verb::Post, "/public_api/v1/xql/get_quota", system::xql_quota),
     free(Verb::Post, "/public_api/v1/endpoints/get_endpoints", endpoints::light_list),
     post("/public_api/v1/endpoints/get_endpoint", Both, endpoints::search),
+    post("/public_api/v1/endpoints/update_agent_name", Both, endpoints_update::rename),
+    post("/public_api/v1/tags/agents/assign", Both, endpoints_update::assign_tag),
+    post("/public_api/v1/tags/agents/remove", Both, endpoints_update::remove_tag),
+    post("/public_api/v1/alerts/update_alerts", Three, alerts_update::alerts),
+    post("/public_api/v1/incidents/update_incident", Three, alerts_update::incident),
     post("/public_api/v1/endpoints/isolate", Both, isolate::isolate),
     post("/public_api/v1/endpoints/unisolate", Both, isolate::unisolate),
     post("/public_api/v1/actions/get_action_status", Both, isolate::action_status),

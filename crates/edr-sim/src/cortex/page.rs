@@ -67,12 +67,13 @@ impl<'a> Page<'a> {
         let total = indices.len();
         let (items, total) = match fault {
             Some(PageFault::EmptyPage) => (Vec::new(), total),
-            Some(PageFault::Drift { shift }) => {
+            // The first page is as it was, its total too: nothing had moved yet.
+            Some(PageFault::Drift { shift }) if window.from > 0 => {
                 (indices.window(moved(window, shift)), total.saturating_add_signed(shift))
             }
             // An offset has no cursor to repeat: the window before comes again.
             Some(PageFault::RepeatCursor) => (indices.window(back(window)), total),
-            Some(PageFault::BadItem | PageFault::ExpiredCursor) | None => (indices.window(window), total),
+            _ => (indices.window(window), total),
         };
         Self { names, total: total.min(cap), items, broken: fault == Some(PageFault::BadItem), count: None }
     }
@@ -88,11 +89,8 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Items have moved towards the end by `shift` since the page before; the first page is as it was.
+/// Items have moved towards the end by `shift` since the page before.
 fn moved(window: Window, shift: i64) -> Window {
-    if window.from == 0 {
-        return window;
-    }
     Window { from: window.from.saturating_add_signed(-shift), to: window.to.saturating_add_signed(-shift) }
 }
 
@@ -205,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             page(&all, 0, 2, Some(PageFault::Drift { shift: 1 })),
-            r#"{"reply":{"total_count":11,"result_count":2,"things":[0,1]}}"#
+            r#"{"reply":{"total_count":10,"result_count":2,"things":[0,1]}}"#
         );
         assert_eq!(
             page(&all, 2, 4, Some(PageFault::BadItem)),

@@ -293,6 +293,29 @@ pub(super) fn incident_status(status: Status, verdict: Option<Verdict>) -> &'sta
     }
 }
 
+/// What a `status` of a request means; `resolved_threat_handled` is the old word (facts 5.2).
+pub(super) fn status_of(word: &str) -> Option<(Status, Option<Verdict>)> {
+    let word = word.to_lowercase();
+    let verdicts = [
+        Some(Verdict::Benign),
+        Some(Verdict::Duplicate),
+        Some(Verdict::FalsePositive),
+        Some(Verdict::Testing),
+        Some(Verdict::TruePositive),
+        None,
+    ];
+    let open = [(Status::New, None), (Status::InProgress, None)];
+    let closed = verdicts.map(|verdict| (Status::Closed, verdict));
+    let known = open.into_iter().chain(closed).find(|(s, v)| incident_status(*s, *v) == word);
+    known.or((word == "resolved_threat_handled").then_some((Status::Closed, Some(Verdict::TruePositive))))
+}
+
+/// What a `severity` of a request means.
+pub(super) fn severity_of(word: &str) -> Option<Severity> {
+    use Severity::{Critical, High, Informational, Low, Medium};
+    [Informational, Low, Medium, High, Critical].into_iter().find(|s| severity(*s) == word.to_lowercase())
+}
+
 /// `status.progress` of issues and `status_progress` of cases.
 pub(super) fn progress(status: Status) -> &'static str {
     match status {

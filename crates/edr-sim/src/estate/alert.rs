@@ -12,7 +12,8 @@ use super::overlay::Comment;
 use crate::clock::from_ms;
 
 /// How severe an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Informational (Falcon: 1 to 19).
     Informational,
@@ -65,7 +66,8 @@ impl Severity {
 }
 
 /// Where the work on an alert stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Nobody has looked.
     New,
@@ -78,7 +80,8 @@ pub enum Status {
 }
 
 /// What a closed alert turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// An attack.
     TruePositive,
@@ -226,6 +229,8 @@ pub struct Detection {
     pub dns: Vec<String>,
     /// Tags.
     pub tags: Vec<String>,
+    /// Whether it is shown in the console.
+    pub show_in_ui: bool,
     /// Comments, oldest first.
     pub comments: Vec<Comment>,
 }
@@ -250,13 +255,18 @@ pub struct Outline {
 #[must_use]
 pub fn outline(estate: &TenantEstate, index: u64) -> Outline {
     let root = mix2(mix2(estate.tag() ^ 0xA7, index), 0);
-    let machine = below(mix2(root, 1), estate.host_count());
+    let given = estate.given.alert(index);
+    let machine = given.and_then(|g| g.host).unwrap_or_else(|| below(mix2(root, 1), estate.host_count()));
     let platform = estate.fields(machine).platform();
     let fitting: Vec<&'static Kind> = KINDS.iter().filter(|k| k.platforms.contains(&platform)).collect();
-    let kind = pick(&fitting, mix2(root, 2));
+    let wanted = given.and_then(|g| g.alert.kind).map(|name| name.0);
+    let kind = wanted.unwrap_or_else(|| pick(&fitting, mix2(root, 2)));
     let shift = below(mix2(root, 3), 21) as i16 - 10;
     let score = (i16::from(kind.score) + shift).clamp(1, 100) as u8;
-    Outline { root, machine, kind, score, status: born_status(estate, index, mix2(root, 4)), platform }
+    let score = given.and_then(|g| g.alert.severity).map_or(score, Severity::score);
+    let status = given.and_then(|g| g.alert.status.or(g.alert.verdict.map(|_| Status::Closed)));
+    let status = status.unwrap_or_else(|| born_status(estate, index, mix2(root, 4)));
+    Outline { root, machine, kind, score, status, platform }
 }
 
 /// Old alerts are mostly closed, young ones mostly new.
@@ -282,7 +292,11 @@ pub(super) fn generate(estate: &TenantEstate, index: u64) -> Detection {
     let o = outline(estate, index);
     let created = estate.alert_created_ms(index);
     let late = estate.batch_of(index).map_or(0, |b| b.late_ms);
-    let happened = created - late - 1000 * (5 + below(mix2(o.root, 5), 90) as i64);
+    let told = estate.given.alert(index).and_then(|g| g.alert.happened);
+    let happened = told.map_or_else(
+        || created - late - 1000 * (5 + below(mix2(o.root, 5), 90) as i64),
+        |when| when.ms(estate.clock().start_ms()),
+    );
     let host = estate.fields(o.machine);
     let user = host.users().into_iter().next();
     let build = Builder {
@@ -316,12 +330,23 @@ pub(super) fn generate(estate: &TenantEstate, index: u64) -> Detection {
         grandparent,
         prevented,
         tags: Vec::new(),
+        show_in_ui: true,
         comments: Vec::new(),
     };
     // An alert never was changed in the future.
     detection.updated = detection.updated.min(estate.clock().now()).max(detection.created);
+    apply_given(estate, &mut detection);
     apply_overlay(estate, &mut detection);
     detection
+}
+
+fn apply_given(estate: &TenantEstate, detection: &mut Detection) {
+    let Some(given) = estate.given.alert(detection.index).map(|settled| &settled.alert) else { return };
+    detection.verdict = given.verdict.or(detection.verdict);
+    if let Some(who) = &given.assigned_to {
+        detection.assigned_to = Some(analyst_named(estate, who));
+    }
+    detection.tags = given.tags.clone().unwrap_or_default();
 }
 
 fn apply_overlay(estate: &TenantEstate, detection: &mut Detection) {
@@ -340,6 +365,7 @@ fn apply_overlay(estate: &TenantEstate, detection: &mut Detection) {
     if let Some(tags) = overlay.tags {
         detection.tags = tags;
     }
+    detection.show_in_ui = overlay.show_in_ui.unwrap_or(detection.show_in_ui);
     detection.comments = overlay.comments;
 }
 
@@ -351,9 +377,18 @@ fn born_verdict(h: u64) -> Verdict {
     )
 }
 
-/// One of the six analysts of the company.
+/// The analysts of the company.
+#[must_use]
+pub fn analysts(estate: &TenantEstate) -> Vec<Analyst> {
+    (0..6).map(|who| analyst_number(estate, who)).collect()
+}
+
+/// One of the six.
 fn analyst(estate: &TenantEstate, h: u64) -> Analyst {
-    let who = below(h, 6);
+    analyst_number(estate, below(h, 6))
+}
+
+fn analyst_number(estate: &TenantEstate, who: u64) -> Analyst {
     let (first, last) =
         (estate.company_pick(FIRST_NAMES, 900 + who), estate.company_pick(LAST_NAMES, 950 + who));
     analyst_named(estate, &format!("{first}.{last}@{}", estate.company().domain))

@@ -1,13 +1,17 @@
 //! The values of one machine, one function a field, so that a filter computes only what it names.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::catalog::{self, Hardware, Os};
+use super::given::{GivenContainment, GivenHost, Kept, When};
 use super::hash::{below, hex_words, mix2, pick, text};
 use super::machine::{Cloud, CloudProvider, Form, Health, Machine, Platform, User};
 use super::overlay::{Containment, Overlay};
 use super::{TenantEstate, Vendor};
 use crate::clock::from_ms;
+
+static NO_GROUPS: BTreeSet<String> = BTreeSet::new();
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -24,9 +28,17 @@ pub struct HostFields<'a> {
     physical: u64,
     number: u64,
     overlay: Option<Overlay>,
+    given: Option<&'a GivenHost>,
 }
 
 impl<'a> HostFields<'a> {
+    pub(super) fn searched(estate: &'a TenantEstate, index: u64) -> Self {
+        let mut fields = Self::new(estate, index);
+        let now = estate.clock().now_ms();
+        fields.overlay = fields.overlay.map(|overlay| overlay.searched(now));
+        fields
+    }
+
     pub(super) fn new(estate: &'a TenantEstate, index: u64) -> Self {
         let twin = if is_reimaged(index) { index - 1 } else { index };
         let (owner, lane) = estate.owner(twin);
@@ -36,6 +48,7 @@ impl<'a> HostFields<'a> {
             physical: mix2(owner, twin),
             number: 1000 + 3 * twin + lane,
             overlay: estate.overlay(index),
+            given: estate.given.at(index),
         }
     }
 
@@ -63,12 +76,15 @@ impl<'a> HostFields<'a> {
 
     fn is_ambiguous(&self) -> bool {
         let n = self.estate.host_count();
-        n >= 20 && self.index == n - 1
+        n >= 20 && self.index == n - 1 && self.given.is_none()
     }
 
     /// The kind of machine. Domain controllers stand at fixed indices, so that small estates have some.
     #[must_use]
     pub fn form(&self) -> Form {
+        if let Some(given) = self.given {
+            return given.form.unwrap_or_else(|| self.form_for(given.platform));
+        }
         let twin = if is_reimaged(self.index) { self.index - 1 } else { self.index };
         if self.is_ambiguous() {
             return Form::Server;
@@ -85,9 +101,32 @@ impl<'a> HostFields<'a> {
         }
     }
 
+    /// The form of a host by hand of which only the platform is told.
+    fn form_for(&self, platform: Option<Platform>) -> Form {
+        match platform {
+            Some(Platform::MacOs) => Form::Laptop,
+            Some(Platform::Linux) => Form::Server,
+            _ => pick(&[Form::Laptop, Form::Desktop, Form::Server], self.p(1)),
+        }
+    }
+
     /// The operating system.
     #[must_use]
     pub fn os(&self) -> Os {
+        let Some(given) = self.given else { return self.born_os() };
+        let os = match given.platform {
+            Some(Platform::MacOs) => pick(catalog::MACS, self.p(3)),
+            Some(Platform::Linux) => pick(catalog::LINUXES, self.p(3)),
+            Some(Platform::Windows) if self.form().is_workstation() => {
+                pick(catalog::WINDOWS_CLIENTS, self.p(3))
+            }
+            Some(Platform::Windows) => pick(catalog::WINDOWS_SERVERS, self.p(3)),
+            None => self.born_os(),
+        };
+        given.os_version.map_or(os, |Kept(name)| Os { name, product: name, ..os })
+    }
+
+    fn born_os(&self) -> Os {
         let roll = below(self.p(2), 100);
         let table = match self.form() {
             Form::Laptop if roll < 28 => catalog::MACS,
@@ -140,6 +179,9 @@ impl<'a> HostFields<'a> {
     /// The host name: unique in the tenant but for re-imaged machines, which keep theirs.
     #[must_use]
     pub fn hostname(&self) -> String {
+        if let Some(name) = self.given.and_then(|g| g.hostname.clone()) {
+            return name;
+        }
         if self.is_ambiguous() {
             return AMBIGUOUS_NAME.to_owned();
         }
@@ -185,12 +227,18 @@ impl<'a> HostFields<'a> {
     /// The DNS domain of its directory, or an empty text.
     #[must_use]
     pub fn domain(&self) -> &'static str {
+        if let Some(Kept(domain)) = self.given.and_then(|g| g.domain) {
+            return domain;
+        }
         if self.is_joined() { self.estate.company().domain } else { "" }
     }
 
     /// The organisational units.
     #[must_use]
     pub fn ou(&self) -> Vec<String> {
+        if let Some(ou) = self.given.and_then(|g| g.ou.clone()) {
+            return ou;
+        }
         match self.form() {
             _ if !self.is_joined() => Vec::new(),
             Form::DomainController => vec!["Domain Controllers".to_owned()],
@@ -208,6 +256,9 @@ impl<'a> HostFields<'a> {
     /// The serial number.
     #[must_use]
     pub fn serial(&self) -> String {
+        if let Some(serial) = self.given.and_then(|g| g.serial.clone()) {
+            return serial;
+        }
         let h = self.p(10);
         match self.form() {
             Form::CloudInstance | Form::ContainerHost => super::hash::uuid(h),
@@ -221,6 +272,9 @@ impl<'a> HostFields<'a> {
     /// The primary address, unique in its company.
     #[must_use]
     pub fn ip(&self) -> Ipv4Addr {
+        if let Some(ip) = self.given.and_then(|g| g.ip) {
+            return ip;
+        }
         let (twin, lane) = ((self.number - 1000) / 3, (self.number - 1000) % 3);
         let second = 16 + 80 * lane + (twin / 62_500) % 80;
         Ipv4Addr::new(10, second as u8, (twin / 250 % 250) as u8, (1 + twin % 250) as u8)
@@ -236,6 +290,9 @@ impl<'a> HostFields<'a> {
     /// The address seen from outside (documentation ranges).
     #[must_use]
     pub fn external_ip(&self) -> Ipv4Addr {
+        if let Some(ip) = self.given.and_then(|g| g.external_ip) {
+            return ip;
+        }
         match self.form() {
             Form::CloudInstance | Form::ContainerHost => {
                 Ipv4Addr::new(198, 51, 100, 1 + below(self.p(11), 250) as u8)
@@ -263,10 +320,9 @@ impl<'a> HostFields<'a> {
     pub fn macs(&self) -> Vec<[u8; 6]> {
         let oui = self.hardware().4;
         let own = |n: u64| self.p(20 + n).to_be_bytes();
-        let mut macs = vec![{
-            let x = own(0);
-            [oui[0], oui[1], oui[2], x[0], x[1], x[2]]
-        }];
+        let x = own(0);
+        let born = [oui[0], oui[1], oui[2], x[0], x[1], x[2]];
+        let mut macs = vec![self.given.and_then(|g| g.mac).map_or(born, |mac| mac.0)];
         for n in 0..self.more_ips().len() as u64 {
             let x = own(1 + n);
             macs.push([0x02, 0x42, x[0], x[1], x[2], x[3]]);
@@ -277,6 +333,9 @@ impl<'a> HostFields<'a> {
     /// Who logs on, the last one first.
     #[must_use]
     pub fn users(&self) -> Vec<User> {
+        if let Some(name) = self.given.and_then(|g| g.user.as_deref()) {
+            return vec![self.user(name, 1000 + below(self.p(30), 60_000))];
+        }
         match self.form() {
             Form::Laptop | Form::Desktop => self.people(),
             Form::ContainerHost => Vec::new(),
@@ -358,10 +417,22 @@ impl<'a> HostFields<'a> {
     /// Not seen for more than 30 days at the start.
     #[must_use]
     pub fn stale(&self) -> bool {
+        if let Some(given) = self.given {
+            let old = |when: When| {
+                self.estate.clock().start_ms() - when.ms(self.estate.clock().start_ms()) > 30 * DAY
+            };
+            return given.last_seen.map_or(given.online.is_none() && below(self.p(50), 100) < 3, old);
+        }
         is_reimaged(self.index) || below(self.p(50), 100) < 3
     }
 
     fn born_online(&self) -> bool {
+        if let Some(online) = self.given.and_then(|g| g.online) {
+            return online;
+        }
+        if let Some(seen) = self.told_last_seen() {
+            return self.estate.clock().start_ms() - seen < 10 * MINUTE;
+        }
         let odds = if self.form().is_workstation() { 62 } else { 97 };
         !self.stale() && below(self.p(51), 100) < odds
     }
@@ -388,7 +459,20 @@ impl<'a> HostFields<'a> {
             Some((false, at)) => at,
             Some((true, _)) => self.moment_ago(),
             None if self.born_online() => self.moment_ago(),
-            None => self.start() - self.silence(),
+            None => self.start() - self.quiet(),
+        }
+    }
+
+    fn told_last_seen(&self) -> Option<i64> {
+        self.given.and_then(|g| g.last_seen).map(|when| when.ms(self.estate.clock().start_ms()))
+    }
+
+    /// For how long it had not been seen at the start.
+    fn quiet(&self) -> i64 {
+        match self.told_last_seen() {
+            Some(seen) => (self.start() - seen).max(0),
+            None if self.born_online() => 0,
+            None => self.silence(),
         }
     }
 
@@ -415,8 +499,10 @@ impl<'a> HostFields<'a> {
     /// When the agent was first seen; never changes.
     #[must_use]
     pub fn first_seen_ms(&self) -> i64 {
-        let quiet = if self.born_online() { 0 } else { self.silence() };
-        self.start() - quiet - 2 * DAY - 1000 * below(self.a(55), 700 * 86_400) as i64
+        if let Some(when) = self.given.and_then(|g| g.first_seen) {
+            return when.ms(self.estate.clock().start_ms());
+        }
+        self.start() - self.quiet() - 2 * DAY - 1000 * below(self.a(55), 700 * 86_400) as i64
     }
 
     /// When the agent was installed.
@@ -428,13 +514,16 @@ impl<'a> HostFields<'a> {
     /// The last start of the machine.
     #[must_use]
     pub fn last_reboot_ms(&self) -> i64 {
-        let last = if self.born_online() { self.start() } else { self.start() - self.silence() };
+        let last = self.start() - self.quiet();
         (last - 1000 * below(self.p(57), 30 * 86_400) as i64).max(self.first_seen_ms() - HOUR)
     }
 
     /// The version of the agent.
     #[must_use]
     pub fn agent_version(&self) -> &'static str {
+        if let Some(Kept(version)) = self.given.and_then(|g| g.agent_version) {
+            return version;
+        }
         let table = match self.estate.vendor() {
             Vendor::Falcon => catalog::FALCON_AGENTS,
             Vendor::Cortex => catalog::CORTEX_AGENTS,
@@ -469,16 +558,46 @@ impl<'a> HostFields<'a> {
 
     /// A few hosts stand contained from the start (never a server).
     fn born_containment(&self) -> Containment {
+        let start = self.start();
+        match self.given.map(|g| g.containment) {
+            Some(Some(GivenContainment::Contained)) => return Containment::Contained { since: start - HOUR },
+            Some(Some(GivenContainment::ContainmentPending)) => {
+                return Containment::ContainPending { since: start };
+            }
+            Some(_) => return Containment::Normal,
+            None => {}
+        }
         if self.form().is_workstation() && below(self.a(60), 200) == 0 && !self.stale() {
             return Containment::Contained { since: self.start() - HOUR };
         }
         Containment::Normal
     }
 
+    /// Whether it is hidden from lists.
+    #[must_use]
+    pub fn hidden(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|o| o.hidden)
+    }
+
+    /// Whether its detections are suppressed.
+    #[must_use]
+    pub fn suppressed(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|o| o.suppressed)
+    }
+
+    /// The ids of the groups it was added to, and of those it was taken out of.
+    #[must_use]
+    pub fn group_changes(&self) -> (&BTreeSet<String>, &BTreeSet<String>) {
+        self.overlay.as_ref().map_or((&NO_GROUPS, &NO_GROUPS), |o| (&o.joined, &o.left))
+    }
+
     /// The tags, without a vendor's prefix.
     #[must_use]
     pub fn tags(&self) -> Vec<String> {
         if let Some(tags) = self.overlay.as_ref().and_then(|o| o.tags.clone()) {
+            return tags;
+        }
+        if let Some(tags) = self.given.and_then(|g| g.tags.clone()) {
             return tags;
         }
         let mut tags = Vec::new();
@@ -498,6 +617,9 @@ impl<'a> HostFields<'a> {
     /// The names of the groups it is in.
     #[must_use]
     pub fn groups(&self) -> Vec<String> {
+        if let Some(groups) = self.given.and_then(|g| g.groups.clone()) {
+            return groups;
+        }
         let mut groups = vec![self.form_group().to_owned(), format!("Site {}", self.site().1)];
         if below(self.a(63), 20) == 0 {
             groups.push("Pilot ring".to_owned());

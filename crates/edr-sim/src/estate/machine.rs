@@ -8,7 +8,8 @@ pub use super::catalog::Os;
 use super::overlay::Containment;
 
 /// The platform of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Platform {
     /// Microsoft Windows.
     Windows,
@@ -19,7 +20,8 @@ pub enum Platform {
 }
 
 /// What kind of machine it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// A laptop.
     Laptop,

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod catalog;
 pub mod fields;
+pub(crate) mod given;
 pub mod hash;
 pub mod kinds;
 pub mod machine;
@@ -24,10 +25,11 @@ pub use machine::Machine;
 pub use overlay::{AlertOverlay, Comment, Containment, Overlay};
 
 use crate::clock::Clock;
+use given::Given;
 use hash::{below, mix_str, mix2, pick};
 
 /// The vendor that a tenant belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Vendor {
     /// CrowdStrike Falcon.
@@ -64,6 +66,8 @@ pub struct EstateSpec {
     pub alerts: u64,
     /// How long a sensor that is online takes to carry out an order.
     pub sensor_delay_ms: i64,
+    /// How long a change takes to reach searches, and a change of an alert to be seen at all.
+    pub search_lag_ms: i64,
 }
 
 /// Alerts added after the start.
@@ -78,8 +82,10 @@ pub(crate) struct Batch {
 #[derive(Debug, Default)]
 struct Changes {
     hosts: HashMap<u64, Overlay>,
-    alerts: HashMap<u64, AlertOverlay>,
+    /// The states of an alert, each with the time from which it is seen; the last is the newest.
+    alerts: HashMap<u64, Vec<(i64, AlertOverlay)>>,
     batches: Vec<Batch>,
+    kept: HashMap<String, String>,
 }
 
 /// The hosts and alerts of one tenant.
@@ -90,6 +96,7 @@ pub struct TenantEstate {
     company_seed: u64,
     stride: u64,
     clock: Arc<Clock>,
+    given: Given,
     changes: RwLock<Changes>,
     touched: AtomicBool,
 }
@@ -98,6 +105,15 @@ impl TenantEstate {
     /// The estate of one tenant. Costs nothing, whatever the number of hosts.
     #[must_use]
     pub fn new(spec: EstateSpec, clock: Arc<Clock>) -> Self {
+        Self::with(spec, Given::default(), clock)
+    }
+
+    /// The same with hosts and alerts by hand in front; with such alerts there are no generated ones.
+    pub(crate) fn with(mut spec: EstateSpec, given: Given, clock: Arc<Clock>) -> Self {
+        spec.hosts = spec.hosts.max(given.hosts.len() as u64);
+        if !given.alerts.is_empty() {
+            spec.alerts = given.alerts.len() as u64;
+        }
         let company_seed = mix2(spec.seed, spec.ordinal);
         Self {
             tag: mix_str(company_seed, spec.vendor.as_str()),
@@ -105,6 +121,7 @@ impl TenantEstate {
             stride: u64::MAX / spec.hosts.max(1),
             spec,
             clock,
+            given,
             changes: RwLock::default(),
             touched: AtomicBool::new(false),
         }
@@ -181,11 +198,21 @@ impl TenantEstate {
         self.spec.hosts
     }
 
-    /// The agent id of a host. Ids rise with the index, so that the order by id is the order by index.
+    /// The agent id of a host. Generated ids rise with the index, so that the order by id is the order by index
+    /// ([`Self::ids_rise`]).
     #[must_use]
     pub fn host_id(&self, index: u64) -> String {
+        if let Some(id) = self.given.at(index).and_then(|host| host.id.clone()) {
+            return id;
+        }
         let high = self.id_high(index);
         format!("{high:016x}{:016x}", mix2(self.tag, high))
+    }
+
+    /// Whether the order by id is the order by index: so it is unless ids were given by hand.
+    #[must_use]
+    pub fn ids_rise(&self) -> bool {
+        !self.given.has_ids()
     }
 
     fn id_high(&self, index: u64) -> u64 {
@@ -195,6 +222,9 @@ impl TenantEstate {
     /// The index of an agent id; `None` for an id that no host of this tenant has.
     #[must_use]
     pub fn host_index(&self, id: &str) -> Option<u64> {
+        if let Some(place) = self.given.place(id) {
+            return Some(place);
+        }
         if id.len() != 32 || !id.is_ascii() {
             return None;
         }
@@ -206,6 +236,36 @@ impl TenantEstate {
     #[must_use]
     pub fn fields(&self, index: u64) -> HostFields<'_> {
         HostFields::new(self, index)
+    }
+
+    /// One host as searches see it: changes come to them late.
+    #[must_use]
+    pub fn searched(&self, index: u64) -> HostFields<'_> {
+        HostFields::searched(self, index)
+    }
+
+    /// The hosts that are hidden, in the eyes of a search.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<u64> {
+        if !self.is_touched() {
+            return Vec::new();
+        }
+        let now = self.clock.now_ms();
+        let changes = self.read();
+        let hidden = changes.hosts.iter().filter(|(_, o)| (*o).clone().searched(now).hidden);
+        let mut hidden: Vec<u64> = hidden.map(|(index, _)| *index).collect();
+        hidden.sort_unstable();
+        hidden
+    }
+
+    /// The hosts that were added to a group, by index.
+    #[must_use]
+    pub fn joined(&self, group: &str) -> Vec<u64> {
+        let changes = self.read();
+        let in_it = changes.hosts.iter().filter(|(_, overlay)| overlay.joined.contains(group));
+        let mut found: Vec<u64> = in_it.map(|(index, _)| *index).collect();
+        found.sort_unstable();
+        found
     }
 
     /// One host, whole.
@@ -223,9 +283,13 @@ impl TenantEstate {
         self.read().hosts.get(&index).cloned()
     }
 
-    /// Changes a host.
+    /// Changes a host; searches see it after the lag.
     pub fn update_overlay(&self, index: u64, change: impl FnOnce(&mut Overlay)) {
-        change(self.write().hosts.entry(index).or_default());
+        let now = self.clock.now_ms();
+        let mut changes = self.write();
+        let overlay = changes.hosts.entry(index).or_default();
+        overlay.remember(now, now + self.spec.search_lag_ms);
+        change(overlay);
     }
 
     /// Takes a host on or off line, now. What the sensor did until now stays done.
@@ -305,6 +369,9 @@ impl TenantEstate {
     pub fn alert_created_ms(&self, index: u64) -> i64 {
         const SPAN: i64 = 30 * 86_400_000;
         let n = self.spec.alerts;
+        if let Some(given) = self.given.alert(index) {
+            return given.created_ms;
+        }
         if index >= n {
             return self.batch_of(index).map_or(self.clock.start_ms(), |b| b.created_ms);
         }
@@ -344,16 +411,58 @@ impl TenantEstate {
         if !self.is_touched() {
             return None;
         }
-        self.read().alerts.get(&index).cloned()
+        let now = self.clock.now_ms();
+        let changes = self.read();
+        let states = changes.alerts.get(&index)?;
+        states.iter().rev().find(|(from, _)| *from <= now).map(|(_, overlay)| overlay.clone())
     }
 
-    /// Changes an alert, and notes when.
+    /// Changes an alert, and notes when. The change is seen at once.
     pub fn update_alert(&self, index: u64, change: impl FnOnce(&mut AlertOverlay)) {
+        self.change_alert(index, 0, change);
+    }
+
+    /// Changes an alert, as a service does that takes its time: the change is seen after the lag of searches.
+    pub fn update_alert_later(&self, index: u64, change: impl FnOnce(&mut AlertOverlay)) {
+        self.change_alert(index, self.spec.search_lag_ms, change);
+    }
+
+    fn change_alert(&self, index: u64, lag_ms: i64, change: impl FnOnce(&mut AlertOverlay)) {
         let now = self.clock.now_ms();
         let mut changes = self.write();
-        let overlay = changes.alerts.entry(index).or_default();
+        let states = changes.alerts.entry(index).or_default();
+        // Of those that are seen by now, the newest alone matters.
+        let seen = states.iter().rposition(|(from, _)| *from <= now).unwrap_or(0);
+        states.drain(..seen);
+        let mut overlay = states.last().map(|(_, newest)| newest.clone()).unwrap_or_default();
         overlay.updated = now;
-        change(overlay);
+        change(&mut overlay);
+        states.push((now + lag_ms, overlay));
+    }
+
+    /// What an alert will be when every change is seen.
+    #[must_use]
+    pub fn newest_alert_overlay(&self, index: u64) -> AlertOverlay {
+        let changes = self.read();
+        changes.alerts.get(&index).and_then(|s| s.last()).map(|(_, o)| o.clone()).unwrap_or_default()
+    }
+
+    /// A free-form value that a vendor half keeps for this tenant (a comment on an incident …).
+    #[must_use]
+    pub fn kept(&self, key: &str) -> Option<String> {
+        if !self.is_touched() {
+            return None;
+        }
+        self.read().kept.get(key).cloned()
+    }
+
+    /// Keeps a value until the next reset; `None` drops it.
+    pub fn keep(&self, key: &str, value: Option<String>) {
+        let kept = &mut self.write().kept;
+        match value {
+            Some(value) => kept.insert(key.to_owned(), value),
+            None => kept.remove(key),
+        };
     }
 
     /// Forgets every change.

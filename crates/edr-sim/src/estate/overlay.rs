@@ -1,6 +1,6 @@
 //! What changed on top of the generated estate: small maps, keyed by index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The containment (Cortex: isolation) state of a host; one machine for both vendors.
 ///
@@ -56,8 +56,37 @@ pub struct Overlay {
     pub containment: Option<Containment>,
     /// The tags, once they were changed; they replace the generated ones.
     pub tags: Option<Vec<String>>,
+    /// Whether the host is hidden from lists (Falcon).
+    pub hidden: bool,
+    /// Whether its detections are suppressed (Falcon).
+    pub suppressed: bool,
+    /// The ids of the groups it was added to (Falcon).
+    pub joined: BTreeSet<String>,
+    /// The ids of the groups it was taken out of (Falcon).
+    pub left: BTreeSet<String>,
+    /// What searches still see, and until when, in virtual milliseconds.
+    pub before: Option<(i64, Box<Overlay>)>,
     /// Free-form values that a vendor half keeps for this host (an alias, a scan state …).
     pub extra: BTreeMap<&'static str, String>,
+}
+
+impl Overlay {
+    /// Keeps what searches see until `until`. Changes in quick succession all come to them at once, with the last.
+    pub(crate) fn remember(&mut self, now: i64, until: i64) {
+        let seen = match self.before.take() {
+            Some((since, seen)) if since > now => seen,
+            _ => Box::new(self.clone()),
+        };
+        self.before = (until > now).then_some((until, seen));
+    }
+
+    /// What searches see at `now`: the past, but for the connection, which they know at once.
+    pub(crate) fn searched(mut self, now: i64) -> Self {
+        match self.before.take() {
+            Some((until, seen)) if until > now => Self { online: self.online, ..*seen },
+            _ => self,
+        }
+    }
 }
 
 /// One comment on an alert.
@@ -84,6 +113,8 @@ pub struct AlertOverlay {
     pub severity: Option<super::alert::Severity>,
     /// The tags.
     pub tags: Option<Vec<String>>,
+    /// Whether it is shown in the console (Falcon).
+    pub show_in_ui: Option<bool>,
     /// The comments, oldest first.
     pub comments: Vec<Comment>,
     /// When it was last changed, in virtual milliseconds.
@@ -107,6 +138,22 @@ mod tests {
         assert_eq!(asked.resolve(1_000_000, None, 5_000), asked);
         assert_eq!(asked.resolve(52_000, Some(50_000), 5_000), asked);
         assert_eq!(asked.resolve(55_000, Some(50_000), 5_000), Containment::Contained { since: 55_000 });
+    }
+
+    #[test]
+    fn searches_see_the_past_for_a_while() {
+        let mut overlay = Overlay::default();
+        overlay.remember(0, 1_000);
+        overlay.tags = Some(vec!["a".to_owned()]);
+        overlay.online = Some((false, 0));
+        overlay.remember(500, 1_500);
+        overlay.hidden = true;
+        let seen = overlay.clone().searched(1_499);
+        assert_eq!((seen.tags, seen.hidden, seen.online), (None, false, Some((false, 0))));
+        let seen = overlay.clone().searched(1_500);
+        assert_eq!((seen.tags.map(|t| t.len()), seen.hidden), (Some(1), true));
+        overlay.remember(2_000, 2_000);
+        assert!(overlay.before.is_none());
     }
 
     #[test]

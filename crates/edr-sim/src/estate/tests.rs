@@ -21,6 +21,7 @@ fn estate(seed: u64, vendor: Vendor, hosts: u64) -> TenantEstate {
         shared: hosts.div_ceil(10),
         alerts: 500,
         sensor_delay_ms: 5_000,
+        search_lag_ms: 1_000,
     };
     TenantEstate::new(spec, Arc::new(Clock::new(epoch)))
 }
@@ -171,4 +172,34 @@ fn containment_waits_for_the_sensor() {
     estate.set_online(up, false);
     estate.clock.advance(Duration::from_secs(60));
     assert!(estate.containment(up).is_pending());
+}
+
+#[test]
+fn changes_of_an_alert_are_seen_in_order_and_late_where_they_are() {
+    let estate = estate(1, Vendor::Falcon, 10);
+    let tags = || estate.detection(3).tags.len();
+    let tag = |o: &mut AlertOverlay| {
+        o.tags = Some(vec!["t".to_owned(); o.tags.as_ref().map_or(1, |t| t.len() + 1)])
+    };
+    estate.update_alert_later(3, tag);
+    estate.clock.advance(Duration::from_millis(400));
+    estate.update_alert_later(3, tag);
+    assert_eq!((tags(), estate.newest_alert_overlay(3).tags.map(|t| t.len())), (0, Some(2)));
+    estate.clock.advance(Duration::from_millis(600));
+    assert_eq!(tags(), 1);
+    estate.clock.advance(Duration::from_millis(400));
+    assert_eq!(tags(), 2);
+    estate.update_alert(3, tag);
+    assert_eq!(tags(), 3);
+}
+
+#[test]
+fn searches_see_a_contained_host_after_the_lag() {
+    let estate = estate(1, Vendor::Falcon, 200);
+    let up = (0..200).find(|i| estate.online(*i) && estate.containment(*i) == Containment::Normal).unwrap();
+    estate.request_contain(up).unwrap();
+    assert!(estate.fields(up).containment().is_pending());
+    assert_eq!(estate.searched(up).containment(), Containment::Normal);
+    estate.clock.advance(Duration::from_secs(1));
+    assert!(estate.searched(up).containment().is_pending());
 }

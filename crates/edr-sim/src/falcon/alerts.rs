@@ -23,7 +23,7 @@ use crate::estate::hash::mix_str;
 use crate::faults::PageFault;
 use crate::state::SimState;
 
-const SERVICE: &str = "detectsapi";
+pub(super) const SERVICE: &str = "detectsapi";
 
 type Shared = State<Arc<SimState>>;
 
@@ -31,7 +31,7 @@ fn refuse(status: StatusCode, message: &str) -> Refused {
     Box::new(Envelope::error(status, SERVICE, message).into_response())
 }
 
-fn bad(message: &str) -> Refused {
+pub(super) fn bad(message: &str) -> Refused {
     refuse(StatusCode::BAD_REQUEST, message)
 }
 
@@ -109,7 +109,10 @@ pub(crate) async fn query(
         }
         let text = |key: &str| first(&query, key).unwrap_or_default();
         let sort = Some(text("sort")).filter(|s| !s.is_empty()).unwrap_or("created_timestamp|desc");
-        let found = sorted(c, text("filter"), text("q"), sort)?;
+        let mut found = sorted(c, text("filter"), text("q"), sort)?;
+        if text("include_hidden") == "false" {
+            found.rows.retain(|(_, i)| c.tenant.estate.detection(*i).show_in_ui);
+        }
         let fault = c.state.faults.page("QueryV2", &c.tenant.name);
         let from = match fault {
             Some(PageFault::Drift { shift }) if offset > 0 => offset.saturating_add_signed(-(shift as isize)),

@@ -13,7 +13,8 @@ use super::{entry, token};
 use crate::limits::Decision;
 use crate::state::{FalconCredentials, SimState, TenantState};
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// The window of every limit of Falcon.
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// The tenant that a request acts for; a request extension.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +82,8 @@ fn check(state: &SimState, path: &str, known: Known, caller: Option<usize>) -> O
     missing.then(|| gateway(StatusCode::FORBIDDEN, "access denied, scope not permitted"))
 }
 
-fn too_many(decision: Decision) -> Response {
+/// 429 at the gateway.
+pub(crate) fn too_many(decision: Decision) -> Response {
     let mut response = gateway(StatusCode::TOO_MANY_REQUESTS, "API rate limit exceeded.");
     // Epoch seconds in practice, whatever the specification says.
     let at = decision.retry_at_ms.saturating_add(999) / 1000;

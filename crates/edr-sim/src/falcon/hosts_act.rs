@@ -1,4 +1,5 @@
-//! `POST /devices/entities/devices-actions/v2`: contain and release (falcon-api section 4).
+//! `POST /devices/entities/devices-actions/v2`: contain and release, hide and show, suppress detections and not
+//! (falcon-api section 4).
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::envelope::{ApiError, Envelope};
 use super::guard::{Caller, Context};
@@ -17,13 +18,12 @@ use super::render_host::status;
 use super::{first, form};
 use crate::state::SimState;
 
-/// Above this many ids the call is refused (the documented cap is 100; psfalcon sends up to 500).
-const MOST_IDS: usize = 500;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Contain,
     Lift,
+    Hide(bool),
+    Suppress(bool),
 }
 
 impl Action {
@@ -31,8 +31,17 @@ impl Action {
         match name {
             "contain" => Some(Self::Contain),
             "lift_containment" => Some(Self::Lift),
+            "hide_host" => Some(Self::Hide(true)),
+            "unhide_host" => Some(Self::Hide(false)),
+            "detection_suppress" => Some(Self::Suppress(true)),
+            "detection_unsuppress" => Some(Self::Suppress(false)),
             _ => None,
         }
+    }
+
+    /// Above this many ids the call is refused: the documented cap is 100, and psfalcon contains up to 500.
+    fn most_ids(self) -> usize {
+        if matches!(self, Self::Contain | Self::Lift) { 500 } else { 100 }
     }
 }
 
@@ -50,33 +59,43 @@ pub(crate) async fn perform(
             .and_then(Action::named)
             .ok_or_else(|| bad("action_name is missing or not supported"))?;
         let Ids { ids } = serde_json::from_slice(&body).map_err(|_| bad("Failed to parse request body"))?;
-        if ids.is_empty() || ids.len() > MOST_IDS {
-            return Err(bad("request must contain between 1 and 500 ids"));
+        let most = action.most_ids();
+        if ids.is_empty() || ids.len() > most {
+            return Err(bad(&format!("request must contain between 1 and {most} ids")));
         }
         Ok(reply(&ids, ids.iter().map(|id| one(c, action, id)).collect()))
     })
 }
 
-/// Orders one host; the sensor carries it out when it is online, after the delay.
 fn one(c: Context<'_>, action: Action, id: &str) -> Result<(), ApiError> {
-    let estate = &c.tenant.estate;
-    let index = estate.host_index(id).ok_or_else(|| ApiError::of(404, "Device not found", id))?;
-    let before = estate.containment(index);
-    let asked = match action {
-        Action::Contain => estate.request_contain(index),
-        Action::Lift => estate.request_lift(index),
+    let index = c.tenant.estate.host_index(id).ok_or_else(|| ApiError::of(404, "Device not found", id))?;
+    let (before, after) = match action {
+        Action::Contain | Action::Lift => order(c, action, id, index)?,
+        Action::Hide(hide) => {
+            let was = c.tenant.estate.fields(index).hidden();
+            c.tenant.estate.update_overlay(index, |overlay| overlay.hidden = hide);
+            (json!({"hidden": was}), json!({"hidden": hide}))
+        }
+        Action::Suppress(suppress) => {
+            let was = c.tenant.estate.fields(index).suppressed();
+            c.tenant.estate.update_overlay(index, |overlay| overlay.suppressed = suppress);
+            (json!({"suppressed": was}), json!({"suppressed": suppress}))
+        }
     };
+    c.state.log.push(&c.tenant.name, "PerformActionV2", id, before, after);
+    Ok(())
+}
+
+/// Orders one host; the sensor carries it out when it is online, after the delay.
+fn order(c: Context<'_>, action: Action, id: &str, index: u64) -> Result<(Value, Value), ApiError> {
+    let estate = &c.tenant.estate;
+    let before = estate.containment(index);
+    let asked =
+        if action == Action::Contain { estate.request_contain(index) } else { estate.request_lift(index) };
     let after = asked.map_err(|state| {
         ApiError::of(409, format!("Device is in state {} and cannot take this action", status(state)), id)
     })?;
-    c.state.log.push(
-        &c.tenant.name,
-        "PerformActionV2",
-        id,
-        json!({"status": status(before)}),
-        json!({"status": status(after)}),
-    );
-    Ok(())
+    Ok((json!({"status": status(before)}), json!({"status": status(after)})))
 }
 
 fn reply(ids: &[String], outcomes: Vec<Result<(), ApiError>>) -> Response {

@@ -22,6 +22,9 @@ use crate::state::SimState;
 
 pub(super) const SERVICE: &str = "device-api";
 
+/// The list of hidden hosts, whole.
+const HIDDEN: &str = "CombinedHiddenDevicesByFilter";
+
 /// A refusal, boxed: a response is large.
 pub(super) type Refused = Box<Response>;
 
@@ -97,26 +100,49 @@ pub(super) fn order(sort: &str) -> Option<(&str, bool)> {
 }
 
 /// The hosts that pass `filter`, in the order of `sort`; kept under `key` for the pages that follow.
-fn listing(c: Context<'_>, key: &str, filter: &str, sort: &str, now: i64) -> Result<Listing, Refused> {
+fn listing(c: Context<'_>, key: &str, ask: &Ask<'_>, now: i64) -> Result<Listing, Refused> {
+    let (filter, sort) = (ask.filter, ask.sort);
     let filter = Filter::compile(filter, &HOSTS, now).map_err(|e| bad_filter(&e))?;
     let (field, descending) =
         order(sort).filter(|(f, _)| host_order(f)).ok_or_else(|| bad("Invalid sort expression supplied"))?;
     let total = c.tenant.estate.host_count();
     let by_id = field == "device_id" || HOSTS.property(field).is_none();
-    if filter.is_empty() && by_id {
+    let hidden = c.tenant.estate.hidden();
+    if filter.is_empty() && by_id && c.tenant.estate.ids_rise() && hidden.is_empty() && !ask.hidden {
         return Ok(Listing::All { total, reversed: descending });
     }
-    Ok(Listing::Some(
-        c.state.lists.get_or_compute(key, || compute(c, &filter, (!by_id).then_some(field), descending)),
-    ))
+    Ok(Listing::Some(c.state.lists.get_or_compute(key, || {
+        let wanted = |i: &u64| hidden.binary_search(i).is_ok() == ask.hidden;
+        compute(c, wanted, &filter, (!by_id).then_some(field), descending)
+    })))
 }
 
-fn compute(c: Context<'_>, filter: &Filter, field: Option<&str>, descending: bool) -> Vec<u32> {
+/// What a list is asked for.
+struct Ask<'a> {
+    filter: &'a str,
+    sort: &'a str,
+    /// The hidden hosts alone; else all others.
+    hidden: bool,
+}
+
+fn compute(
+    c: Context<'_>,
+    wanted: impl Fn(&u64) -> bool,
+    filter: &Filter,
+    field: Option<&str>,
+    descending: bool,
+) -> Vec<u32> {
     let view = |i: u64| HostView::of(c.tenant, c.falcon, i);
-    let hits = (0..c.tenant.estate.host_count()).filter(|i| filter.is_empty() || filter.matches(&view(*i)));
+    let hits = (0..c.tenant.estate.host_count())
+        .filter(|i| wanted(i) && (filter.is_empty() || filter.matches(&view(*i))));
     let property = field.and_then(|f| HOSTS.property(f)).map(|(name, _)| name);
     let mut list: Vec<u32> = match property {
-        None => hits.filter_map(|i| u32::try_from(i).ok()).collect(),
+        None if c.tenant.estate.ids_rise() => hits.filter_map(|i| u32::try_from(i).ok()).collect(),
+        None => {
+            let mut list: Vec<u32> = hits.filter_map(|i| u32::try_from(i).ok()).collect();
+            list.sort_by_cached_key(|i| c.tenant.estate.host_id(u64::from(*i)));
+            list
+        }
         Some(name) => {
             let mut keyed: Vec<(SortKey, u32)> = hits
                 .filter_map(|i| {
@@ -203,7 +229,8 @@ fn walk(c: Context<'_>, operation: &str, query: &[(String, String)]) -> Result<P
         },
     };
     cursor.e = now + LIFE_MS;
-    let list = listing(c, &format!("hosts:{}:{}", cursor.t, cursor.l), &cursor.f, &cursor.s, cursor.n)?;
+    let ask = Ask { filter: &cursor.f, sort: &cursor.s, hidden: operation == HIDDEN };
+    let list = listing(c, &format!("hosts:{}:{}", cursor.t, cursor.l), &ask, cursor.n)?;
     if let (Some(PageFault::Drift { shift }), true) = (fault, sent.is_some()) {
         cursor.p = cursor.p.saturating_add_signed(-shift).min(list.total());
     }
@@ -245,19 +272,30 @@ pub(crate) async fn combined(
     caller: Option<Extension<Caller>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    run(&state, caller, |c| {
-        let query = form(&query.unwrap_or_default());
-        let page = walk(c, "CombinedDevicesByFilter", &query)?;
-        let only: Option<Vec<String>> = first(&query, "fields")
-            .filter(|f| !f.is_empty())
-            .map(|f| f.split(',').map(|f| f.trim().to_owned()).collect());
-        let rows = page.render(r#"{"device_id":{"unexpected":[1,2]},"hostname":false}"#, |out, i| {
-            render(out, c.tenant, c.falcon, i, only.as_deref())
-        });
-        let mut envelope = Envelope::new(SERVICE).paged(combined_pagination(&page));
-        envelope.resources = Some(rows);
-        Ok(envelope.into_response())
-    })
+    run(&state, caller, |c| whole(c, "CombinedDevicesByFilter", query))
+}
+
+/// `GET /devices/combined/devices-hidden/v1`.
+pub(crate) async fn combined_hidden(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    run(&state, caller, |c| whole(c, HIDDEN, query))
+}
+
+fn whole(c: Context<'_>, operation: &str, query: Option<String>) -> Result<Response, Refused> {
+    let query = form(&query.unwrap_or_default());
+    let page = walk(c, operation, &query)?;
+    let only: Option<Vec<String>> = first(&query, "fields")
+        .filter(|f| !f.is_empty())
+        .map(|f| f.split(',').map(|f| f.trim().to_owned()).collect());
+    let rows = page.render(r#"{"device_id":{"unexpected":[1,2]},"hostname":false}"#, |out, i| {
+        render(out, c.tenant, c.falcon, i, only.as_deref())
+    });
+    let mut envelope = Envelope::new(SERVICE).paged(combined_pagination(&page));
+    envelope.resources = Some(rows);
+    Ok(envelope.into_response())
 }
 
 fn combined_pagination(page: &Page) -> Value {
@@ -292,25 +330,37 @@ pub(crate) async fn query(
     caller: Option<Extension<Caller>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    run(&state, caller, |c| {
-        let query = form(&query.unwrap_or_default());
-        let limit = limit(&query, 5_000)?;
-        let offset: u64 =
-            first(&query, "offset").map_or(Ok(0), str::parse).map_err(|_| bad("Invalid offset supplied"))?;
-        if offset.saturating_add(limit) >= 10_000 {
-            return Err(bad("limit + offset must be less than 10000"));
-        }
-        let (filter, sort) = (
-            first(&query, "filter").unwrap_or_default(),
-            first(&query, "sort").filter(|s| !s.is_empty()).unwrap_or("device_id.asc"),
-        );
-        let number = c.state.falcon.cursors.fetch_add(1, Ordering::Relaxed);
-        let list = listing(c, &format!("query:{number}"), filter, sort, c.state.clock.now_ms())?;
-        let pagination = json!({"offset": offset, "limit": limit, "total": list.total()});
-        let mut envelope = Envelope::new(SERVICE).paged(pagination);
-        // Services differ in how they say "no errors": [], null, or nothing (falcon-api section 2).
-        envelope.no_errors = Empty::Null;
-        envelope.resources = Some(items(list.slice(offset, limit), |out, i| id_json(c, out, i)));
-        Ok(envelope.into_response())
-    })
+    run(&state, caller, |c| numbered(c, query, false))
+}
+
+/// `GET /devices/queries/devices-hidden/v1`.
+pub(crate) async fn query_hidden(
+    State(state): Shared,
+    caller: Option<Extension<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    run(&state, caller, |c| numbered(c, query, true))
+}
+
+fn numbered(c: Context<'_>, query: Option<String>, hidden: bool) -> Result<Response, Refused> {
+    let query = form(&query.unwrap_or_default());
+    let limit = limit(&query, 5_000)?;
+    let offset: u64 =
+        first(&query, "offset").map_or(Ok(0), str::parse).map_err(|_| bad("Invalid offset supplied"))?;
+    if offset.saturating_add(limit) >= 10_000 {
+        return Err(bad("limit + offset must be less than 10000"));
+    }
+    let (filter, sort) = (
+        first(&query, "filter").unwrap_or_default(),
+        first(&query, "sort").filter(|s| !s.is_empty()).unwrap_or("device_id.asc"),
+    );
+    let number = c.state.falcon.cursors.fetch_add(1, Ordering::Relaxed);
+    let ask = Ask { filter, sort, hidden };
+    let list = listing(c, &format!("query:{number}"), &ask, c.state.clock.now_ms())?;
+    let pagination = json!({"offset": offset, "limit": limit, "total": list.total()});
+    let mut envelope = Envelope::new(SERVICE).paged(pagination);
+    // Services differ in how they say "no errors": [], null, or nothing (falcon-api section 2).
+    envelope.no_errors = Empty::Null;
+    envelope.resources = Some(items(list.slice(offset, limit), |out, i| id_json(c, out, i)));
+    Ok(envelope.into_response())
 }

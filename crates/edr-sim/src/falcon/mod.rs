@@ -1,13 +1,18 @@
 //! The Falcon half: all Falcon tenants behind one address, told apart by client and token, as in reality.
 
 mod alerts;
+mod alerts_update;
 mod cursor;
 pub(crate) mod envelope;
 pub mod fql;
+mod groups;
+mod groups_api;
 mod guard;
 mod hosts;
 mod hosts_act;
 mod hosts_list;
+mod hosts_tags;
+mod mssp;
 mod render_alert;
 mod render_host;
 mod token;
@@ -19,15 +24,26 @@ use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use http::Method;
 use http::request::Parts;
 
 use crate::state::SimState;
-pub(crate) use token::revoke_all;
+pub(crate) use groups::GroupBook;
+pub(crate) use guard::{MINUTE, too_many};
+pub(crate) use render_host::status as containment_name;
+pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
-pub const ALL_SCOPES: &[&str] = &["alerts:read", "alerts:write", "devices:read", "devices:write"];
+pub const ALL_SCOPES: &[&str] = &[
+    "alerts:read",
+    "alerts:write",
+    "devices:read",
+    "devices:write",
+    "host-group:read",
+    "host-group:write",
+    "mssp:read",
+];
 
 /// What the Falcon half keeps.
 #[derive(Debug, Default)]
@@ -50,10 +66,26 @@ pub const OPERATIONS: &[Operation] = &[
     ("POST", "/devices/entities/devices/v2", "PostDeviceDetailsV2", Some("devices:read")),
     ("GET", "/devices/entities/online-state/v1", "GetOnlineState.V1", Some("devices:read")),
     ("POST", "/devices/entities/devices-actions/v2", "PerformActionV2", Some("devices:write")),
+    ("GET", "/devices/combined/devices-hidden/v1", "CombinedHiddenDevicesByFilter", Some("devices:read")),
+    ("GET", "/devices/queries/devices-hidden/v1", "QueryHiddenDevices", Some("devices:read")),
+    ("PATCH", "/devices/entities/devices/tags/v1", "UpdateDeviceTags", Some("devices:write")),
+    ("GET", "/devices/combined/host-groups/v1", "queryCombinedHostGroups", Some("host-group:read")),
+    ("GET", "/devices/queries/host-groups/v1", "queryHostGroups", Some("host-group:read")),
+    ("GET", "/devices/entities/host-groups/v1", "getHostGroups", Some("host-group:read")),
+    ("POST", "/devices/entities/host-groups/v1", "createHostGroups", Some("host-group:write")),
+    ("PATCH", "/devices/entities/host-groups/v1", "updateHostGroups", Some("host-group:write")),
+    ("DELETE", "/devices/entities/host-groups/v1", "deleteHostGroups", Some("host-group:write")),
+    ("GET", "/devices/combined/host-group-members/v1", "queryCombinedGroupMembers", Some("host-group:read")),
+    ("GET", "/devices/queries/host-group-members/v1", "queryGroupMembers", Some("host-group:read")),
+    ("POST", "/devices/entities/host-group-actions/v1", "performGroupAction", Some("host-group:write")),
     ("GET", "/alerts/queries/alerts/v1", "GetQueriesAlertsV1", Some("alerts:read")),
     ("GET", "/alerts/queries/alerts/v2", "QueryV2", Some("alerts:read")),
     ("POST", "/alerts/entities/alerts/v2", "GetV2", Some("alerts:read")),
     ("POST", "/alerts/combined/alerts/v1", "PostCombinedAlertsV1", Some("alerts:read")),
+    ("PATCH", "/alerts/entities/alerts/v3", "UpdateV3", Some("alerts:write")),
+    ("GET", "/mssp/queries/children/v1", "queryChildren", Some("mssp:read")),
+    ("GET", "/mssp/entities/children/v1", "getChildren", Some("mssp:read")),
+    ("POST", "/mssp/entities/children/GET/v2", "getChildrenV2", Some("mssp:read")),
 ];
 
 fn entry(method: &Method, path: &str) -> Option<&'static Operation> {
@@ -84,14 +116,41 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/devices/entities/devices/v2", get(hosts::get_entities).post(hosts::post_entities))
         .route("/devices/entities/online-state/v1", get(hosts::online_state))
         .route("/devices/entities/devices-actions/v2", post(hosts_act::perform))
+        .merge(more_hosts())
         .route("/alerts/queries/alerts/v1", get(alerts::retired_query))
         .route("/alerts/queries/alerts/v2", get(alerts::query))
         .route("/alerts/entities/alerts/v2", post(alerts::entities))
         .route("/alerts/combined/alerts/v1", post(alerts::combined))
+        .route("/alerts/entities/alerts/v3", patch(alerts_update::update))
+        .route("/mssp/queries/children/v1", get(mssp::query))
+        .route("/mssp/entities/children/v1", get(mssp::get_entities))
+        .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), guard::guard))
         .with_state(state)
+}
+
+/// Hidden hosts, tags and groups.
+fn more_hosts() -> Router<Arc<SimState>> {
+    let groups = get(groups_api::get).post(groups_api::create).patch(groups_api::update);
+    Router::new()
+        .route("/devices/combined/devices-hidden/v1", get(hosts_list::combined_hidden))
+        .route("/devices/queries/devices-hidden/v1", get(hosts_list::query_hidden))
+        .route("/devices/entities/devices/tags/v1", patch(hosts_tags::update))
+        .route("/devices/combined/host-groups/v1", get(groups_api::combined))
+        .route("/devices/queries/host-groups/v1", get(groups_api::query))
+        .route("/devices/entities/host-groups/v1", groups.delete(groups_api::delete))
+        .route("/devices/combined/host-group-members/v1", get(groups_api::combined_members))
+        .route("/devices/queries/host-group-members/v1", get(groups_api::query_members))
+        .route("/devices/entities/host-group-actions/v1", post(groups_api::act))
+}
+
+/// A parameter of an action: every value is a string, and a JSON boolean is refused.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct ActionParameter {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 /// The pairs of a query or form; `+` is a space.

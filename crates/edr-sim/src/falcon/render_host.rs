@@ -121,6 +121,10 @@ pub(crate) fn status(state: Containment) -> &'static str {
     }
 }
 
+pub(crate) fn hidden(h: &HostFields<'_>) -> &'static str {
+    if h.hidden() { "hidden" } else { "visible" }
+}
+
 pub(crate) fn tag(name: &str) -> String {
     if name.contains('/') { name.to_owned() } else { format!("FalconGroupingTags/{name}") }
 }
@@ -167,7 +171,7 @@ pub(crate) fn render(
     network(&mut o, &m);
     system(&mut o, &h, &m);
     times(&mut o, &h, &m);
-    place(&mut o, tenant.estate.tag(), &m);
+    place(&mut o, &super::groups::ids_of(tenant, falcon, &h), &m);
     policies(&mut o, tenant.estate.tag(), &m);
     o.end();
 }
@@ -181,9 +185,9 @@ fn agent(o: &mut Object<'_>, h: &HostFields<'_>, m: &Machine) {
         .put("config_id_build", config_build(m.agent_version))
         .put("config_id_platform", config_platform(m.platform()))
         .put("deployment_type", deployment(m.form))
-        .put("detection_suppression_status", "unsuppressed")
+        .put("detection_suppression_status", if h.suppressed() { "suppressed" } else { "unsuppressed" })
         .put("filesystem_containment_status", "normal")
-        .put("host_hidden_status", "visible")
+        .put("host_hidden_status", hidden(h))
         .maybe("linux_sensor_mode", linux_mode(m.platform()))
         .put("provision_status", "Provisioned")
         .put("reduced_functionality_mode", reduced(m.health))
@@ -254,10 +258,9 @@ fn times(o: &mut Object<'_>, h: &HostFields<'_>, m: &Machine) {
     });
 }
 
-fn place(o: &mut Object<'_>, tag_seed: u64, m: &Machine) {
-    let groups = group_ids(tag_seed, &m.groups);
+fn place(o: &mut Object<'_>, groups: &[String], m: &Machine) {
     let tags: Vec<String> = m.tags.iter().map(|t| tag(t)).collect();
-    o.put("group_hash", group_hash(&groups)).put("groups", &groups).put("tags", tags);
+    o.put("group_hash", group_hash(groups)).put("groups", groups).put("tags", tags);
     // Machines in no directory have null on a Mac and an empty list elsewhere.
     let ou = if m.platform() == Platform::MacOs { None } else { Some(&m.ou) };
     o.put("ou", ou);

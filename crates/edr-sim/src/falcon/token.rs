@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::envelope::{Empty, Envelope, reply};
 use crate::estate::hash::{mix2, text};
-use crate::state::SimState;
+use crate::state::{SimState, TenantState};
 
 #[derive(Debug, Clone, Copy)]
 struct Token {
@@ -51,6 +51,14 @@ pub(crate) fn revoke_all(state: &SimState) {
     state.falcon.tokens.lock().clear();
 }
 
+/// Ends the tokens of a tenant and of its children; they are still known as theirs.
+pub(crate) fn expire(state: &SimState, tenant: usize) {
+    let now = state.clock.now_ms();
+    for token in state.falcon.tokens.lock().values_mut().filter(|t| state.root(t.tenant) == tenant) {
+        token.expires_ms = now;
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
@@ -72,11 +80,24 @@ pub(crate) fn tenant_of_form(state: &SimState, headers: &HeaderMap, body: &[u8])
     let form = super::form(&String::from_utf8_lossy(body));
     let id =
         super::first(&form, "client_id").map(str::to_owned).or_else(|| basic(headers).map(|(id, _)| id))?;
-    client(state, &id)
+    let owner = client(state, &id)?;
+    Some(member(state, owner, &form).unwrap_or(owner))
 }
 
+/// The tenant that a client belongs to; its children are reached through it.
 fn client(state: &SimState, id: &str) -> Option<usize> {
-    state.tenants.iter().position(|t| t.falcon().is_some_and(|f| f.client_id == id))
+    let has = |t: &TenantState| t.parent.is_none() && t.falcon().is_some_and(|f| f.client_id == id);
+    state.tenants.iter().position(has)
+}
+
+/// The tenant that `member_cid` of a token request names: the owner's own without one, `None` for a customer id
+/// that is no child of it (its own is none).
+fn member(state: &SimState, owner: usize, form: &[(String, String)]) -> Option<usize> {
+    let Some(cid) = super::first(form, "member_cid").filter(|cid| !cid.is_empty()) else {
+        return Some(owner);
+    };
+    let is = |t: &TenantState| t.parent == Some(owner) && t.falcon().is_some_and(|f| f.cid == cid);
+    state.tenants.iter().position(is)
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
@@ -107,11 +128,10 @@ pub(crate) async fn issue(State(state): State<Arc<SimState>>, headers: HeaderMap
     };
     let secret = super::first(&form, "client_secret").unwrap_or_default();
     let good = state.tenants[tenant].falcon().is_some_and(|f| f.client_secret == secret);
-    if !good || super::first(&form, "member_cid").is_some_and(|m| !m.is_empty()) {
-        // No children are simulated: any member, the parent itself included, is refused.
-        return refuse(StatusCode::FORBIDDEN, "Failed to issue access token - Not Authorized");
+    match member(&state, tenant, &form).filter(|_| good) {
+        Some(tenant) => grant(&state, tenant),
+        None => refuse(StatusCode::FORBIDDEN, "Failed to issue access token - Not Authorized"),
     }
-    grant(&state, tenant)
 }
 
 /// What a client id may look like in a message: no markup, no novels.
@@ -152,7 +172,8 @@ pub(crate) async fn revoke(State(state): State<Arc<SimState>>, headers: HeaderMa
         return refuse(StatusCode::FORBIDDEN, "Failed to revoke access token - Not Authorized");
     };
     let mut live = state.falcon.tokens.lock();
-    if live.get(token).is_some_and(|t| t.tenant == tenant) {
+    let owns = |t: &Token| t.tenant == tenant || state.tenants[t.tenant].parent == Some(tenant);
+    if live.get(token).is_some_and(owns) {
         live.remove(token);
     }
     let mut envelope = Envelope::new("csam");

@@ -99,16 +99,30 @@ pub(crate) fn host_order(field: &str) -> bool {
     HOSTS.property(field).is_some() || VAIN_ORDERS.iter().any(|known| field.starts_with(known))
 }
 
-/// A host as filters see it.
+/// A host as filters see it: as it was a moment ago.
 pub(crate) struct HostView<'a> {
     pub(crate) h: HostFields<'a>,
+    pub(crate) tenant: &'a TenantState,
     pub(crate) falcon: &'a FalconCredentials,
-    pub(crate) tag: u64,
+    /// Whether the rules of groups are left out, as they must be while one of them is evaluated.
+    plain: bool,
 }
 
 impl<'a> HostView<'a> {
     pub(crate) fn of(tenant: &'a TenantState, falcon: &'a FalconCredentials, index: u64) -> Self {
-        Self { h: tenant.estate.fields(index), falcon, tag: tenant.estate.tag() }
+        Self { h: tenant.estate.searched(index), tenant, falcon, plain: false }
+    }
+
+    /// The same for the rule of a group.
+    pub(crate) fn plain(tenant: &'a TenantState, falcon: &'a FalconCredentials, index: u64) -> Self {
+        Self { plain: true, ..Self::of(tenant, falcon, index) }
+    }
+
+    fn groups(&self) -> Vec<String> {
+        match self.plain {
+            true => rh::group_ids(self.tenant.estate.tag(), &self.h.groups()),
+            false => super::groups::ids_of(self.tenant, self.falcon, &self.h),
+        }
     }
 }
 
@@ -150,8 +164,8 @@ impl Record for HostView<'_> {
             "external_ip" => text(h.external_ip().to_string()),
             "filesystem_containment_status" => text("normal"),
             "first_seen" => seconds(h.first_seen_ms()),
-            "groups" => many(rh::group_ids(self.tag, &h.groups())),
-            "host_hidden_status" => text("visible"),
+            "groups" => many(self.groups()),
+            "host_hidden_status" => text(rh::hidden(h)),
             "hostname" => text(h.hostname()),
             "instance_id" => optional(h.cloud().map(|c| c.instance_id)),
             "kernel_version" => text(h.os().kernel),
@@ -343,7 +357,8 @@ impl Record for AlertView<'_> {
             "source_vendors" => text("CrowdStrike"),
             "name" | "display_name" => text(d.kind.name),
             "description" => text(d.kind.description),
-            "show_in_ui" | "email_sent" => vec![Val::Bool(true)],
+            "show_in_ui" => vec![Val::Bool(d.show_in_ui)],
+            "email_sent" => vec![Val::Bool(true)],
             "user_id" => optional(d.user.as_ref().map(|u| &u.sid)),
             "user_name" => optional(d.user.as_ref().map(|u| &u.name)),
             "cmdline" | "filename" | "filepath" | "md5" | "sha256" | "local_process_id" | "process_id" => {

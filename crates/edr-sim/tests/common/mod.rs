@@ -64,6 +64,14 @@ impl Raw {
         self.http.post(format!("{}{path}", self.base)).json(body).bearer_auth(&self.token)
     }
 
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.http.patch(format!("{}{path}", self.base)).json(body).bearer_auth(&self.token)
+    }
+
+    pub(crate) fn delete(&self, path: &str, query: &[(&str, &str)]) -> RequestBuilder {
+        self.http.delete(format!("{}{path}", self.base)).query(query).bearer_auth(&self.token)
+    }
+
     pub(crate) fn control(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.sim.control_url()))
     }
