@@ -1,5 +1,7 @@
 //! What the examples share: a configuration of the user's own, or an embedded simulator.
 
+pub mod cortex;
+
 use std::path::Path;
 
 use edr::Config;
