@@ -36,6 +36,13 @@
 //! # }
 //! ```
 //!
+//! # The native client
+//!
+//! [`CortexXdr::client`] speaks the vendor's own words: orders to endpoints and their state, incidents and cases,
+//! alerts, hashes, indicators, scripts, files, queries, audits, packages, users. Each service has a module in [`api`],
+//! with pure plans and typed answers, and its methods on [`CortexClient`]. [`api::operations`] is the table of all of
+//! them, and [`CortexClient::send`] the way to the rest.
+//!
 //! # What is filtered where
 //!
 //! [`edr_core::Capabilities`] say which filters the vendor evaluates. A field is left to us where the

@@ -9,7 +9,7 @@ use super::page::PageRequest;
 use super::system::VIEWER;
 use super::{ApiCall, Sheet, TimeKey};
 use crate::filter::filters;
-use crate::record::{Record, words};
+use crate::record::{Lenient, Record, record, words};
 use crate::wire::{self, Stamp};
 
 /// Endpoints in windows.
@@ -253,6 +253,12 @@ pub struct Endpoint {
     /// `PROTECTED`, `PARTIALLY_PROTECTED`, `UNPROTECTED`.
     #[serde(deserialize_with = "wire::de_text")]
     pub operational_status: Option<String>,
+    /// Why it is not protected as it should be; newer tenants have it as a list …
+    #[serde(deserialize_with = "de_details")]
+    pub operational_status_details: Vec<OperationalDetail>,
+    /// … and all have it as JSON in a text.
+    #[serde(deserialize_with = "de_details")]
+    pub operational_status_description: Vec<OperationalDetail>,
     /// `SCAN_STATUS_NONE`, …
     #[serde(deserialize_with = "wire::de_text")]
     pub scan_status: Option<String>,
@@ -284,6 +290,18 @@ pub struct Endpoint {
     /// XDR 5: another id of the instance.
     #[serde(deserialize_with = "wire::de_text")]
     pub cloud_id: Option<String>,
+}
+
+record! {
+    /// A reason why an agent does not protect as it should.
+    pub struct OperationalDetail {
+        /// What is not in order: `generalStatus`, …
+        pub name: Option<String> = "name" | "title",
+        /// The vendor's number for it.
+        pub error_code: Option<String> = "error_code" | "code",
+        /// It, in words.
+        pub reason: Option<String> = "reason" | "text" | "description",
+    }
 }
 
 /// An agent of the light list.
@@ -338,6 +356,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
+fn de_details<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<OperationalDetail>, D::Error> {
+    let value = Value::deserialize(d)?;
+    Ok(match &value {
+        Value::String(text) => {
+            serde_json::from_str(text).map(|inner: Value| Lenient::lenient(&inner)).unwrap_or_default()
+        }
+        other => Lenient::lenient(other),
+    })
+}
+
 fn de_tags<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<(Option<String>, String)>, D::Error> {
     let value = Value::deserialize(d)?;
     Ok(match &value {
@@ -376,6 +404,22 @@ mod tests {
         assert_eq!((endpoint.ip.len(), endpoint.users.len(), endpoint.tags.len()), (1, 1, 3));
         assert!(endpoint.first_seen.time.is_some() && endpoint.alias.is_none());
         assert_eq!(endpoint.is_isolated.as_deref(), Some("AGENT_ISOLATED"));
+    }
+
+    #[test]
+    fn a_reason_is_json_in_a_text_or_a_list() {
+        let text = r#"{"endpoint_id":1,"operational_status_description":"[{\"name\": \"generalStatus\", \"error_code\": 10004}]","operational_status_details":[{"title":"a"}]}"#;
+        let endpoint = decode(text.as_bytes()).unwrap();
+        let told = &endpoint.operational_status_description[0];
+        assert_eq!(
+            (told.name.as_deref(), told.error_code.as_deref()),
+            (Some("generalStatus"), Some("10004"))
+        );
+        assert_eq!(endpoint.operational_status_details[0].name.as_deref(), Some("a"));
+        for odd in ["null", "7", "\"no JSON\"", "[1]"] {
+            let json = format!(r#"{{"endpoint_id":1,"operational_status_description":{odd}}}"#);
+            assert!(decode(json.as_bytes()).unwrap().operational_status_description.is_empty(), "{odd}");
+        }
     }
 
     #[test]

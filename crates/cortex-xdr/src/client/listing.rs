@@ -102,8 +102,8 @@ impl<T: Record> Listing<T> {
         &self.position
     }
 
-    /// True when items have moved while the listing was read: what moved out of a window before it was
-    /// read is missing.
+    /// True when items have moved while the listing was read, or did not come in the order that was asked for:
+    /// what moved out of a window before it was read is missing.
     #[must_use]
     pub fn shifted(&self) -> bool {
         self.shifted
@@ -186,6 +186,8 @@ impl<T: Record> Listing<T> {
         let Some(time) = &self.sheet.time else { return };
         for item in &batch.items {
             let Some(at) = (time.read)(&item.value) else { continue };
+            // A listing that does not keep its order may hide something in the step beyond the cap.
+            self.shifted |= self.position.latest.is_some_and(|latest| at < latest);
             if self.position.latest.is_none_or(|latest| at > latest) {
                 self.position.latest = Some(at);
                 self.position.at_latest.clear();

@@ -224,7 +224,7 @@ async fn scripts_from_the_list_to_the_result() {
     assert_eq!((scripts[0].is_high_risk, scripts[0].script_id.as_deref()), (Some(false), Some("1")));
     assert_eq!(client.script_metadata("u").await.unwrap().inputs[0].name.as_deref(), Some("path"));
     assert_eq!(client.script_code("u").await.unwrap(), "  import os\n");
-    let values = json!({"path": "/tmp"}).as_object().unwrap().clone();
+    let values = json!({"path": "/srv"}).as_object().unwrap().clone();
     client.run_script("u", &values, &one(), RunOptions::default()).await.unwrap();
     let started = client.run_snippet("print(1)", &one(), RunOptions::default()).await.unwrap();
     assert_eq!((started.status, started.endpoints_count), (None, Some(21)));

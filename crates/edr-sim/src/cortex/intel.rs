@@ -48,7 +48,7 @@ fn take(call: &Call<'_>, list: &str) -> Answer {
     let mut known: BTreeMap<String, String> = load(call.estate(), HASHES);
     let given = hashes(call)?;
     if given.iter().all(|hash| known.get(hash).is_none_or(|on| on != list)) {
-        return Err(Refusal::business(format!("The hashes do not exist on the {list} list"), Value::Null));
+        return Err(Refusal::business(format!("The hash does not exist on the {list} list"), Value::Null));
     }
     for hash in given {
         if known.get(&hash).is_some_and(|on| on == list) {
