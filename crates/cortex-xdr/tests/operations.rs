@@ -1,6 +1,6 @@
 //! The table of operations: true to the vendor's catalogue, and printed in docs/CORTEX-XDR.md.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should say where")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn lines_of_cef_are_looked_at() {
         let good = "CEF:0|Acme|Wall|1|7|Odd|5|src=10.0.0.1".to_owned();
-        assert!(insert_cef_alerts(&[good.clone()]).is_ok());
+        assert!(insert_cef_alerts(std::slice::from_ref(&good)).is_ok());
         for bad in ["", "CEF:0|x", "LEEF:1|a|b|c|d|e|f|g", "CEF:0|Acme|Wall|1|7|Odd|5|a\nb"] {
             assert!(
                 insert_cef_alerts(&[good.clone(), bad.into()]).unwrap_err().to_string().contains("alert 2")

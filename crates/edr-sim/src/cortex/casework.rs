@@ -130,7 +130,7 @@ pub(super) fn several(call: &Call<'_>) -> Answer {
         .flatten()
         .collect();
     let all: Vec<u64> = (0..count(estate))
-        .filter(|index| ids.is_empty() || ids.iter().any(|id| **id == (index + 1).to_string()))
+        .filter(|index| ids.is_empty() || ids.iter().any(|id| id.as_str() == Some(&(index + 1).to_string())))
         .collect();
     let page = window.slice(&all);
     let incidents: Vec<Extra> = page.iter().map(|index| extra(call, *index, 50)).collect();
