@@ -1,5 +1,6 @@
 //! What the examples share: a configuration of the user's own, or an embedded simulator.
 
+pub mod cortex;
 pub mod falcon;
 
 use std::path::Path;

@@ -7,7 +7,8 @@ use edr_core::{AlertQuery, Diagnosis, EdrProvider as _, Error, ErrorKind, Probe,
 use edr_http::{Reach, Skew, is_loopback};
 use url::Url;
 
-use crate::api::{self, KeyRecord, PageRequest, Skeleton};
+use crate::api::admin::ApiKey;
+use crate::api::{self, PageRequest, Skeleton};
 use crate::dialect::is_path_missing;
 use crate::{CortexXdr, Generation, KeyType};
 
@@ -160,7 +161,7 @@ impl CortexXdr {
             Ok(None) => Probe::skipped("expiry", "it is not among the first 100 keys that the tenant lists"),
             Err(error) => untold("expiry", &error),
         };
-        found.add(probe.needing(api::KEY_ADMIN));
+        found.add(probe.needing(api::ADMIN));
     }
 
     /// The vendor's answers tell no limit, so it is what we keep to.
@@ -229,7 +230,7 @@ fn untold(name: &'static str, error: &Error) -> Probe {
     Probe::warned(name, format!("not told: {}", error.kind().as_str().replace('_', " ")), hint)
 }
 
-fn expiry(key: &KeyRecord, now: DateTime<Utc>) -> Probe {
+fn expiry(key: &ApiKey, now: DateTime<Utc>) -> Probe {
     let Some(end) = key.expiration.time else {
         return match &key.expiration.text {
             None => Probe::passed("expiry", "the key has no end"),

@@ -35,7 +35,8 @@ impl Dialect for Cortex {
         if reply.body.len() > ERROR_SIZE {
             return None;
         }
-        if reply.status != StatusCode::NO_CONTENT && !is_json(reply.body) {
+        let free_form = crate::api::is_free_form(reply.operation);
+        if reply.status != StatusCode::NO_CONTENT && !free_form && !is_json(reply.body) {
             return Some(Verdict::Retry { error: not_json(), delay: None, unprocessed: false });
         }
         let detail = CortexDetail::within(reply.status, reply.body)?;

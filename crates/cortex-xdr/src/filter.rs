@@ -1,5 +1,6 @@
 //! The vendor's filters: triples of field, operator and value, all of which must hold.
 
+use chrono::{DateTime, Utc};
 use edr_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -48,12 +49,7 @@ impl Filters {
         field: &str,
         values: impl IntoIterator<Item = V>,
     ) -> Result<Self> {
-        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
-        if values.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidRequest, format!("no value is given for {field}"))
-                .with_hint("an empty selection is never sent: it could be taken for everything"));
-        }
-        self.push(field, "in", Value::Array(values));
+        self.push(field, "in", Value::Array(some(field, values)?));
         Ok(self)
     }
 
@@ -62,6 +58,45 @@ impl Filters {
     pub fn equal(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.push(field, "eq", value.into());
         self
+    }
+
+    /// The field is none of these values.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for no values.
+    pub fn none_of<V: Into<Value>>(
+        mut self,
+        field: &str,
+        values: impl IntoIterator<Item = V>,
+    ) -> Result<Self> {
+        self.push(field, "nin", Value::Array(some(field, values)?));
+        Ok(self)
+    }
+
+    /// The field does not equal the value.
+    #[must_use]
+    pub fn not_equal(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.push(field, "neq", value.into());
+        self
+    }
+
+    /// The field contains the value.
+    #[must_use]
+    pub fn contains(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.push(field, "contains", value.into());
+        self
+    }
+
+    /// The field is at this time or later.
+    #[must_use]
+    pub fn from_time(self, field: &str, at: DateTime<Utc>) -> Self {
+        self.at_least(field, at.timestamp_millis())
+    }
+
+    /// The field is at this time or earlier.
+    #[must_use]
+    pub fn to_time(self, field: &str, at: DateTime<Utc>) -> Self {
+        self.at_most(field, at.timestamp_millis())
     }
 
     /// The field is at least this number. Of several such conditions the tightest is sent.
@@ -113,6 +148,93 @@ impl Filters {
         self.0.push(Triple { field: field.to_owned(), operator, value });
     }
 }
+
+fn some<V: Into<Value>>(field: &str, values: impl IntoIterator<Item = V>) -> Result<Vec<Value>> {
+    let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+    if values.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidRequest, format!("no value is given for {field}"))
+            .with_hint("an empty selection is never sent: it could be taken for everything"));
+    }
+    Ok(values)
+}
+
+/// A builder of the filters of one listing: a method a field, named as the vendor names it, with the type
+/// that it takes.
+macro_rules! filters {
+    (@method $(#[$doc:meta])* $name:ident in $field:literal of $kind:ty) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// For no values: an empty selection could be taken for everything.
+        pub fn $name<V: Into<$kind>>(self, values: impl IntoIterator<Item = V>) -> edr_core::Result<Self> {
+            let values = values.into_iter().map(|value| serde_json::Value::from(value.into()));
+            Ok(Self(self.0.one_of($field, values)?))
+        }
+    };
+    (@method $(#[$doc:meta])* $name:ident nin $field:literal of $kind:ty) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// For no values.
+        pub fn $name<V: Into<$kind>>(self, values: impl IntoIterator<Item = V>) -> edr_core::Result<Self> {
+            let values = values.into_iter().map(|value| serde_json::Value::from(value.into()));
+            Ok(Self(self.0.none_of($field, values)?))
+        }
+    };
+    (@method $(#[$doc:meta])* $name:ident eq $field:literal of $kind:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(self, value: impl Into<$kind>) -> Self {
+            Self(self.0.equal($field, serde_json::Value::from(value.into())))
+        }
+    };
+    (@method $(#[$doc:meta])* $name:ident contains $field:literal of $kind:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(self, value: impl Into<$kind>) -> Self {
+            Self(self.0.contains($field, serde_json::Value::from(value.into())))
+        }
+    };
+    (@method $(#[$doc:meta])* $name:ident gte $field:literal of $kind:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(self, at: $kind) -> Self {
+            Self(self.0.from_time($field, at))
+        }
+    };
+    (@method $(#[$doc:meta])* $name:ident lte $field:literal of $kind:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(self, at: $kind) -> Self {
+            Self(self.0.to_time($field, at))
+        }
+    };
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$doc:meta])* $method:ident: $op:ident $field:literal of $kind:ty,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name($crate::Filters);
+
+        impl $name {
+            /// No conditions.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            $($crate::filter::filters! { @method $(#[$doc])* $method $op $field of $kind })*
+        }
+
+        impl From<$name> for $crate::Filters {
+            fn from(filters: $name) -> Self {
+                filters.0
+            }
+        }
+    };
+}
+
+pub(crate) use filters;
 
 #[cfg(test)]
 mod tests {

@@ -37,6 +37,13 @@
 //! # }
 //! ```
 //!
+//! # The native client
+//!
+//! [`CortexXdr::client`] speaks the vendor's own words: orders to endpoints and their state, incidents and cases,
+//! alerts, hashes, indicators, scripts, files, queries, audits, packages, users. Each service has a module in [`api`],
+//! with pure plans and typed answers, and its methods on [`CortexClient`]. [`api::operations`] is the table of all of
+//! them, and [`CortexClient::send`] the way to the rest.
+//!
 //! # What is filtered where
 //!
 //! [`edr_core::Capabilities`] say which filters the vendor evaluates. A field is left to us where the
@@ -63,14 +70,19 @@ mod listing;
 mod map;
 mod provider;
 mod push;
+mod record;
 mod sign;
 mod wire;
 mod words;
 
 use edr_core::Vendor;
 
+pub use api::actions::{ActionId, ActionStarted, ActionState, ActionStatus, Patience};
+pub use api::responses::{Endpoints, Terminate};
 pub use api::{AlertRecord, AlertsPath, EventRecord, Order, PageRequest};
-pub use client::{Batch, CortexClient, Item};
+pub use client::{
+    Batch, Case, CaseBatch, CaseChange, CaseListing, CaseQuery, CortexClient, Item, Listing, Position, XqlRun,
+};
 pub use config::{CortexXdrBuilder, Generation, KeyType, SettingError};
 pub use detail::CortexDetail;
 pub use filter::{Filters, Triple};

@@ -2,12 +2,24 @@
 
 use edr_http::{Operation, RequestPlan};
 
+use super::ApiCall;
 use super::page::PageRequest;
 use super::system::VIEWER;
 
-static V2: Operation = Operation::read("v2/alerts/get_alerts_multi_events", VIEWER);
-static V1: Operation = Operation::read("alerts/get_alerts_multi_events", VIEWER);
-static FLAT: Operation = Operation::read("alerts/get_alerts", VIEWER);
+/// Alerts, the values of their events as arrays at the root.
+pub static V2: Operation = Operation::read("v2/alerts/get_alerts_multi_events", VIEWER);
+/// Alerts, with a list of events.
+pub static V1: Operation = Operation::read("alerts/get_alerts_multi_events", VIEWER);
+/// Alerts, flat.
+pub static FLAT: Operation = Operation::read("alerts/get_alerts", VIEWER);
+
+pub(crate) fn table() -> Vec<ApiCall> {
+    vec![
+        ApiCall::three(&V2).at(AlertsPath::V2Events.path()).paged("alert_id"),
+        ApiCall::three(&V1).paged("alert_id"),
+        ApiCall::three(&FLAT).paged("alert_id"),
+    ]
+}
 
 /// Where the items of all three stand.
 pub(crate) const ALERTS: &[&[&str]] = &[&["reply", "alerts"]];

@@ -1,15 +1,154 @@
 //! Endpoints: the full listing in windows, and the light list of all agents at once.
 
+use chrono::{DateTime, Utc};
 use edr_http::{Operation, RequestPlan};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::page::PageRequest;
 use super::system::VIEWER;
+use super::{ApiCall, Sheet, TimeKey};
+use crate::filter::filters;
+use crate::record::{Lenient, Record, record, words};
 use crate::wire::{self, Stamp};
 
-pub(crate) static GET_ENDPOINT: Operation = Operation::read("endpoints/get_endpoint", VIEWER);
-pub(crate) static GET_ENDPOINTS: Operation = Operation::read("endpoints/get_endpoints", VIEWER);
+/// Endpoints in windows.
+pub static GET_ENDPOINT: Operation = Operation::read("endpoints/get_endpoint", VIEWER);
+/// All agents at once.
+pub static GET_ENDPOINTS: Operation = Operation::read("endpoints/get_endpoints", VIEWER);
+
+pub(crate) fn table() -> Vec<ApiCall> {
+    vec![ApiCall::both(&GET_ENDPOINT).paged("endpoint_id"), ApiCall::both(&GET_ENDPOINTS)]
+}
+
+words! {
+    /// The state of an endpoint, in the words of requests. Replies write it in capitals.
+    pub enum EndpointStatus {
+        /// It is in touch.
+        Connected = "connected",
+        /// It is not.
+        Disconnected = "disconnected",
+        /// It has not been for long.
+        Lost = "lost",
+        /// Its agent is gone.
+        Uninstalled = "uninstalled",
+    }
+}
+
+words! {
+    /// Whether an endpoint is isolated, in the words of requests. Replies write `AGENT_ISOLATED`.
+    pub enum Isolation {
+        /// It is cut off.
+        Isolated = "isolated",
+        /// It is not.
+        Unisolated = "unisolated",
+    }
+}
+
+words! {
+    /// A platform, in the words of requests. Replies write `AGENT_OS_WINDOWS`.
+    pub enum EndpointPlatform {
+        /// Android.
+        Android = "android",
+        /// Linux.
+        Linux = "linux",
+        /// macOS.
+        Macos = "macos",
+        /// Windows.
+        Windows = "windows",
+    }
+}
+
+words! {
+    /// How far a scan is, in the words of requests. Replies write `SCAN_STATUS_PENDING`.
+    pub enum ScanStatus {
+        /// It was ended.
+        Aborted = "aborted",
+        /// It was taken back.
+        Canceled = "canceled",
+        /// It failed.
+        Error = "error",
+        /// It runs.
+        InProgress = "in_progress",
+        /// There was none.
+        None = "none",
+        /// It is ordered.
+        Pending = "pending",
+        /// It is being taken back.
+        PendingCancellation = "pending_cancellation",
+        /// It is done.
+        Success = "success",
+    }
+}
+
+filters! {
+    /// Which endpoints.
+    pub struct EndpointFilters {
+        /// These.
+        ids: in "endpoint_id_list" of String,
+        /// From these installation packages.
+        packages: in "dist_name" of String,
+        /// In these groups.
+        groups: in "group_name" of String,
+        /// With these aliases.
+        aliases: in "alias" of String,
+        /// With these host names, whole and in their case.
+        hostnames: in "hostname" of String,
+        /// With these users.
+        usernames: in "username" of String,
+        /// Seen from these addresses.
+        public_ips: in "public_ip_list" of String,
+        /// With these addresses.
+        ips: in "ip_list" of String,
+        /// In these states.
+        statuses: in "endpoint_status" of EndpointStatus,
+        /// Of these platforms.
+        platforms: in "platform" of EndpointPlatform,
+        /// Isolated or not.
+        isolation: in "isolate" of Isolation,
+        /// With scans in these states.
+        scans: in "scan_status" of ScanStatus,
+        /// First seen from this time on.
+        first_seen_from: gte "first_seen" of DateTime<Utc>,
+        /// First seen up to this time.
+        first_seen_to: lte "first_seen" of DateTime<Utc>,
+        /// Last seen from this time on.
+        last_seen_from: gte "last_seen" of DateTime<Utc>,
+        /// Last seen up to this time.
+        last_seen_to: lte "last_seen" of DateTime<Utc>,
+        /// XDR 5: in these clouds.
+        cloud_providers: in "cloud_provider" of String,
+        /// XDR 5: in these regions.
+        cloud_regions: in "cloud_region" of String,
+        /// XDR 5: in these accounts.
+        cloud_accounts: in "cloud_provider_account_id" of String,
+        /// XDR 5: these instances.
+        cloud_instances: in "cloud_instance_id" of String,
+        /// XDR 5: these ids of the cloud.
+        cloud_ids: in "cloud_id" of String,
+    }
+}
+
+impl Record for Endpoint {
+    fn from_object(object: &serde_json::Map<String, Value>) -> Self {
+        serde_json::from_value(Value::Object(object.clone())).unwrap_or_default()
+    }
+}
+
+pub(crate) static SHEET: Sheet<Endpoint> = Sheet {
+    operation: &GET_ENDPOINT,
+    paths: ENDPOINTS,
+    lists: LIST,
+    counts: COUNT,
+    cap: None,
+    capitals: true,
+    more: &[],
+    id: |endpoint| endpoint.endpoint_id.as_deref(),
+    time: Some(TimeKey {
+        field: "first_seen",
+        read: |endpoint| endpoint.first_seen.time.map(|time| time.timestamp_millis()),
+    }),
+};
 
 /// Where the items of [`endpoints`] stand.
 pub(crate) const ENDPOINTS: &[&[&str]] = &[&["reply", "endpoints"]];
@@ -114,6 +253,12 @@ pub struct Endpoint {
     /// `PROTECTED`, `PARTIALLY_PROTECTED`, `UNPROTECTED`.
     #[serde(deserialize_with = "wire::de_text")]
     pub operational_status: Option<String>,
+    /// Why it is not protected as it should be; newer tenants have it as a list …
+    #[serde(deserialize_with = "de_details")]
+    pub operational_status_details: Vec<OperationalDetail>,
+    /// … and all have it as JSON in a text.
+    #[serde(deserialize_with = "de_details")]
+    pub operational_status_description: Vec<OperationalDetail>,
     /// `SCAN_STATUS_NONE`, …
     #[serde(deserialize_with = "wire::de_text")]
     pub scan_status: Option<String>,
@@ -145,6 +290,18 @@ pub struct Endpoint {
     /// XDR 5: another id of the instance.
     #[serde(deserialize_with = "wire::de_text")]
     pub cloud_id: Option<String>,
+}
+
+record! {
+    /// A reason why an agent does not protect as it should.
+    pub struct OperationalDetail {
+        /// What is not in order: `generalStatus`, …
+        pub name: Option<String> = "name" | "title",
+        /// The vendor's number for it.
+        pub error_code: Option<String> = "error_code" | "code",
+        /// It, in words.
+        pub reason: Option<String> = "reason" | "text" | "description",
+    }
 }
 
 /// An agent of the light list.
@@ -199,6 +356,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
+fn de_details<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<OperationalDetail>, D::Error> {
+    let value = Value::deserialize(d)?;
+    Ok(match &value {
+        Value::String(text) => {
+            serde_json::from_str(text).map(|inner: Value| Lenient::lenient(&inner)).unwrap_or_default()
+        }
+        other => Lenient::lenient(other),
+    })
+}
+
 fn de_tags<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<(Option<String>, String)>, D::Error> {
     let value = Value::deserialize(d)?;
     Ok(match &value {
@@ -237,6 +404,22 @@ mod tests {
         assert_eq!((endpoint.ip.len(), endpoint.users.len(), endpoint.tags.len()), (1, 1, 3));
         assert!(endpoint.first_seen.time.is_some() && endpoint.alias.is_none());
         assert_eq!(endpoint.is_isolated.as_deref(), Some("AGENT_ISOLATED"));
+    }
+
+    #[test]
+    fn a_reason_is_json_in_a_text_or_a_list() {
+        let text = r#"{"endpoint_id":1,"operational_status_description":"[{\"name\": \"generalStatus\", \"error_code\": 10004}]","operational_status_details":[{"title":"a"}]}"#;
+        let endpoint = decode(text.as_bytes()).unwrap();
+        let told = &endpoint.operational_status_description[0];
+        assert_eq!(
+            (told.name.as_deref(), told.error_code.as_deref()),
+            (Some("generalStatus"), Some("10004"))
+        );
+        assert_eq!(endpoint.operational_status_details[0].name.as_deref(), Some("a"));
+        for odd in ["null", "7", "\"no JSON\"", "[1]"] {
+            let json = format!(r#"{{"endpoint_id":1,"operational_status_description":{odd}}}"#);
+            assert!(decode(json.as_bytes()).unwrap().operational_status_description.is_empty(), "{odd}");
+        }
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 use edr_http::{Operation, RequestPlan};
 
+use super::ApiCall;
 use super::page::PageRequest;
 use super::system::VIEWER;
 
-pub(crate) static SEARCH: Operation = Operation::read("issue/search", VIEWER);
+/// Issues in windows.
+pub static SEARCH: Operation = Operation::read("issue/search", VIEWER);
+
+pub(crate) fn table() -> Vec<ApiCall> {
+    vec![ApiCall::five(&SEARCH).paged("id")]
+}
 
 /// Where the items stand; the second is an older form.
 pub(crate) const ISSUES: &[&[&str]] = &[&["reply", "DATA"], &["reply", "issues"]];

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use edr_core::{Error, ErrorKind, Result};
+use edr_http::{Operation, RequestPlan};
 use serde_json::{Map, Value, json};
 
 use crate::filter::Filters;
+use crate::record::Record;
 use crate::wire;
 
 /// The widest window that the vendor takes.
@@ -83,6 +85,10 @@ impl PageRequest {
 
     /// `{"request_data": …}`.
     pub(crate) fn body(&self, capitals: bool) -> Bytes {
+        request_data(&Value::Object(self.data(capitals)))
+    }
+
+    pub(crate) fn data(&self, capitals: bool) -> Map<String, Value> {
         let size = u64::from(self.size.clamp(1, MAX_WINDOW));
         let mut data = Map::new();
         if !self.filters.is_empty() {
@@ -93,7 +99,71 @@ impl PageRequest {
         if let Some(order) = &self.order {
             data.insert("sort".to_owned(), order.json(capitals));
         }
-        request_data(&Value::Object(data))
+        data
+    }
+}
+
+/// How a listing is asked for and read.
+pub(crate) struct Sheet<T> {
+    pub(crate) operation: &'static Operation,
+    /// Where the items stand.
+    pub(crate) paths: &'static [&'static [&'static str]],
+    /// The names that their list may have.
+    pub(crate) lists: &'static [&'static str],
+    /// The names of the count, the nearest first.
+    pub(crate) counts: &'static [&'static str],
+    /// The highest count that is told, where it is capped.
+    pub(crate) cap: Option<u64>,
+    /// The sort wants capitals.
+    pub(crate) capitals: bool,
+    /// What is sent beside window, filters and sort.
+    pub(crate) more: &'static [(&'static str, bool)],
+    /// The item's identity.
+    pub(crate) id: fn(&T) -> Option<&str>,
+    /// The time by which the listing goes on beyond the cap.
+    pub(crate) time: Option<TimeKey<T>>,
+}
+
+/// A time that a listing filters and sorts by.
+pub(crate) struct TimeKey<T> {
+    /// Its name in filters and in the sort.
+    pub(crate) field: &'static str,
+    /// It, in milliseconds.
+    pub(crate) read: fn(&T) -> Option<i64>,
+}
+
+impl<T: Record> Sheet<T> {
+    /// The request for a window.
+    pub(crate) fn plan(&self, page: &PageRequest) -> RequestPlan {
+        let mut data = page.data(self.capitals);
+        data.extend(self.more.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
+        super::post(self.operation, &Value::Object(data))
+    }
+
+    /// Reads the envelope; some tenants send the list alone, as the reply or without one.
+    pub(crate) fn envelope(&self, bytes: &[u8]) -> Result<Skeleton> {
+        Skeleton::read(bytes, self.lists, self.counts).or_else(|error| {
+            let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            let empty = |value: Option<&Value>| value.and_then(Value::as_array).is_some_and(Vec::is_empty);
+            let bare = self.paths.contains(&["reply"].as_slice()) && empty(value.get("reply"));
+            let root = self
+                .paths
+                .iter()
+                .any(|path| path.len() == 1 && path[0] != "reply" && empty(value.get(path[0])));
+            if bare || root { Ok(Skeleton { total: None }) } else { Err(error) }
+        })
+    }
+
+    /// Reads an item.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<T, String> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|e| format!("not JSON: {e}"))?;
+        let object = value.as_object().ok_or("not an object")?;
+        let item = T::from_object(object);
+        if (self.id)(&item).is_none() {
+            Err("its id is absent, or neither text nor number".to_owned())
+        } else {
+            Ok(item)
+        }
     }
 }
 

@@ -5,4 +5,6 @@
 mod common;
 mod credentials;
 mod diagnose;
+mod native;
 mod paging;
+mod services;

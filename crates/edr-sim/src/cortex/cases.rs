@@ -45,7 +45,11 @@ pub(super) fn search(call: &Call<'_>) -> Answer {
     let window = Window::parse(&call.data)?;
     let list = matching(call.estate(), &clauses, sort);
     let page = Page::cut(&NAMES, &Indices::Listed(&list), window, INCIDENTS_CAP, call.page_fault());
-    page.with_filter_count().render(|index| Case::new(call.estate(), index).render(&call.console()))
+    page.with_filter_count().render(|index| {
+        let mut case = Case::new(call.estate(), index).render(&call.console());
+        case["resolve_comment"] = json!(call.estate().kept(&super::casework::comment_key(index)));
+        case
+    })
 }
 
 fn matching(estate: &TenantEstate, clauses: &[Clause], sort: Sort) -> Vec<u32> {

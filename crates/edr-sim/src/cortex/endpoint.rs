@@ -135,7 +135,7 @@ pub(super) fn render(estate: &TenantEstate, index: u64, generation: u8) -> Endpo
             .map(|error_code| Detail { name: "generalStatus", error_code })
             .into_iter()
             .collect(),
-        scan_status: "SCAN_STATUS_NONE",
+        scan_status: super::orders::scan_status(estate, index),
         mac_address: machine.macs.iter().map(mac).collect(),
         assigned_prevention_policy: format!("{} Default", platform_name(machine.platform())),
         assigned_extensions_policy: format!("{} Extensions", platform_name(machine.platform())),

@@ -37,6 +37,16 @@ impl Reply {
         Ok(Self { status: StatusCode::OK, body })
     }
 
+    /// A body that is no JSON.
+    pub(super) fn bytes(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    /// 204 without a body.
+    pub(super) fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
+    }
+
     /// The body as bytes.
     #[cfg(test)]
     pub(super) fn body(&self) -> &[u8] {

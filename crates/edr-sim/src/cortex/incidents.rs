@@ -250,9 +250,14 @@ impl Incident {
 
 /// `POST incidents/get_incident_extra_data`, ten times a minute at most.
 pub(super) fn extra_data(call: &Call<'_>) -> Answer {
-    let estate = call.estate();
     let index = incident_index(call)?;
     let limit = call.data.get("alerts_limit").and_then(Value::as_u64).unwrap_or(1000);
+    Reply::of(&extra(call, index, limit))
+}
+
+/// An incident with what belongs to it.
+pub(super) fn extra(call: &Call<'_>, index: u64, limit: u64) -> Extra {
+    let estate = call.estate();
     let all: Vec<Alert> = members(estate, index).map(|at| Alert::new(estate, at)).collect();
     let (network, files) = (network_artifacts(&all), file_artifacts(&all));
     let total = all.len();
@@ -261,7 +266,7 @@ pub(super) fn extra_data(call: &Call<'_>) -> Answer {
         .take(usize::try_from(limit).unwrap_or(usize::MAX))
         .map(|alert| Shaped(alert, Shape::Incident))
         .collect();
-    Reply::of(&Extra {
+    Extra {
         incident: Incident {
             comments: alerts_update::comments(estate, index),
             ..Incident::new(estate, index, &call.console())
@@ -269,7 +274,7 @@ pub(super) fn extra_data(call: &Call<'_>) -> Answer {
         alerts: Counted { total_count: total, data: alerts },
         network_artifacts: Counted { total_count: network.len(), data: network },
         file_artifacts: Counted { total_count: files.len(), data: files },
-    })
+    }
 }
 
 pub(super) fn incident_index(call: &Call<'_>) -> Result<u64, Refusal> {
@@ -280,7 +285,7 @@ pub(super) fn incident_index(call: &Call<'_>) -> Result<u64, Refusal> {
 }
 
 #[derive(Serialize)]
-struct Extra {
+pub(super) struct Extra {
     incident: Incident,
     alerts: Counted<Shaped>,
     network_artifacts: Counted<Value>,

@@ -13,6 +13,8 @@ mod alerts_update;
 mod api_keys;
 mod auth;
 mod cases;
+mod casework;
+mod desk;
 mod endpoint;
 mod endpoints;
 mod endpoints_update;
@@ -21,13 +23,18 @@ mod event_keys;
 mod filter;
 mod filter_data;
 mod incidents;
+mod intel;
 mod isolate;
 mod issues;
+mod office;
 mod operations;
+mod orders;
 mod page;
 mod paging;
+mod scripts;
 mod system;
 mod words;
+mod xql;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,7 +56,13 @@ const MAX_BODY: usize = 8 << 20;
 
 /// The router of one Cortex tenant. A `tenant` that is none answers 404 to everything.
 pub fn router(state: Arc<SimState>, tenant: usize) -> Router {
-    let app = App { sim: state, tenant, nonces: Mutex::default(), actions: Mutex::default() };
+    let app = App {
+        sim: state,
+        tenant,
+        nonces: Mutex::default(),
+        actions: Mutex::default(),
+        turn: Mutex::default(),
+    };
     Router::new().fallback(serve).with_state(Arc::new(app))
 }
 
@@ -59,6 +72,8 @@ struct App {
     tenant: usize,
     nonces: Mutex<auth::Nonces>,
     actions: Mutex<isolate::Actions>,
+    /// One call at a time changes what is kept.
+    turn: Mutex<()>,
 }
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -71,7 +86,8 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return Refusal::too_large().into_response();
     };
-    match app.run(operation, &body) {
+    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match app.run(operation, &body, parts.uri.path(), host) {
         Ok(reply) => reply.into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -133,10 +149,11 @@ impl App {
         Err(Refusal::rate_limited(u64::try_from(decision.retry_at_ms - now).unwrap_or(0).div_ceil(1000)))
     }
 
-    fn run(&self, operation: &'static Operation, body: &[u8]) -> Answer {
+    fn run(&self, operation: &'static Operation, body: &[u8], path: &str, host: &str) -> Answer {
         let data = operation.body.read(body)?;
         let (tenant, credentials) = self.tenant().ok_or_else(|| Refusal::not_found(operation.path))?;
-        let call = Call { app: self, tenant, generation: credentials.generation, operation, data };
+        let call =
+            Call { app: self, tenant, generation: credentials.generation, operation, data, path, host };
         (operation.run)(&call)
     }
 }
@@ -153,6 +170,10 @@ struct Call<'a> {
     operation: &'static Operation,
     /// `request_data`, or an empty object.
     data: Value,
+    /// The path that was asked for.
+    path: &'a str,
+    /// The address that was asked, for links.
+    host: &'a str,
 }
 
 impl Call<'_> {
@@ -167,6 +188,16 @@ impl Call<'_> {
     /// The name of the operation in the log and in fault rules: the path after `/public_api/`.
     fn name(&self) -> &'static str {
         crate::faults::canonical(self.operation.path)
+    }
+
+    /// The turn of a call that changes what is kept.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.app.turn)
+    }
+
+    /// The last part of the path: an id, where the operation has one.
+    fn last_segment(&self) -> &str {
+        self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
     }
 
     /// The fault of this page, which is counted: a handler asks once.

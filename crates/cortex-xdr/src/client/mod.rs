@@ -1,4 +1,14 @@
 //! The native client: pages as the vendor has them, typed and lenient; and what is known of the tenant.
+//! Each service has a file of its own below.
+
+mod admin;
+mod cases;
+mod files;
+mod listing;
+mod raw;
+mod responses;
+mod threats;
+mod xql;
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,24 +20,23 @@ use edr_core::{Error, ErrorKind, Raw, Result, Warning};
 use edr_http::{HttpClient, ItemEvent, RequestPlan};
 use futures_util::lock::Mutex;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
-use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, KeyRecord, PageRequest, Skeleton};
+pub use cases::{Case, CaseBatch, CaseChange, CaseListing, CaseQuery};
+pub use listing::{Listing, Position};
+pub use xql::XqlRun;
+
+use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Sheet, Skeleton};
 use crate::auth::Signer;
 use crate::dialect::is_path_missing;
 use crate::map::Context;
+use crate::record::Record;
 use crate::{Generation, KeyType};
 
 /// The native client of one tenant. Clones share connections, pace and what was learned.
 ///
-/// Every request is signed, paced and tried again as [`edr_http`] has it. What is not typed here can
-/// be sent with [`Self::http`] and a plan of one's own:
-///
-/// ```
-/// # use edr_http::{Operation, RequestPlan};
-/// static INCIDENTS: Operation = Operation::read("incidents/get_incidents", "the role Viewer");
-/// let plan = RequestPlan::post_json(&INCIDENTS, "/public_api/v1/incidents/get_incidents", r#"{"request_data":{}}"#);
-/// // let reply = cortex.client().http().fetch(&plan).await?;
-/// ```
+/// Every request is signed, paced and tried again as [`edr_http`] has it. What is not typed here can be
+/// sent with [`Self::send`], or with [`Self::http`] and a plan of one's own.
 #[derive(Clone)]
 pub struct CortexClient(Arc<Inner>);
 
@@ -43,6 +52,8 @@ struct Inner {
     unstored: AtomicBool,
     /// Requests a second; 0 for no limit.
     pace: f64,
+    /// Turns for queries that run at once.
+    queries: Arc<Semaphore>,
 }
 
 impl fmt::Debug for CortexClient {
@@ -85,6 +96,14 @@ pub struct Batch<T> {
     pub total: Option<u64>,
 }
 
+impl<T> Batch<T> {
+    /// How many items came, those that cannot be decoded included.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        (self.items.len() + self.undecodable.len()) as u64
+    }
+}
+
 impl<T> Default for Batch<T> {
     fn default() -> Self {
         Self { items: Vec::new(), undecodable: Vec::new(), total: None }
@@ -109,6 +128,7 @@ impl CortexClient {
             path: AtomicUsize::new(0),
             unstored: AtomicBool::new(false),
             pace,
+            queries: Arc::new(Semaphore::new(api::xql::PARALLEL)),
         }))
     }
 
@@ -127,6 +147,10 @@ impl CortexClient {
     /// Requests a second; 0 for no limit.
     pub(crate) fn pace(&self) -> f64 {
         self.0.pace
+    }
+
+    pub(crate) fn key_id(&self) -> &str {
+        self.0.signer.id()
     }
 
     /// How far this machine's clock is behind the vendor's, as learned from a refusal.
@@ -298,16 +322,33 @@ impl CortexClient {
         serde_json::from_slice::<Health>(&reply.body).map(|health| health.status).map_err(unread)
     }
 
-    /// The tenant's own word about the key in use, of XDR 5; `None` when its list does not have it.
-    ///
-    /// # Errors
-    /// As the vendor answers; the call takes more than the role of a reader.
-    pub async fn own_key(&self) -> Result<Option<KeyRecord>> {
-        let plan = api::api_keys();
-        let operation = plan.operation.name;
+    /// A window of a listing.
+    pub(crate) async fn sheet<T: Record>(
+        &self,
+        sheet: &'static Sheet<T>,
+        page: &PageRequest,
+    ) -> Result<Batch<T>> {
+        let envelope = |body: &[u8]| sheet.envelope(body);
+        self.batch(sheet.plan(page), sheet.paths, |body| sheet.decode(body), envelope).await
+    }
+
+    /// Sends a plan and reads the whole answer.
+    pub(crate) async fn reply<T>(
+        &self,
+        plan: RequestPlan,
+        read: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
         let reply = self.0.http.fetch(&plan).await?;
-        let keys = api::read_keys(&reply.body).map_err(|e| self.unread(operation, e))?;
-        Ok(keys.into_iter().find(|key| key.id.as_deref() == Some(self.0.signer.id())))
+        read(&reply.body).map_err(|e| self.dressed(e, plan.operation.name))
+    }
+
+    /// A plan that could not be made names its tenant, too.
+    pub(crate) fn planned(&self, plan: Result<RequestPlan>) -> Result<RequestPlan> {
+        plan.map_err(|e| e.with_tenant(self.0.http.tenant(), self.0.http.vendor()))
+    }
+
+    fn dressed(&self, error: Error, operation: &'static str) -> Error {
+        error.with_operation(operation).with_tenant(self.0.http.tenant(), self.0.http.vendor())
     }
 
     fn unread(&self, operation: &'static str, error: serde_json::Error) -> Error {
@@ -325,6 +366,7 @@ impl CortexClient {
         envelope: impl Fn(&[u8]) -> Result<Skeleton>,
     ) -> Result<Batch<T>> {
         let operation = plan.operation.name;
+        let dressed = |e: Error| self.dressed(e, operation);
         let mut reader = self.0.http.items(plan, paths);
         let mut batch = Batch::default();
         while let Some(event) = reader.next().await {
@@ -337,9 +379,6 @@ impl CortexClient {
                 }
                 ItemEvent::Restarted => batch = Batch::default(),
                 ItemEvent::End { skeleton, .. } => {
-                    let dressed = |e: Error| {
-                        e.with_operation(operation).with_tenant(self.0.http.tenant(), self.0.http.vendor())
-                    };
                     batch.total = envelope(&skeleton).map_err(dressed)?.total;
                 }
             }

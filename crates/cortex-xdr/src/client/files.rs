@@ -1,0 +1,221 @@
+//! Files and scripts: from endpoints and on them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use edr_core::{Error, ErrorKind, Result};
+use edr_http::{RequestPlan, Target};
+use http::Method;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::CortexClient;
+use crate::api::actions::{self, ActionId, ActionStarted, Patience};
+use crate::api::files::{self, FileOnEndpoint, FilePaths, QuarantineStatus, RestoreOn, Retrieval};
+use crate::api::reply;
+use crate::api::responses::Endpoints;
+use crate::api::scripts::{self, RunOptions, Script, ScriptMetadata, ScriptResults, ScriptStatus};
+use crate::filter::Filters;
+
+impl CortexClient {
+    /// Fetches files from endpoints: at most twenty from at most ten.
+    ///
+    /// # Errors
+    /// For none or more, and as the vendor answers.
+    pub async fn retrieve_files(
+        &self,
+        endpoints: &Endpoints,
+        paths: &FilePaths,
+        incident: Option<&str>,
+    ) -> Result<ActionStarted> {
+        self.reply(self.planned(files::retrieve_files(endpoints, paths, incident))?, actions::started).await
+    }
+
+    /// Where the fetched files lie, by endpoint; absent where they are not there yet.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn retrieval(&self, id: &ActionId) -> Result<Retrieval> {
+        self.reply(files::retrieval_details(id), reply::object).await
+    }
+
+    /// Downloads what a reply points to: a ZIP of files. Only the tenant's own host is asked, since the
+    /// request carries the credentials.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] when the link points elsewhere, and as the vendor answers.
+    pub async fn download(&self, link: &str) -> Result<Bytes> {
+        let url = self.own(link).map_err(|e| self.dressed(e, files::DOWNLOAD.name))?;
+        let mut plan = RequestPlan::new(&files::DOWNLOAD, Method::POST, "/");
+        plan.target = Target::Absolute(url);
+        Ok(self.http().fetch(&plan).await?.body)
+    }
+
+    /// The link, if it points to the tenant's own host. The link itself holds a token and is not told.
+    fn own(&self, link: &str) -> Result<Url> {
+        let wrong =
+            |what: &str| Error::new(ErrorKind::InvalidRequest, format!("the link of the reply {what}"));
+        let url = Url::parse(link).map_err(|_| wrong("is no address"))?;
+        let base = self.http().base();
+        let same = url.scheme() == base.scheme()
+            && url.host() == base.host()
+            && url.port_or_known_default() == base.port_or_known_default()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if same {
+            Ok(url)
+        } else {
+            Err(wrong("points to another host than the tenant's, and is not followed"))
+        }
+    }
+
+    /// Puts a file into quarantine. That it is accepted does not mean that it was found.
+    ///
+    /// # Errors
+    /// For what is no SHA-256, more than 1,000 endpoints, and as the vendor answers.
+    pub async fn quarantine(
+        &self,
+        endpoints: &Endpoints,
+        path: &str,
+        sha256: &str,
+        incident: Option<&str>,
+    ) -> Result<ActionStarted> {
+        self.reply(self.planned(files::quarantine(endpoints, path, sha256, incident))?, actions::started)
+            .await
+    }
+
+    /// Whether files are in quarantine.
+    ///
+    /// # Errors
+    /// For none, and as the vendor answers.
+    pub async fn quarantine_status(&self, files: &[FileOnEndpoint]) -> Result<Vec<QuarantineStatus>> {
+        let plan = self.planned(files::quarantine_status(files))?;
+        self.reply(plan, |body| reply::list(body, &["data", "files"])).await
+    }
+
+    /// Takes a file out of quarantine. Old tenants answer without an action.
+    ///
+    /// # Errors
+    /// For what is no SHA-256, and as the vendor answers.
+    pub async fn restore(
+        &self,
+        sha256: &str,
+        on: RestoreOn<'_>,
+        incident: Option<&str>,
+    ) -> Result<ActionStarted> {
+        self.reply(self.planned(files::restore(sha256, on, incident))?, actions::started).await
+    }
+
+    /// Scripts; the call knows no windows.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn scripts(&self, filters: impl Into<Filters>) -> Result<Vec<Script>> {
+        self.reply(scripts::scripts(filters), |body| reply::list(body, &["scripts"])).await
+    }
+
+    /// A script with what it takes and gives.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn script_metadata(&self, uid: &str) -> Result<ScriptMetadata> {
+        self.reply(self.planned(scripts::script_metadata(uid))?, reply::object).await
+    }
+
+    /// The text of a script.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn script_code(&self, uid: &str) -> Result<String> {
+        let read = |body: &[u8]| match reply::inner(body)? {
+            // To the letter: a script lives by its blanks.
+            Value::String(code) => Ok(code),
+            _ => Err(reply::strange("no text as its reply")),
+        };
+        self.reply(self.planned(scripts::script_code(uid))?, read).await
+    }
+
+    /// Runs a script on endpoints.
+    ///
+    /// # Errors
+    /// For more than 1,000 endpoints, and as the vendor answers.
+    pub async fn run_script(
+        &self,
+        uid: &str,
+        values: &Map<String, Value>,
+        endpoints: &Endpoints,
+        options: RunOptions<'_>,
+    ) -> Result<ActionStarted> {
+        self.reply(self.planned(scripts::run_script(uid, values, endpoints, options))?, actions::started)
+            .await
+    }
+
+    /// Runs a piece of Python on endpoints.
+    ///
+    /// # Errors
+    /// As [`Self::run_script`].
+    pub async fn run_snippet(
+        &self,
+        code: &str,
+        endpoints: &Endpoints,
+        options: RunOptions<'_>,
+    ) -> Result<ActionStarted> {
+        self.reply(self.planned(scripts::run_snippet(code, endpoints, options))?, actions::started).await
+    }
+
+    /// How far a run is.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn script_status(&self, id: &ActionId) -> Result<ScriptStatus> {
+        self.reply(scripts::script_status(id), reply::object).await
+    }
+
+    /// Asks for a run until it has ended everywhere, or the time is up.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn wait_for_script(&self, id: &ActionId, patience: &Patience) -> Result<ScriptStatus> {
+        self.poll(patience, || self.script_status(id), ScriptStatus::is_over).await
+    }
+
+    /// What came of a run.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn script_results(&self, id: &ActionId) -> Result<ScriptResults> {
+        self.reply(scripts::script_results(id), reply::object).await
+    }
+
+    /// Where the files lie that a run brought from one endpoint; `None` where there are none. The link is
+    /// good for some minutes.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn script_files(&self, id: &ActionId, endpoint_id: &str) -> Result<Option<String>> {
+        let plan = self.planned(scripts::script_files(id, endpoint_id))?;
+        let link = |body: &[u8]| {
+            let reply = reply::inner(body)?;
+            Ok(reply
+                .get("DATA")
+                .unwrap_or(&reply)
+                .as_str()
+                .filter(|link| !link.is_empty())
+                .map(str::to_owned))
+        };
+        self.reply(plan, link).await
+    }
+
+    /// Asks for fetched files until every endpoint has brought them, or the time is up.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    pub async fn wait_for_files(
+        &self,
+        id: &ActionId,
+        patience: &Patience,
+    ) -> Result<BTreeMap<String, Option<String>>> {
+        let ready = |found: &Retrieval| !found.links.is_empty() && found.links.values().all(Option::is_some);
+        Ok(self.poll(patience, || self.retrieval(id), ready).await?.links)
+    }
+}
