@@ -142,12 +142,13 @@ impl Authenticator for Signer {
 
     /// One more attempt is worth making in any case: with the vendor's time when the clock was the
     /// reason, and with a fresh signature when it was a refusal that passes, as in the middle of a walk. It
-    /// is made once for an operation, so that a key which is wrong ends soon.
+    /// is made once for an operation, so that a key which is wrong ends soon, and never as the other type of
+    /// key.
     async fn rejected(&self, generation: u64, failure: &Failure<'_>) -> bool {
         if self.used_as(failure.operation) == KeyType::Advanced {
             self.learn(generation, failure.headers);
         }
-        true
+        !std::ptr::eq(failure.operation, &api::OTHER_KEY_TYPE)
     }
 }
 

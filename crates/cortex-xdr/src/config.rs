@@ -294,6 +294,7 @@ impl CortexXdrBuilder {
             .pacer(&pacer)
             .policy(self.policy)
             .rate_share(self.rate_share)
+            .keeps_quotas(pace > 0.0)
             .clock(self.clock)
             .build();
         Ok(CortexClient::new(http, signer, uid, self.generation, pace))

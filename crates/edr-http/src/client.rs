@@ -52,6 +52,7 @@ struct Shared {
     vendor: Vendor,
     user_agent: HeaderValue,
     rate_share: f64,
+    keeps_quotas: bool,
     max_body: usize,
 }
 
@@ -97,6 +98,14 @@ impl HttpClientBuilder {
     #[must_use]
     pub fn jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         self.0.jitter = Arc::new(jitter);
+        self
+    }
+
+    /// Whether the quotas of single operations are kept, as they are by default. A client without a pace, as
+    /// for a benchmark, goes without them.
+    #[must_use]
+    pub fn keeps_quotas(mut self, keeps: bool) -> Self {
+        self.0.keeps_quotas = keeps;
         self
     }
 
@@ -169,6 +178,7 @@ impl HttpClient {
             vendor,
             user_agent: HeaderValue::from_static(concat!("edr/", env!("CARGO_PKG_VERSION"))),
             rate_share: 1.0,
+            keeps_quotas: true,
             max_body: 64 << 20,
         }))
     }
@@ -351,7 +361,8 @@ impl HttpClient {
         let begun = Instant::now();
         self.within(attempts, "while waiting for credentials", self.0.authenticator.prepare(plan)).await??;
         let credentials = begun.elapsed();
-        let turn = self.0.lane.turn_for(plan.operation, self.0.rate_share);
+        let share = self.0.keeps_quotas.then_some(self.0.rate_share);
+        let turn = self.0.lane.turn_for(plan.operation, share);
         let waited = self.within(attempts, "while waiting for the rate budget", turn).await?;
         for (cause, wait) in
             [(Cause::Token, credentials), (Cause::Pace, waited.pace), (Cause::Cooldown, waited.cooldown)]
@@ -511,7 +522,7 @@ impl HttpClient {
 
     /// A failure below HTTP. Before sending, anything may be tried again.
     fn lost(&self, plan: &RequestPlan, error: TransportError, exchange: Option<&Exchange>) -> Verdict {
-        let unprocessed = error.is_before_sending();
+        let (unprocessed, is_final) = (error.is_before_sending(), error.is_final());
         let (kind, hint) = match error.kind {
             TransportErrorKind::Tls => {
                 (ErrorKind::Tls, "check the proxy and the certificate authorities that this machine trusts")
@@ -529,7 +540,7 @@ impl HttpClient {
         let host = self.base().host_str().unwrap_or_default().to_owned();
         let wrapped = Error::new(kind, format!("{host}: {error}")).with_hint(hint).with_source(error);
         let wrapped = wrapped.with_operation(plan.operation.name);
-        if kind == ErrorKind::Tls {
+        if is_final {
             return Verdict::Fail(wrapped);
         }
         Verdict::Retry { error: wrapped, delay: None, unprocessed }

@@ -108,7 +108,7 @@ impl ItemReader {
                 Err(verdict) => verdict,
             };
             self.reply = None;
-            self.restarted = std::mem::take(&mut self.emitted);
+            self.restarted |= std::mem::take(&mut self.emitted);
             // The body had its own time; a new attempt has that of a new operation.
             self.attempts.deadline = Instant::now() + self.client.policy().deadline;
             if let Next::Fail(error) = self.client.next(&self.plan, &mut self.attempts, verdict).await {
@@ -156,7 +156,11 @@ impl ItemReader {
         let seen = Failure { has_items: self.emitted, ..seen };
         match self.client.dialect().judge_success(&seen) {
             None => Ok(Some(ItemEvent::End { skeleton, headers: cut.headers })),
-            Some(verdict) => Err(self.client.settle(verdict, cut.generation, &seen, &self.attempts).await),
+            Some(verdict) => {
+                // Said before the wait: a call that is dropped in it must not give the items twice.
+                self.restarted |= std::mem::take(&mut self.emitted);
+                Err(self.client.settle(verdict, cut.generation, &seen, &self.attempts).await)
+            }
         }
     }
 }

@@ -46,12 +46,12 @@ impl Lane {
         self.pacer.turn().await;
     }
 
-    /// Waits for a turn of this operation: for its quota, of which `share` is ours, and then for the
+    /// Waits for a turn of this operation: for its quota, of which `share` is ours (none is kept without one), and then for the
     /// account's budget. In this order, because a call that waits for a slow quota must not stand in
     /// the way of those that have none.
-    pub(crate) async fn turn_for(&self, operation: &'static Operation, share: f64) -> Waited {
+    pub(crate) async fn turn_for(&self, operation: &'static Operation, share: Option<f64>) -> Waited {
         let start = Instant::now();
-        if let Some(lane) = self.quota(operation, share) {
+        if let Some(lane) = share.and_then(|share| self.quota(operation, share)) {
             lane.turn().await;
         }
         self.turn().await;
@@ -83,14 +83,14 @@ mod tests {
     async fn crowd(lane: &Arc<Lane>, count: usize, operation: &'static Operation) {
         for _ in 0..count {
             let lane = lane.clone();
-            tokio::spawn(async move { lane.turn_for(operation, 1.0).await });
+            tokio::spawn(async move { lane.turn_for(operation, Some(1.0)).await });
         }
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
 
     async fn timed(lane: &Lane, operation: &'static Operation) -> Duration {
         let start = Instant::now();
-        lane.turn_for(operation, 1.0).await;
+        lane.turn_for(operation, Some(1.0)).await;
         start.elapsed()
     }
 
@@ -163,23 +163,52 @@ mod tests {
         let lane = pacer().lane();
         let start = Instant::now();
         for _ in 0..11 {
-            lane.turn_for(&SLOW, 0.5).await;
+            lane.turn_for(&SLOW, Some(0.5)).await;
         }
         assert!(start.elapsed() >= Duration::from_secs(120), "five a minute: {:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quota_is_not_saved_up_while_the_account_cools_down() {
+        let pacer = pacer();
+        let lane = Arc::new(pacer.lane());
+        lane.turn_for(&SLOW, Some(1.0)).await;
+        crowd(&lane, 12, &SLOW).await;
+        pacer.cool_down(Duration::from_secs(120));
+        let cooled = Instant::now() + Duration::from_secs(120);
+        let others: Vec<_> = (0..12)
+            .map(|_| {
+                let lane = lane.clone();
+                tokio::spawn(async move {
+                    lane.turn_for(&SLOW, Some(1.0)).await;
+                    Instant::now()
+                })
+            })
+            .collect();
+        let mut early = 0;
+        for other in others {
+            early += u32::from(other.await.unwrap() < cooled + Duration::from_secs(60));
+        }
+        assert!(early <= 10, "{early} in the first minute");
+        let start = Instant::now();
+        for _ in 0..20 {
+            lane.turn_for(&SLOW, None).await;
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "no quota is kept where none is asked for");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_names_its_cause() {
         let pacer = pacer();
         let lane = pacer.lane();
-        assert_eq!(lane.turn_for(&FAST, 1.0).await, Waited::default());
+        assert_eq!(lane.turn_for(&FAST, Some(1.0)).await, Waited::default());
         pacer.cool_down(Duration::from_secs(7));
-        let waited = lane.turn_for(&FAST, 1.0).await;
+        let waited = lane.turn_for(&FAST, Some(1.0)).await;
         assert_eq!((waited.cooldown.as_secs(), waited.pace.as_secs()), (7, 0));
         for _ in 0..20 {
             lane.turn().await;
         }
-        let waited = lane.turn_for(&FAST, 1.0).await;
+        let waited = lane.turn_for(&FAST, Some(1.0)).await;
         assert!(waited.pace > Duration::from_millis(50) && waited.cooldown.is_zero(), "{waited:?}");
     }
 }

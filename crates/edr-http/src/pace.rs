@@ -140,8 +140,13 @@ impl Pacer {
     /// Holds every request of the account for this long from now.
     pub fn cool_down(&self, delay: Duration) {
         let until = Instant::now() + delay;
-        let mut state = self.state();
-        state.cooldown = Some(state.cooldown.map_or(until, |c| c.max(until)));
+        {
+            let mut state = self.state();
+            state.cooldown = Some(state.cooldown.map_or(until, |c| c.max(until)));
+        }
+        // Turns of a quota that were given now would be used all at once when the cooldown ends.
+        let quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        quotas.values().for_each(|quota| quota.cool_down(delay));
     }
 
     /// Takes note of what the vendor says is left of its budget; `reserve` is what others should find.
@@ -169,6 +174,8 @@ impl Pacer {
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         let pacer = quotas.entry(operation).or_insert_with(|| Arc::new(Self::new(None))).clone();
         pacer.tighten(Some(budget));
+        let cooldown = self.state().cooldown;
+        pacer.state().cooldown = cooldown.max(pacer.cooldown());
         pacer
     }
 

@@ -43,7 +43,7 @@ pub struct TokenCache {
 #[derive(Debug, Default)]
 struct Slot {
     token: Option<Arc<Token>>,
-    failure: Option<(u64, Error)>,
+    failure: Option<(u64, Error, Instant)>,
     next_renewal: Option<Instant>,
 }
 
@@ -65,6 +65,10 @@ const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 
 /// How long a failed renewal rests before the next one, and how long one may take.
 const RENEWAL_REST: Duration = Duration::from_secs(10);
+
+/// How long credentials that were refused rest. Tried for every request, a wrong secret would use up what all
+/// tenants may ask of the token endpoint.
+const REFUSED_REST: Duration = Duration::from_secs(30);
 
 impl TokenCache {
     /// An empty cache.
@@ -99,7 +103,9 @@ impl TokenCache {
         if let Some(token) = self.fresh() {
             return Ok(token);
         }
-        if let Some(error) = self.failure_since(asked) {
+        if let Some(error) =
+            self.failure_since(asked).or_else(|| living.is_none().then(|| self.refused_lately())?)
+        {
             return self.living().ok_or(error);
         }
         // While the old token lives, a renewal that hangs must not hold the caller for long, and one
@@ -154,7 +160,7 @@ impl TokenCache {
                 Ok(token)
             }
             Err(error) => {
-                slot.failure = Some((generation, error.clone()));
+                slot.failure = Some((generation, error.clone(), now));
                 slot.next_renewal = Some(now + RENEWAL_REST);
                 slot.token.clone().filter(|t| t.expires > now).ok_or(error)
             }
@@ -175,7 +181,17 @@ impl TokenCache {
     }
 
     fn failure_since(&self, asked: u64) -> Option<Error> {
-        self.slot().failure.as_ref().filter(|(generation, _)| *generation > asked).map(|(_, e)| e.clone())
+        let slot = self.slot();
+        slot.failure.as_ref().filter(|(generation, ..)| *generation > asked).map(|(_, e, _)| e.clone())
+    }
+
+    /// The credentials were refused a moment ago, and would be again.
+    fn refused_lately(&self) -> Option<Error> {
+        let now = Instant::now();
+        let slot = self.slot();
+        let (_, error, at) = slot.failure.as_ref()?;
+        let lately = error.kind() == ErrorKind::Authentication && now < *at + REFUSED_REST;
+        lately.then(|| error.clone())
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -242,6 +258,9 @@ mod tests {
             assert_eq!(task.await.unwrap(), ErrorKind::Authentication);
         }
         assert_eq!(cache.mints(), 1);
+        assert_eq!(bad(&cache).await.unwrap_err().kind(), ErrorKind::Authentication);
+        assert_eq!(cache.mints(), 1, "refused credentials rest");
+        tokio::time::advance(REFUSED_REST).await;
         assert_eq!(bad(&cache).await.unwrap_err().kind(), ErrorKind::Authentication);
         assert_eq!(cache.mints(), 2, "who asks later tries again");
     }

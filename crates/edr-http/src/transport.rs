@@ -63,6 +63,13 @@ impl TransportError {
         self.cause.map(Cause::hint)
     }
 
+    /// True when asking again would be refused again, and might lock an account.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self.cause, Some(Cause::IdentityWanted | Cause::ProxyCredentials))
+            || self.kind == TransportErrorKind::Tls
+    }
+
     /// True when the request has certainly not reached the vendor.
     #[must_use]
     pub fn is_before_sending(&self) -> bool {
@@ -286,7 +293,9 @@ impl HttpTransport for ReqwestTransport {
 /// what should not be logged.
 fn sorted(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
-    let kind = if speaks_of_tls(&error) {
+    let refused = error.is_connect() || Cause::of(&error) == Some(Cause::IdentityWanted);
+    // Later than the handshake, a broken TLS connection is a broken connection: the request may have arrived.
+    let kind = if refused && speaks_of_tls(&error) {
         TransportErrorKind::Tls
     } else if error.is_connect() {
         TransportErrorKind::Connect

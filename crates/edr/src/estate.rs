@@ -388,8 +388,8 @@ struct Way<T> {
 /// Sends a walk's events on. A receiver that is gone ends the walk.
 async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn EdrProvider, way: Way<T>) {
     let Way { out, turns, deadline } = way;
-    let mut turn = turns.take().await;
     let limit = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+    let mut turn = turns.take().await;
     let mut given = 0;
     loop {
         let event = match deadline {

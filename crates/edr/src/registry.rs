@@ -76,6 +76,13 @@ impl<'a> Connector<'a> {
     }
 }
 
+/// The host that the vendor counts by, with its port where that is not the usual one.
+#[cfg(feature = "cortex")]
+fn place_of(base: &url::Url) -> String {
+    let host = base.host_str().unwrap_or_default();
+    base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 impl TenantConfig {
     /// Checks what can be checked without secrets and without sending anything: the address and the
     /// kind of the key.
@@ -171,7 +178,7 @@ impl Connector<'_> {
             place = base.to_string();
             builder = builder.base_url(base);
         }
-        let member = member_cid.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let member = member_cid.as_deref().map(falcon::customer_id).transpose()?.unwrap_or_default();
         let account = self.paces.account(&["falcon", &place, id.expose_secret().trim(), &member]);
         let mints = self.paces.mints.entry(place).or_insert_with(falcon::Falcon::mint_pacer).clone();
         builder = builder.pacer(account).mint_pacer(mints);
@@ -219,11 +226,11 @@ impl Connector<'_> {
         if let Some(fqdn) = fqdn {
             let fqdn = parsed::<cortex_xdr::Fqdn>(fqdn)?;
             // The vendor counts by tenant, whatever the key.
-            builder = builder.pacer(self.paces.account(&["cortex", fqdn.as_str()])).fqdn(fqdn);
+            builder = builder.pacer(self.paces.account(&["cortex", &fqdn.api_host()])).fqdn(fqdn);
         }
         if let Some(base) = base_url {
             let base = url("base_url", base)?;
-            builder = builder.pacer(self.paces.account(&["cortex", base.as_str()])).base_url(base);
+            builder = builder.pacer(self.paces.account(&["cortex", &place_of(&base)])).base_url(base);
         }
         if let Some(kind) = key_type {
             builder = builder.key_type(parsed::<cortex_xdr::KeyType>(kind)?);
@@ -287,10 +294,11 @@ mod tests {
             falcon("two", ""),
             falcon("one", "cloud='eu-1'"),
             falcon("one", &format!("member_cid='{child}'")),
-            falcon("one", &format!("member_cid='{upper}'")),
+            falcon("one", &format!("member_cid='{upper}-12'")),
             cortex(1, "fqdn='acme.xdr.eu.paloaltonetworks.com'"),
             cortex(2, "fqdn='https://api-acme.xdr.eu.paloaltonetworks.com/'"),
             cortex(1, "fqdn='globex.xdr.eu.paloaltonetworks.com'"),
+            cortex(1, "base_url='https://api-globex.xdr.eu.paloaltonetworks.com/gateway'"),
             cortex(1, "base_url='http://localhost:1'"),
             cortex(1, "base_url='http://localhost:2'"),
         ];

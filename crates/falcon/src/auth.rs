@@ -103,7 +103,10 @@ impl OAuth2 {
 
     /// Gives the token back, if that is asked for and there is one.
     pub(crate) async fn close(&self) -> Result<()> {
-        let Some(token) = self.cache.take().filter(|_| self.revoke) else { return Ok(()) };
+        if !self.revoke {
+            return Ok(());
+        }
+        let Some(token) = self.cache.take() else { return Ok(()) };
         let plan = oauth2::revoke(&self.client_id, &self.client_secret, &token.secret)?;
         self.endpoint.fetch(&plan).await.map(drop)
     }

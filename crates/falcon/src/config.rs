@@ -122,7 +122,15 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 /// The customer id of a child tenant: 32 lower-case hex digits. The checksum that the console shows
 /// behind a dash is cut off.
-fn customer_id(text: &str) -> Result<String> {
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] when it is none.
+///
+/// ```
+/// let id = falcon::customer_id(" 0A0B0C0D0A0B0C0D0A0B0C0D0A0B0C0D-1F ").unwrap();
+/// assert_eq!(id, "0a0b0c0d0a0b0c0d0a0b0c0d0a0b0c0d");
+/// ```
+pub fn customer_id(text: &str) -> Result<String> {
     let text = text.trim();
     let body = match text.rsplit_once('-') {
         Some((body, sum)) if sum.len() == 2 => body,

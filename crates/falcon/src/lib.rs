@@ -77,7 +77,7 @@ use edr_http::{Budget, HttpClient, Pacer};
 use secrecy::SecretString;
 
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
-pub use config::{Cloud, FalconBuilder};
+pub use config::{Cloud, FalconBuilder, customer_id};
 pub use dialect::FalconDetail;
 pub use provider::Falcon;
 pub use time::Timestamp;

@@ -26,9 +26,10 @@ pub static TENANT_INFO: Operation = Operation::read("system/get_tenant_info", VI
 /// Whether the key is good.
 pub static VALIDATE_KEY: Operation = Operation::read("api_keys/validate", VIEWER);
 
-/// A request that is signed as the other type of key would be, to tell which type a refused key has.
+/// A request that is signed as the other type of key would be, to tell which type a refused key has. It reads,
+/// but as a Standard key travels in it, it is sent no oftener than must be.
 pub(crate) static OTHER_KEY_TYPE: Operation =
-    Operation::read("endpoints/get_endpoint as the other type", VIEWER);
+    Operation::write("endpoints/get_endpoint as the other type", VIEWER);
 
 pub(crate) fn table() -> Vec<ApiCall> {
     vec![
