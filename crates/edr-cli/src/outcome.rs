@@ -31,6 +31,8 @@ struct Ended {
     vendor: Vendor,
     items: u64,
     duplicates: u64,
+    /// Items that were left out because they cannot be decoded.
+    rejected: u64,
     /// `None`: not at its end, because nothing more was asked for.
     outcome: Option<Outcome>,
 }
@@ -62,7 +64,7 @@ impl Tally {
 
     /// A tenant takes part.
     pub(crate) fn expect(&mut self, tenant: &TenantId, vendor: &Vendor) {
-        let ended = || Ended { vendor: vendor.clone(), items: 0, duplicates: 0, outcome: None };
+        let ended = || Ended { vendor: vendor.clone(), items: 0, duplicates: 0, rejected: 0, outcome: None };
         self.tenants.entry(tenant.clone()).or_insert_with(ended);
     }
 
@@ -87,6 +89,13 @@ impl Tally {
     pub(crate) fn count(&mut self, tenant: &TenantId, items: u64) {
         if let Some(ended) = self.tenants.get_mut(tenant) {
             ended.items += items;
+        }
+    }
+
+    /// An item of a tenant was left out.
+    pub(crate) fn reject(&mut self, tenant: &TenantId) {
+        if let Some(ended) = self.tenants.get_mut(tenant) {
+            ended.rejected += 1;
         }
     }
 
@@ -148,6 +157,7 @@ impl Tally {
             Some(Outcome::Failed { .. }) => Word::Failed,
             Some(Outcome::Partial { .. }) => Word::Partial,
             None if self.interrupted => Word::Partial,
+            _ if ended.rejected > 0 => Word::Partial,
             Some(Outcome::Complete) | None => Word::Complete,
         }
     }
@@ -216,7 +226,11 @@ impl Tally {
             let items = good.iter().map(|(_, e)| e.items).sum();
             return vec![format!("{} tenants complete, {}", good.len(), counted(items, self.noun))];
         }
-        good.iter().map(|(t, e)| format!("{t} complete, {}", counted(e.items, self.noun))).collect()
+        let items = |e: &Ended| match &e.outcome {
+            None => format!("not read to its end after {}", counted(e.items, self.noun)),
+            Some(_) => format!("complete, {}", counted(e.items, self.noun)),
+        };
+        good.iter().map(|(t, e)| format!("{t} {}", items(e))).collect()
     }
 
     /// The object for a program.
@@ -288,6 +302,9 @@ fn reason(ended: &Ended) -> String {
         }
         Some(Outcome::Partial { gaps, .. }) => {
             gaps.iter().map(|g| g.reason.as_str()).collect::<Vec<_>>().join("; ")
+        }
+        _ if ended.rejected > 0 => {
+            format!("{} could not be decoded", counted(ended.rejected, ("item", "items")))
         }
         Some(Outcome::Complete) => String::new(),
         None => "stopped".to_owned(),

@@ -177,6 +177,7 @@ where
         }
     }
 
+    /// What must be known of a part comes before its items: a reader that has enough items stops there.
     fn take(&mut self, part: Part<T>) {
         if part.restarted {
             self.pass.page.begin_again();
@@ -190,14 +191,14 @@ where
         for key in part.filtered_out {
             self.is_news(key);
         }
+        self.ready.extend(part.warnings.into_iter().map(Walked::Warning));
+        for rejected in part.rejected {
+            self.reject(rejected);
+        }
         if !fresh.is_empty() {
             self.items += fresh.len() as u64;
             self.ready.push_back(Walked::Items(fresh));
         }
-        for rejected in part.rejected {
-            self.reject(rejected);
-        }
-        self.ready.extend(part.warnings.into_iter().map(Walked::Warning));
         if let Some(end) = part.end {
             self.turn(end, part.drift);
         }

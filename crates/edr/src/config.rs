@@ -6,8 +6,8 @@ use std::time::Duration;
 use edr_core::{Error, ErrorKind, Result, TenantId};
 use serde::Deserialize;
 
-use crate::SecretSource;
 use crate::network::{NetworkConfig, ProxySource, open_to_others};
+use crate::{SecretSource, file};
 
 /// The configuration: tenants by name, safety rules, and what was odd about the file.
 #[derive(Clone, Debug, Default)]
@@ -191,7 +191,7 @@ impl Config {
             None => (default_path(env), false),
         };
         let Some(path) = path else { return Self::from_env(env) };
-        match std::fs::read_to_string(&path) {
+        match file::text(&path, file::LARGE) {
             Ok(text) => Self::from_file(&path, &text),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !named => Self::from_env(env),
             Err(e) => {

@@ -6,6 +6,7 @@
 
 mod config;
 mod estate;
+mod file;
 mod network;
 mod printed;
 mod registry;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::estate::Options;
+use crate::file;
 use crate::secret::SecretSource;
 
 /// The table `[network]`, or that of one tenant. A key that is absent is not decided here.
@@ -181,7 +182,7 @@ fn wrong(message: impl Into<String>) -> Error {
 }
 
 fn read(path: &Path, key: &str) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| {
+    file::bytes(path, file::LARGE).map_err(|e| {
         wrong(format!("{key} {} cannot be read: {e}", path.display()))
             .with_source(e)
             .with_hint("give the path of a PEM file that this user can read")
@@ -211,7 +212,7 @@ fn has_section(pem: &[u8], label: &str) -> bool {
 }
 
 fn holds_key(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|pem| has_section(&pem, "PRIVATE KEY"))
+    file::bytes(path, file::LARGE).is_ok_and(|pem| has_section(&pem, "PRIVATE KEY"))
 }
 
 fn has_password(url: &SecretString) -> bool {

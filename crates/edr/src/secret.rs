@@ -10,6 +10,8 @@ use edr_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use crate::file;
+
 /// The source of a credential. It is read when the tenant is connected, not before, so that one
 /// tenant's missing secret does not stop the others.
 #[derive(Clone)]
@@ -100,7 +102,9 @@ impl SecretSource {
         let text = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
             Self::Env(name) => env(name).ok_or_else(|| unset(key, name))?,
-            Self::File(path) => std::fs::read_to_string(path).map_err(|e| unreadable(key, path, e))?,
+            Self::File(path) => {
+                file::text(path.as_ref(), file::SMALL).map_err(|e| unreadable(key, path, e))?
+            }
             Self::Command(words) => run(key, words, until)?,
         };
         let trimmed = text.trim();

@@ -237,6 +237,7 @@ impl Reader<'_> {
 
     fn reject(&mut self, rejected: &edr::Rejected) {
         self.rejected += 1;
+        self.tally.reject(&rejected.tenant);
         if self.rejected <= TOLD {
             let uid = rejected.uid.as_deref().unwrap_or("without a readable id");
             let message =

@@ -47,12 +47,18 @@ pub(crate) fn read(terms: &Terms) -> Result<Vec<String>, Failure> {
     Ok(all)
 }
 
+/// The most that a list of hosts holds, in bytes: a device that never ends is no list.
+const LIST: u64 = 64 << 20;
+
 fn file(path: &str) -> io::Result<String> {
-    if path != "-" {
-        return std::fs::read_to_string(path);
-    }
     let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
+    match path {
+        "-" => io::stdin().lock().take(LIST + 1).read_to_string(&mut text)?,
+        path => std::fs::File::open(path)?.take(LIST + 1).read_to_string(&mut text)?,
+    };
+    if text.len() as u64 > LIST {
+        return Err(io::Error::other("it is larger than 64 MiB"));
+    }
     Ok(text)
 }
 

@@ -134,3 +134,32 @@ fn an_address_that_nobody_answers_is_1() {
     let run = run(command(&["hosts", "list", "--timeout", "60s", "--config"]).arg(&dead)).ends(1);
     assert!(run.last().starts_with("failed: falcon-1 failed ("), "{}", run.err);
 }
+
+#[test]
+fn a_limit_hides_no_record_that_was_left_out() {
+    let bad = r#"[{"operation": "v1/endpoints/get_endpoint", "always": true, "fault": "bad-item"},
+        {"operation": "PostCombinedAlertsV1", "always": true, "fault": "bad-item"}]"#;
+    let sim = Sim::serve(&["--falcon-hosts", "50", "--cortex-hosts", "50", "--alerts", "50"], bad);
+    for words in [["hosts", "cortex-1"], ["alerts", "falcon-1"]] {
+        let list = [words[0], "list", "-t", words[1], "--limit", "5", "-o", "jsonl", "-q"];
+        let cut = sim.edr(&list).ends(3);
+        assert_eq!(cut.records().len(), 5, "{}", cut.err);
+        let outcome = cut.objects().pop().unwrap();
+        assert_eq!(outcome["outcome"], "partial", "{outcome}");
+        assert!(
+            outcome["tenants"][0]["reason"].as_str().unwrap().contains("could not be decoded"),
+            "{outcome}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_hides_no_state_that_was_not_told() {
+    let refused = r#"[{"operation": "GetOnlineState.V1", "always": true, "fault": "403-scope"}]"#;
+    let sim = Sim::serve(&["--falcon-hosts", "50", "--cortex-tenants", "0"], refused);
+    for more in [&["--limit", "3"][..], &["--limit", "20", "--online"], &["--online"]] {
+        let words: Vec<&str> = ["hosts", "list", "-o", "csv"].iter().chain(more).copied().collect();
+        let list = sim.edr(&words).ends(0);
+        assert!(list.err.contains("connection state"), "{more:?}: {}", list.err);
+    }
+}
