@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,6 +12,7 @@ use crate::builder::{MOST_CHILDREN, SimBuilder};
 use crate::config::FIRST_LINE;
 use crate::estate_file::EstateFile;
 use crate::faults::parse_rules;
+use crate::files::{file_error, refuse_foreign, write_whole};
 use crate::sim::{Sim, SimError};
 use crate::state::KeyType;
 
@@ -33,7 +34,7 @@ pub struct ServeArgs {
     /// Answer over TLS, with a certificate of an authority made for this run; the control plane stays on plain HTTP
     #[arg(long)]
     pub tls: bool,
-    /// Where to write the authority's certificate [default: a file in a new temporary folder, named in the ready line]
+    /// Where to write the authority's certificate; only a file written by this flag is overwritten [default: a file in a new temporary folder, named in the ready line]
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_file: Option<PathBuf>,
     /// Open a second region of Falcon (sim-2), to which the control plane moves tenants: the other answers 308
@@ -180,10 +181,6 @@ impl ServeArgs {
     }
 }
 
-fn file_error(path: &Path, source: std::io::Error) -> SimError {
-    SimError::File { path: path.display().to_string(), source }
-}
-
 /// Serves until SIGINT or SIGTERM. Prints exactly one line on standard output, when everything is ready.
 ///
 /// # Errors
@@ -192,12 +189,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
     // Before the ready line: a signal that comes right after it must not kill.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     if let Some(path) = &args.write_config {
-        refuse_foreign(path)?;
+        refuse_foreign(path, |text| text.starts_with(FIRST_LINE.as_bytes()))?;
     }
     let mut sim = args.builder()?.start().await?;
     sim.write_ca(args.ca_file.as_deref())?;
     if let Some(path) = &args.write_config {
-        write_secret(path, &sim.config_toml()).map_err(|e| file_error(path, e))?;
+        write_whole(path, &sim.config_toml(), 0o600).map_err(|e| file_error(path, e))?;
     }
     let mut out = std::io::stdout();
     writeln!(out, "{}", sim.ready_line())?;
@@ -208,36 +205,6 @@ pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
     }
     sim.shutdown().await;
     Ok(())
-}
-
-/// A file that was not written here may be the user's own configuration, with the only copy of a secret.
-fn refuse_foreign(path: &Path) -> Result<(), SimError> {
-    let ours = match std::fs::read(path) {
-        Ok(text) => text.is_empty() || text.starts_with(FIRST_LINE.as_bytes()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-        Err(error) => return Err(file_error(path, error)),
-    };
-    let why =
-        || format!("{}: was not written by the simulator; name another file or remove it", path.display());
-    if ours { Ok(()) } else { Err(SimError::Invalid(why())) }
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&draft, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&draft);
-    }
-    written
 }
 
 #[cfg(test)]
@@ -260,27 +227,5 @@ mod tests {
         assert!(loopback("127.0.0.1:0").is_ok());
         assert!(loopback("0.0.0.0:80").is_err());
         assert!(loopback("here").is_err());
-    }
-
-    #[test]
-    fn only_our_own_configuration_is_overwritten() {
-        let path = std::env::temp_dir().join(format!("edr-sim-foreign-{}", std::process::id()));
-        assert!(refuse_foreign(&path).is_ok());
-        for (text, good) in [("", true), (FIRST_LINE, true), ("[tenants.acme]\n", false)] {
-            std::fs::write(&path, text).unwrap();
-            assert_eq!(refuse_foreign(&path).is_ok(), good, "{text}");
-        }
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_secret_file_is_the_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let path = std::env::temp_dir().join(format!("edr-sim-secret-{}", std::process::id()));
-        write_secret(&path, "one").unwrap();
-        write_secret(&path, "two").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -26,6 +26,7 @@ pub mod estate;
 mod estate_file;
 pub mod falcon;
 pub mod faults;
+mod files;
 mod gate;
 pub mod limits;
 pub mod log;
