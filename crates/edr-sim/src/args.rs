@@ -34,7 +34,7 @@ pub struct ServeArgs {
     /// Answer over TLS, with a certificate of an authority made for this run; the control plane stays on plain HTTP
     #[arg(long)]
     pub tls: bool,
-    /// Where to write the authority's certificate; only a file written by this flag is overwritten [default: a file in a new temporary folder, named in the ready line]
+    /// Where to write the authority's certificate [default: a file in a new temporary folder, named in the ready line]
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_file: Option<PathBuf>,
     /// Open a second region of Falcon (sim-2), to which the control plane moves tenants: the other answers 308
