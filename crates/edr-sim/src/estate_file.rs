@@ -123,8 +123,33 @@ impl EstateFile {
             if tenant.generation.is_some_and(|g| ![3, 5].contains(&g)) {
                 return wrong(place, "the generation of Cortex is 3 or 5");
             }
+            if let Err(why) = tenant.check_hosts() {
+                return wrong(place, &why);
+            }
         }
         Ok(self)
+    }
+}
+
+impl FileTenant {
+    fn check_hosts(&self) -> Result<(), String> {
+        check_count(self.hosts, self.host.len())?;
+        self.children.iter().try_for_each(|child| {
+            check_count(child.hosts, child.host.len()).map_err(|why| format!("child {}: {why}", child.name))
+        })
+    }
+}
+
+/// Hosts are numbered with 32 bits, and those by hand are among them.
+fn check_count(hosts: Option<u64>, by_hand: usize) -> Result<(), String> {
+    match hosts {
+        Some(hosts) if hosts > u64::from(u32::MAX) => {
+            Err(format!("{hosts} hosts are more than 4,294,967,295"))
+        }
+        Some(hosts) if hosts < by_hand as u64 => {
+            Err(format!("hosts = {hosts} is less than the {by_hand} hosts listed below it"))
+        }
+        _ => Ok(()),
     }
 }
 
