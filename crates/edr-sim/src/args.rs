@@ -83,7 +83,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub key_expires: Option<Duration>,
     /// How long a Falcon token lives
-    #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = life)]
     pub token_ttl: Duration,
     /// How long a sensor that is online takes to carry out an order
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
@@ -134,6 +134,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         rest = &rest[letters..];
     }
     Ok(total)
+}
+
+/// A duration in which something can be used at all.
+fn life(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must live longer than that".to_owned()),
+        life => Ok(life),
+    }
 }
 
 fn unit(name: &str) -> Option<u64> {
@@ -219,6 +227,25 @@ mod tests {
         assert_eq!(ms("7d"), Ok(604_800_000));
         for bad in ["", "5", "m", "5x", "-5s", "5 s", "99999999999999999999s", "18446744073709551615d"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    #[test]
+    fn what_is_dead_from_the_start_is_refused() {
+        use clap::Parser;
+        for flag in ["--token-ttl"] {
+            let parse = |life| Line::try_parse_from(["edr-sim", flag, life]);
+            assert!(parse("1ms").is_ok(), "{flag}");
+            for zero in ["0s", "0ms", "0d0h"] {
+                let why = parse(zero).unwrap_err().to_string();
+                assert!(why.contains(flag) && why.contains("must live longer"), "{why}");
+            }
         }
     }
 
