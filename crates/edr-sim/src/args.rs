@@ -80,7 +80,7 @@ pub struct ServeArgs {
     #[arg(long, value_enum, default_value_t = KeyType::Advanced)]
     pub key_type: KeyType,
     /// How long the Cortex keys live from the start on; without an end when it is not given
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = life)]
     pub key_expires: Option<Duration>,
     /// How long a Falcon token lives
     #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = life)]
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn what_is_dead_from_the_start_is_refused() {
         use clap::Parser;
-        for flag in ["--token-ttl"] {
+        for flag in ["--token-ttl", "--key-expires"] {
             let parse = |life| Line::try_parse_from(["edr-sim", flag, life]);
             assert!(parse("1ms").is_ok(), "{flag}");
             for zero in ["0s", "0ms", "0d0h"] {
