@@ -601,7 +601,8 @@ mod tests {
             (r#"{"kind":"500","colour":1}"#, "unknown field `colour`"),
             ("500", "expected the name of a fault, or an object with the name as kind"),
         ] {
-            let why = parse_rules(format!(r#"[{{"operation":"A","fault":{fault}}}]"#).as_bytes()).unwrap_err();
+            let why =
+                parse_rules(format!(r#"[{{"operation":"A","fault":{fault}}}]"#).as_bytes()).unwrap_err();
             assert!(why.contains(says) && why.contains("line 1"), "{why}");
             assert!(!says.contains("429") || why.contains("`drift`"), "{why}");
         }

@@ -31,6 +31,7 @@ mod gate;
 pub mod limits;
 pub mod log;
 mod mishap;
+mod origin;
 mod page;
 pub mod region;
 mod server;
