@@ -12,9 +12,12 @@ use crate::builder::{MOST_CHILDREN, SimBuilder};
 use crate::config::FIRST_LINE;
 use crate::estate_file::EstateFile;
 use crate::faults::parse_rules;
-use crate::files::{file_error, refuse_foreign, write_whole};
+use crate::files::{file_error, read_up_to, refuse_foreign, write_whole};
 use crate::sim::{Sim, SimError};
 use crate::state::KeyType;
+
+/// How large a file of fault rules may be.
+const FAULTS_MIB: u64 = 1;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -180,7 +183,7 @@ impl ServeArgs {
             builder = builder.estate(EstateFile::read(path)?);
         }
         if let Some(path) = &self.faults {
-            let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
+            let text = read_up_to(path, FAULTS_MIB)?;
             let rules =
                 parse_rules(&text).map_err(|why| SimError::Invalid(format!("{}: {why}", path.display())))?;
             builder = builder.faults(rules);
@@ -247,6 +250,14 @@ mod tests {
                 assert!(why.contains(flag) && why.contains("must live longer"), "{why}");
             }
         }
+    }
+
+    #[test]
+    fn rules_without_an_end_are_refused() {
+        use clap::Parser;
+        let line = Line::try_parse_from(["edr-sim", "--faults", "/dev/zero"]).unwrap();
+        let why = line.serve.builder().unwrap_err().to_string();
+        assert_eq!(why, "/dev/zero: is larger than 1 MiB");
     }
 
     #[test]

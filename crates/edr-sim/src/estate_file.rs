@@ -8,8 +8,12 @@ use serde_json::Value;
 use crate::estate::Vendor;
 use crate::estate::given::{GivenAlert, GivenContainment, GivenHost, Kept, Mac, When, intern};
 use crate::estate::machine::{Form, Platform};
+use crate::files::read_up_to;
 use crate::sim::SimError;
 use crate::state::KeyType;
+
+/// How large one file of an estate may be.
+const ESTATE_MIB: u64 = 64;
 
 /// An estate as a file describes it (docs/SIMULATOR.md). What it leaves out is generated.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -82,7 +86,8 @@ impl EstateFile {
     pub fn read(path: &Path) -> Result<Self, SimError> {
         let failed = |source| SimError::File { path: path.display().to_string(), source };
         if !path.is_dir() {
-            let text = std::fs::read_to_string(path).map_err(failed)?;
+            let text = String::from_utf8(read_up_to(path, ESTATE_MIB)?)
+                .map_err(|e| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, e)))?;
             let toml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
             let read = if toml { Self::from_toml(&text) } else { Self::from_json(&text) };
             return read.map_err(|e| SimError::Invalid(format!("{}: {e}", path.display())));

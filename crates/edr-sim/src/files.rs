@@ -1,12 +1,23 @@
 //! Files that the command line names: read up to a limit, and written only over what was written here.
 
-use std::io::{Error, ErrorKind, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::sim::SimError;
 
 pub(crate) fn file_error(path: &Path, source: Error) -> SimError {
     SimError::File { path: path.display().to_string(), source }
+}
+
+/// Reads a file of at most `mib` MiB: one without an end must not take all memory.
+pub(crate) fn read_up_to(path: &Path, mib: u64) -> Result<Vec<u8>, SimError> {
+    let (most, mut bytes) = (mib << 20, Vec::new());
+    let file = std::fs::File::open(path).map_err(|e| file_error(path, e))?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|e| file_error(path, e))?;
+    if bytes.len() as u64 > most {
+        return Err(SimError::Invalid(format!("{}: is larger than {mib} MiB", path.display())));
+    }
+    Ok(bytes)
 }
 
 /// A file that was not written here may be the user's own, with the only copy of a secret. A link is refused too: it
@@ -19,7 +30,7 @@ pub(crate) fn refuse_foreign(path: &Path, is_ours: fn(&[u8]) -> bool) -> Result<
         Ok(found) if !found.is_file() => return wrong("is not a plain file; name another"),
         Ok(_) => {}
     }
-    let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
+    let text = read_up_to(path, 64)?;
     if text.is_empty() || is_ours(&text) {
         return Ok(());
     }
@@ -69,6 +80,18 @@ mod tests {
         }
         std::fs::remove_file(&link).unwrap();
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let path = scratch("large");
+        std::fs::write(&path, vec![b' '; 1 << 20]).unwrap();
+        assert_eq!(read_up_to(&path, 1).unwrap().len(), 1 << 20);
+        std::fs::write(&path, vec![b' '; (1 << 20) + 1]).unwrap();
+        let why = read_up_to(&path, 1).unwrap_err().to_string();
+        assert!(why.ends_with("is larger than 1 MiB"), "{why}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(read_up_to(&path, 1).unwrap_err().to_string().contains("large"));
     }
 
     #[test]

@@ -217,6 +217,8 @@ async fn a_mistake_is_named_with_its_place() {
     let missing =
         EstateFile::read(&PathBuf::from("/nowhere/estate.toml")).map(|_| ()).unwrap_err().to_string();
     assert!(missing.contains("/nowhere/estate.toml"));
+    let endless = EstateFile::read(&PathBuf::from("/dev/zero")).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(endless, "/dev/zero: is larger than 64 MiB");
 }
 
 #[tokio::test]
