@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,8 +12,12 @@ use crate::builder::{MOST_CHILDREN, SimBuilder};
 use crate::config::FIRST_LINE;
 use crate::estate_file::EstateFile;
 use crate::faults::parse_rules;
+use crate::files::{file_error, read_up_to, refuse_foreign, write_whole};
 use crate::sim::{Sim, SimError};
 use crate::state::KeyType;
+
+/// How large a file of fault rules may be.
+const FAULTS_MIB: u64 = 1;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -79,10 +83,10 @@ pub struct ServeArgs {
     #[arg(long, value_enum, default_value_t = KeyType::Advanced)]
     pub key_type: KeyType,
     /// How long the Cortex keys live from the start on; without an end when it is not given
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = life)]
     pub key_expires: Option<Duration>,
     /// How long a Falcon token lives
-    #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1799s", value_parser = life)]
     pub token_ttl: Duration,
     /// How long a sensor that is online takes to carry out an order
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
@@ -135,6 +139,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// A duration in which something can be used at all.
+fn life(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must live longer than that".to_owned()),
+        life => Ok(life),
+    }
+}
+
 fn unit(name: &str) -> Option<u64> {
     Some(match name {
         "ms" => 1,
@@ -171,17 +183,13 @@ impl ServeArgs {
             builder = builder.estate(EstateFile::read(path)?);
         }
         if let Some(path) = &self.faults {
-            let text = std::fs::read(path).map_err(|e| file_error(path, e))?;
+            let text = read_up_to(path, FAULTS_MIB)?;
             let rules =
                 parse_rules(&text).map_err(|why| SimError::Invalid(format!("{}: {why}", path.display())))?;
             builder = builder.faults(rules);
         }
         Ok(builder)
     }
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> SimError {
-    SimError::File { path: path.display().to_string(), source }
 }
 
 /// Serves until SIGINT or SIGTERM. Prints exactly one line on standard output, when everything is ready.
@@ -192,12 +200,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
     // Before the ready line: a signal that comes right after it must not kill.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     if let Some(path) = &args.write_config {
-        refuse_foreign(path)?;
+        refuse_foreign(path, |text| text.starts_with(FIRST_LINE.as_bytes()))?;
     }
     let mut sim = args.builder()?.start().await?;
     sim.write_ca(args.ca_file.as_deref())?;
     if let Some(path) = &args.write_config {
-        write_secret(path, &sim.config_toml()).map_err(|e| file_error(path, e))?;
+        write_whole(path, &sim.config_toml(), 0o600).map_err(|e| file_error(path, e))?;
     }
     let mut out = std::io::stdout();
     writeln!(out, "{}", sim.ready_line())?;
@@ -208,36 +216,6 @@ pub async fn serve(args: ServeArgs) -> Result<(), SimError> {
     }
     sim.shutdown().await;
     Ok(())
-}
-
-/// A file that was not written here may be the user's own configuration, with the only copy of a secret.
-fn refuse_foreign(path: &Path) -> Result<(), SimError> {
-    let ours = match std::fs::read(path) {
-        Ok(text) => text.is_empty() || text.starts_with(FIRST_LINE.as_bytes()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-        Err(error) => return Err(file_error(path, error)),
-    };
-    let why =
-        || format!("{}: was not written by the simulator; name another file or remove it", path.display());
-    if ours { Ok(()) } else { Err(SimError::Invalid(why())) }
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&draft, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&draft);
-    }
-    written
 }
 
 #[cfg(test)]
@@ -255,32 +233,37 @@ mod tests {
         }
     }
 
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    #[test]
+    fn what_is_dead_from_the_start_is_refused() {
+        use clap::Parser;
+        for flag in ["--token-ttl", "--key-expires"] {
+            let parse = |life| Line::try_parse_from(["edr-sim", flag, life]);
+            assert!(parse("1ms").is_ok(), "{flag}");
+            for zero in ["0s", "0ms", "0d0h"] {
+                let why = parse(zero).unwrap_err().to_string();
+                assert!(why.contains(flag) && why.contains("must live longer"), "{why}");
+            }
+        }
+    }
+
+    #[test]
+    fn rules_without_an_end_are_refused() {
+        use clap::Parser;
+        let line = Line::try_parse_from(["edr-sim", "--faults", "/dev/zero"]).unwrap();
+        let why = line.serve.builder().unwrap_err().to_string();
+        assert_eq!(why, "/dev/zero: is larger than 1 MiB");
+    }
+
     #[test]
     fn only_loopback() {
         assert!(loopback("127.0.0.1:0").is_ok());
         assert!(loopback("0.0.0.0:80").is_err());
         assert!(loopback("here").is_err());
-    }
-
-    #[test]
-    fn only_our_own_configuration_is_overwritten() {
-        let path = std::env::temp_dir().join(format!("edr-sim-foreign-{}", std::process::id()));
-        assert!(refuse_foreign(&path).is_ok());
-        for (text, good) in [("", true), (FIRST_LINE, true), ("[tenants.acme]\n", false)] {
-            std::fs::write(&path, text).unwrap();
-            assert_eq!(refuse_foreign(&path).is_ok(), good, "{text}");
-        }
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_secret_file_is_the_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let path = std::env::temp_dir().join(format!("edr-sim-secret-{}", std::process::id()));
-        write_secret(&path, "one").unwrap();
-        write_secret(&path, "two").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
@@ -16,13 +17,14 @@ use serde_json::{Value, json};
 use crate::args::duration;
 use crate::faults::parse_rules;
 use crate::log::rfc3339;
+use crate::origin::foreign;
 use crate::region::{NAMES, relocate};
 use crate::state::SimState;
 
 type Shared = State<Arc<SimState>>;
 type Reply = Result<Json<Value>, Refusal>;
 
-/// 400 or 404, with a reason in JSON.
+/// 400, 403 or 404, with a reason in JSON.
 struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
@@ -49,7 +51,15 @@ pub(crate) fn router(state: Arc<SimState>) -> Router {
         .route("/sim/faults", get(faults).post(inject).delete(clear))
         .route("/sim/reset", post(reset))
         .fallback(|| async { Refusal(StatusCode::NOT_FOUND, "no such control; GET / lists them".to_owned()) })
+        .layer(from_fn(guard))
         .with_state(state)
+}
+
+async fn guard(request: Request, next: Next) -> Response {
+    match foreign(&request) {
+        Some(why) => Refusal(StatusCode::FORBIDDEN, why.to_owned()).into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Takes a host on or off line, and notes it.

@@ -8,8 +8,12 @@ use serde_json::Value;
 use crate::estate::Vendor;
 use crate::estate::given::{GivenAlert, GivenContainment, GivenHost, Kept, Mac, When, intern};
 use crate::estate::machine::{Form, Platform};
+use crate::files::read_up_to;
 use crate::sim::SimError;
 use crate::state::KeyType;
+
+/// How large one file of an estate may be.
+const ESTATE_MIB: u64 = 64;
 
 /// An estate as a file describes it (docs/SIMULATOR.md). What it leaves out is generated.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -82,7 +86,8 @@ impl EstateFile {
     pub fn read(path: &Path) -> Result<Self, SimError> {
         let failed = |source| SimError::File { path: path.display().to_string(), source };
         if !path.is_dir() {
-            let text = std::fs::read_to_string(path).map_err(failed)?;
+            let text = String::from_utf8(read_up_to(path, ESTATE_MIB)?)
+                .map_err(|e| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, e)))?;
             let toml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
             let read = if toml { Self::from_toml(&text) } else { Self::from_json(&text) };
             return read.map_err(|e| SimError::Invalid(format!("{}: {e}", path.display())));
@@ -123,8 +128,33 @@ impl EstateFile {
             if tenant.generation.is_some_and(|g| ![3, 5].contains(&g)) {
                 return wrong(place, "the generation of Cortex is 3 or 5");
             }
+            if let Err(why) = tenant.check_hosts() {
+                return wrong(place, &why);
+            }
         }
         Ok(self)
+    }
+}
+
+impl FileTenant {
+    fn check_hosts(&self) -> Result<(), String> {
+        check_count(self.hosts, self.host.len())?;
+        self.children.iter().try_for_each(|child| {
+            check_count(child.hosts, child.host.len()).map_err(|why| format!("child {}: {why}", child.name))
+        })
+    }
+}
+
+/// Hosts are numbered with 32 bits, and those by hand are among them.
+fn check_count(hosts: Option<u64>, by_hand: usize) -> Result<(), String> {
+    match hosts {
+        Some(hosts) if hosts > u64::from(u32::MAX) => {
+            Err(format!("{hosts} hosts are more than 4,294,967,295"))
+        }
+        Some(hosts) if hosts < by_hand as u64 => {
+            Err(format!("hosts = {hosts} is less than the {by_hand} hosts listed below it"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::estate::hash::{mix_str, mix2};
@@ -128,11 +130,36 @@ pub struct Fault {
     pub location: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum FaultForm {
     Name(FaultKind),
     Full(FullFault),
+}
+
+/// By hand, for the errors: those of an untagged enum tell neither what was wrong nor what would be right.
+impl<'de> Deserialize<'de> for FaultForm {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(FormVisitor)
+    }
+}
+
+struct FormVisitor;
+
+impl<'de> Visitor<'de> for FormVisitor {
+    type Value = FaultForm;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the name of a fault, or an object with the name as kind")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<FaultForm, E> {
+        FaultKind::deserialize(name.into_deserializer()).map(FaultForm::Name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FaultForm, A::Error> {
+        FullFault::deserialize(MapAccessDeserializer::new(map)).map(FaultForm::Full)
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -564,6 +591,21 @@ mod tests {
         assert!(Faults::default().add(both).is_err());
         let odd = parse_rules(br#"[{"operation":"A","fault":"500","probability":7}]"#).unwrap();
         assert!(Faults::default().add(odd).is_err());
+    }
+
+    #[test]
+    fn an_unknown_fault_is_named_with_those_there_are() {
+        for (fault, says) in [
+            (r#""no-such""#, "unknown variant `no-such`, expected one of `429`, `429-seconds`"),
+            (r#"{"kind":"no-such"}"#, "unknown variant `no-such`, expected one of `429`, `429-seconds`"),
+            (r#"{"kind":"500","colour":1}"#, "unknown field `colour`"),
+            ("500", "expected the name of a fault, or an object with the name as kind"),
+        ] {
+            let why =
+                parse_rules(format!(r#"[{{"operation":"A","fault":{fault}}}]"#).as_bytes()).unwrap_err();
+            assert!(why.contains(says) && why.contains("line 1"), "{why}");
+            assert!(!says.contains("429") || why.contains("`drift`"), "{why}");
+        }
     }
 
     #[test]

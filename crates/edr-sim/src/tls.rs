@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, Days, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -16,10 +18,14 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::files::{file_error, refuse_foreign, write_whole};
 use crate::sim::SimError;
 
 /// For how many days certificates are good; some trust stores refuse more than 825.
 const DAYS: u64 = 397;
+
+/// The name of the authority, by which a certificate is known again.
+const AUTHORITY: &str = "edr-sim authority";
 
 /// An authority and the acceptor that shows its certificate.
 pub(crate) struct Authority {
@@ -55,7 +61,7 @@ fn valid(mut params: CertificateParams, now: DateTime<Utc>, common_name: &str) -
 }
 
 fn authority(now: DateTime<Utc>) -> CertificateParams {
-    let mut params = valid(CertificateParams::default(), now, "edr-sim authority");
+    let mut params = valid(CertificateParams::default(), now, AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -103,10 +109,22 @@ impl CaFile {
             None => (fresh_folder()?.join("ca.pem"), true),
         };
         let path = std::path::absolute(&path).unwrap_or(path);
-        std::fs::write(&path, pem)
-            .map_err(|source| SimError::File { path: path.display().to_string(), source })?;
+        refuse_foreign(&path, is_ours)?;
+        write_whole(&path, pem, 0o644).map_err(|e| file_error(&path, e))?;
         Ok(Self { path, ours })
     }
+}
+
+/// Whether a file is one certificate, that of an authority made here, and nothing else.
+fn is_ours(text: &[u8]) -> bool {
+    let Some(body) = std::str::from_utf8(text).ok().and_then(|text| {
+        text.trim().strip_prefix("-----BEGIN CERTIFICATE-----")?.strip_suffix("-----END CERTIFICATE-----")
+    }) else {
+        return false;
+    };
+    let letters: String = body.split_whitespace().collect();
+    let der = STANDARD.decode(letters).unwrap_or_default();
+    der.windows(AUTHORITY.len()).any(|part| part == AUTHORITY.as_bytes())
 }
 
 impl Drop for CaFile {
@@ -149,6 +167,26 @@ mod tests {
         drop(CaFile::write("pem", Some(&mine)).unwrap());
         assert_eq!(std::fs::read_to_string(&mine).unwrap(), "pem");
         std::fs::remove_file(&mine).unwrap();
+    }
+
+    #[test]
+    fn only_a_certificate_of_ours_is_overwritten() {
+        let folder = fresh_folder().unwrap();
+        let path = folder.join("ca.pem");
+        let pem = || Authority::new(names(std::iter::empty()), DateTime::UNIX_EPOCH).unwrap().ca_pem;
+        for _ in 0..2 {
+            let mine = pem();
+            CaFile::write(&mine, Some(&path)).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), mine);
+        }
+        let foreign = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        for text in [foreign, format!("{0}{0}", pem()), "notes about the edr-sim authority".to_owned()] {
+            std::fs::write(&path, &text).unwrap();
+            let why = CaFile::write(&pem(), Some(&path)).unwrap_err().to_string();
+            assert!(why.contains("was not written by the simulator"), "{why}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -139,6 +139,39 @@ async fn bad_input_is_named_and_reset_takes_all_back() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_web_cannot_drive_it() {
+    let raw = raw().await;
+    let here = raw.sim.control_url().to_owned();
+    let ask = async |method: Method, path: &str, header: &str, value: &str| {
+        let request = raw.control(method, path).header(header, value).body("{\"advance\":\"1s\"}");
+        send(request).await
+    };
+    for (method, path) in [
+        (Method::POST, "/sim/clock"),
+        (Method::PATCH, "/sim/hosts/falcon-1/x"),
+        (Method::DELETE, "/sim/faults"),
+    ] {
+        for (header, value) in [
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:1"),
+            ("host", "evil.example"),
+        ] {
+            let (status, _, body) = ask(method.clone(), path, header, value).await;
+            assert_eq!(status, 403, "{method} {path} {header}: {value}");
+            assert!(body["error"].as_str().unwrap().starts_with("the control plane"), "{body}");
+        }
+    }
+    for path in ["/", "/sim/requests", "/sim/nothing"] {
+        assert_eq!(ask(Method::GET, path, "host", "evil.example").await.0, 403, "{path}");
+    }
+    assert_eq!(raw.sim.state().clock.offset_ms(), 0, "nothing was carried out");
+    assert_eq!(ask(Method::POST, "/sim/clock", "origin", &here).await.0, 200);
+    assert_eq!(ask(Method::POST, "/sim/clock", "host", "localhost:7").await.0, 200);
+    assert_eq!(ask(Method::GET, "/", "origin", "https://evil.example").await.0, 200);
+}
+
+#[tokio::test]
 async fn a_rule_with_a_name_that_nobody_has_is_refused() {
     let raw = raw().await;
     for (rule, says) in [

@@ -164,6 +164,22 @@ async fn a_mistake_is_named_with_its_place() {
         ("[[tenant]]\nvendor = \"cortex\"\n[[tenant.child]]\nname = \"x\"", "only Falcon has children"),
         ("[[tenant]]\nvendor = \"falcon\"\ngeneration = 3", "are Cortex's"),
         ("[[tenant]]\nvendor = \"cortex\"\ngeneration = 4", "3 or 5"),
+        (
+            "[[tenant]]\nvendor = \"cortex\"\nhosts = 4294967296",
+            "tenant 1: 4294967296 hosts are more than 4,294,967,295",
+        ),
+        (
+            "[[tenant]]\nvendor = \"falcon\"\n[[tenant.child]]\nname = \"x\"\nhosts = 4294967296",
+            "tenant 1: child x: 4294967296 hosts are more",
+        ),
+        (
+            "[[tenant]]\nvendor = \"falcon\"\nhosts = 1\n[[tenant.host]]\n[[tenant.host]]",
+            "tenant 1: hosts = 1 is less than the 2 hosts listed below it",
+        ),
+        (
+            "[[tenant]]\nvendor = \"falcon\"\n[[tenant.child]]\nname = \"x\"\nhosts = 0\n[[tenant.child.host]]",
+            "tenant 1: child x: hosts = 0 is less than the 1 hosts",
+        ),
     ] {
         let why = toml(text);
         assert!(why.contains(says), "{text}: {why}");
@@ -201,6 +217,8 @@ async fn a_mistake_is_named_with_its_place() {
     let missing =
         EstateFile::read(&PathBuf::from("/nowhere/estate.toml")).map(|_| ()).unwrap_err().to_string();
     assert!(missing.contains("/nowhere/estate.toml"));
+    let endless = EstateFile::read(&PathBuf::from("/dev/zero")).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(endless, "/dev/zero: is larger than 64 MiB");
 }
 
 #[tokio::test]
