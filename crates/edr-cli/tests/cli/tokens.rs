@@ -79,7 +79,8 @@ fn a_token_is_given_back_before_the_last_line() {
     assert!(listed.last().starts_with("complete: "), "{}", listed.err);
     edr(&["hosts", "get", listed.out.lines().nth(1).unwrap().split('\t').nth(2).unwrap()]);
     edr(&["tenants", "test"]);
-    assert_eq!((sim.requests(TOKEN), sim.requests(REVOKE)), (3, 3));
+    edr(&["doctor"]);
+    assert_eq!((sim.requests(TOKEN), sim.requests(REVOKE)), (4, 4));
     assert!(!sim.state().exists());
 }
 

@@ -36,7 +36,9 @@ pub(super) async fn run(mut context: Context) -> Result<Exit, Failure> {
     for patient in &mut patients {
         configuration::add_warnings(patient, &session.config.warnings);
     }
-    print(&context, &patients)?;
+    let printed = print(&context, &patients);
+    context.close(&estate).await;
+    printed?;
     let mut tally = tally(&context, &estate, &patients);
     tally.interrupted = interrupted;
     Ok(conclude(&context, &patients, &tally))
