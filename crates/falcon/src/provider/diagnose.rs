@@ -11,6 +11,10 @@ use crate::api::{self, Expect, PROBES, PROVIDER_OPERATIONS, Resources, ScopeProb
 use crate::config::Cloud;
 use crate::dialect;
 
+/// How the notice of a region that was found begins.
+const REGION: &str = "the tenant's region is at ";
+const NOTICE: &str = "nothing fails for it now; docs/TROUBLESHOOTING.md says more";
+
 /// What a scope's request found: how many there are, and the headers of the answer.
 struct Seen {
     total: Option<u64>,
@@ -19,6 +23,15 @@ struct Seen {
 
 impl Falcon {
     pub(super) async fn look(&self, found: &mut Diagnosis) {
+        self.look_from_the_way(found).await;
+        // What the token endpoint told of the region stands in its probe.
+        let notices = self.client().http().take_notices().into_iter();
+        for notice in notices.filter(|n| !n.starts_with(REGION)) {
+            found.add(Probe::warned("notice", notice, NOTICE));
+        }
+    }
+
+    async fn look_from_the_way(&self, found: &mut Diagnosis) {
         let reach = self.client().http().reach().await;
         found.probes.extend(reach.probes(late));
         if let Some(obstacle) = reach.obstacle() {
@@ -35,12 +48,7 @@ impl Falcon {
                 return skip_from(found, &[], "there is no token");
             }
         }
-        // What the token endpoint told of the region stands in the probe.
-        drop(self.client().http().take_notices());
         self.look_at_scopes(found).await;
-        for notice in self.client().http().take_notices() {
-            found.add(Probe::passed("notice", notice));
-        }
     }
 
     fn region(&self) -> String {
