@@ -208,7 +208,10 @@ async fn a_configured_proxy_looks_the_name_up_and_its_password_is_not_told() {
     let options = crate::TransportOptions { proxy, ..Default::default() };
     let transport = crate::ReqwestTransport::new(&options).unwrap();
     let found = transport.resolve(&"https://api.example".parse().unwrap()).await;
-    assert!(matches!(&found, Resolution::Proxy { name, is_configured: true } if name == "proxy.example:3128"), "{found:?}");
+    assert!(
+        matches!(&found, Resolution::Proxy { name, is_configured: true } if name == "proxy.example:3128"),
+        "{found:?}"
+    );
     let local = transport.resolve(&"http://127.0.0.1:80".parse().unwrap()).await;
     assert!(matches!(local, Resolution::Addresses(_)), "{local:?}");
 }
