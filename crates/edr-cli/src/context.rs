@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::args::Globals;
 use crate::errors::Failure;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{GRACE, Interrupt};
 use crate::output::style::Palette;
 use crate::output::{Format, Record, View};
 use crate::report::Report;
@@ -164,16 +164,24 @@ impl Context {
     }
 
     /// Gives back what the tenants hold at their vendors. It is a courtesy: it takes a few seconds at
-    /// most, and what cannot be given back changes nothing about how the command ended.
+    /// most, and what cannot be given back changes nothing about how the command ended. It comes after what is
+    /// printed, which must not wait for it, and before the outcome, which is the last line.
     pub(crate) async fn close(&self, estate: &Estate) {
-        let limit = Duration::from_secs(if self.interrupt.is_raised() { 1 } else { 3 });
+        let limit = self.courtesy();
         match tokio::time::timeout(limit, estate.close()).await {
             Ok(errors) => errors.iter().for_each(|e| self.report.warn("close", None, &e.to_string())),
             Err(_) => {
-                let message = format!("not everything was given back within {} s", limit.as_secs());
+                let message = format!("not everything was given back within {:.0} s", limit.as_secs_f32());
                 self.report.warn("close", None, &message);
             }
         }
+    }
+
+    /// The time for giving back. Where the program is ended from outside, the outcome comes before that.
+    fn courtesy(&self) -> Duration {
+        let most = Duration::from_secs(if self.interrupt.is_raised() { 1 } else { 3 });
+        let left = |timeout: Duration| (timeout + GRACE / 2).saturating_sub(self.started.elapsed());
+        self.globals.timeout.map_or(most, |timeout| most.min(left(timeout)))
     }
 
     /// What is left of `--timeout`.

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::exit::Exit;
 
 /// How long the output may take to be finished: a reader that does not read must not hold us.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// Whether the user has had enough.
 #[derive(Clone, Debug, Default)]

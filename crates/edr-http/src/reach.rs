@@ -35,8 +35,13 @@ pub enum Resolution {
     Addresses(Vec<IpAddr>),
     /// It has none, or nobody could be asked.
     Failed(Error),
-    /// A proxy finds it; this is the proxy's host and port.
-    Proxy(String),
+    /// A proxy finds it.
+    Proxy {
+        /// The proxy's host and port, without credentials.
+        name: String,
+        /// It was given with the options ([`ProxyChoice::Url`]); otherwise the environment or the system tells it.
+        is_configured: bool,
+    },
     /// The transport does not tell.
     Untold,
 }
@@ -185,8 +190,8 @@ impl Reach {
             }
             Resolution::Addresses(_) => Probe::passed("address", format!("{host}, no name to look up")),
             Resolution::Failed(error) => Probe::failed("address", error.clone()),
-            Resolution::Proxy(proxy) => {
-                Probe::passed("address", format!("{host}, looked up by the proxy {proxy}"))
+            Resolution::Proxy { name, .. } => {
+                Probe::passed("address", format!("{host}, looked up by the proxy {name}"))
             }
             Resolution::Untold => Probe::passed("address", host),
         }
@@ -229,9 +234,9 @@ fn listed(addresses: &[IpAddr]) -> String {
 /// proxy.
 pub(crate) async fn resolve(url: &Url, choice: &ProxyChoice) -> Resolution {
     if !is_loopback(url)
-        && let Some(proxy) = proxy_for(url, choice)
+        && let Some(name) = proxy_for(url, choice)
     {
-        return Resolution::Proxy(proxy);
+        return Resolution::Proxy { name, is_configured: matches!(choice, ProxyChoice::Url(_)) };
     }
     let (host, port) = (url.host(), url.port_or_known_default().unwrap_or(443));
     match host {
@@ -306,11 +311,12 @@ fn unreachable(base: &Url, resolution: &Resolution, error: TransportError) -> Er
         ),
         _ => (ErrorKind::Network, "check the port, the firewall, and that the address is the right one"),
     };
+    // A cause that is known says more than the stage at which it failed.
+    let hint = error.hint().unwrap_or(hint);
     let (by, hint) = match resolution {
-        Resolution::Proxy(proxy) => (
-            format!(" by the proxy {proxy}"),
-            format!("{hint}; HTTPS_PROXY and NO_PROXY, or the system's settings, put the proxy there"),
-        ),
+        Resolution::Proxy { name, is_configured } => {
+            (format!(" by the proxy {name}"), format!("{hint}; {}", origin(*is_configured)))
+        }
         _ => (String::new(), hint.to_owned()),
     };
     let host = base.host_str().unwrap_or_default();
@@ -318,6 +324,14 @@ fn unreachable(base: &Url, resolution: &Resolution, error: TransportError) -> Er
     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
     let message = format!("{host} port {port}{by}: {error}{cause}");
     Error::new(kind, message).with_hint(hint).with_source(error)
+}
+
+/// Who put the proxy there.
+fn origin(is_configured: bool) -> &'static str {
+    match is_configured {
+        true => "`proxy` in the configuration puts the proxy there",
+        false => "HTTPS_PROXY and NO_PROXY, or the system's settings, put the proxy there",
+    }
 }
 
 fn innermost(error: &TransportError) -> Option<String> {

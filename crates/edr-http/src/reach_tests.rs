@@ -5,6 +5,7 @@ use bytes::Bytes;
 use chrono::TimeZone as _;
 use edr_core::ProbeState;
 use edr_core::clock::ManualClock;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::{BodyStream, Dialect, Failure, HttpTransport, MemoryTransport, ReqwestTransport, Verdict};
@@ -123,20 +124,25 @@ async fn the_request_has_no_credentials_and_is_sent_once() {
 
 #[tokio::test(start_paused = true)]
 async fn each_failure_says_where_to_look() {
-    for (kind, expected, says) in [
-        (TransportErrorKind::Connect, ErrorKind::Network, "firewall"),
-        (TransportErrorKind::Interrupted, ErrorKind::Network, "firewall"),
-        (TransportErrorKind::Timeout, ErrorKind::Timeout, "drops"),
-        (TransportErrorKind::Tls, ErrorKind::Tls, "certificate"),
+    for (kind, expected, says, is_configured) in [
+        (TransportErrorKind::Connect, ErrorKind::Network, "firewall", false),
+        (TransportErrorKind::Interrupted, ErrorKind::Network, "firewall", true),
+        (TransportErrorKind::Timeout, ErrorKind::Timeout, "drops", false),
+        (TransportErrorKind::Tls, ErrorKind::Tls, "certificate", true),
     ] {
         let transport = MemoryTransport::new(move |_| async move { Err(TransportError::new(kind)) });
-        let resolution = Resolution::Proxy("proxy.example:3128".to_owned());
+        let resolution = Resolution::Proxy { name: "proxy.example:3128".to_owned(), is_configured };
         let transport = Named { inner: transport, resolution };
         let reach = client("https://api.example.com", Arc::new(transport)).reach().await;
         let [address, connection, clock] = reach.probes(late);
         let error = connection.error.as_ref().unwrap();
         assert_eq!(error.kind(), expected);
-        assert!(connection.hint().is_some_and(|h| h.contains(says) && h.contains("HTTPS_PROXY")));
+        let hint = connection.hint().unwrap();
+        assert!(hint.contains(says), "{hint}");
+        assert_eq!(
+            (hint.contains("HTTPS_PROXY"), hint.contains("`proxy` in the configuration")),
+            (!is_configured, is_configured)
+        );
         let begins = "api.example.com port 443 by the proxy proxy.example:3128: ";
         assert!(error.message().starts_with(begins), "{error}");
         assert!(address.value.unwrap().contains("looked up by the proxy proxy.example:3128"));
@@ -202,7 +208,31 @@ async fn a_configured_proxy_looks_the_name_up_and_its_password_is_not_told() {
     let options = crate::TransportOptions { proxy, ..Default::default() };
     let transport = crate::ReqwestTransport::new(&options).unwrap();
     let found = transport.resolve(&"https://api.example".parse().unwrap()).await;
-    assert!(matches!(&found, Resolution::Proxy(name) if name == "proxy.example:3128"), "{found:?}");
+    assert!(
+        matches!(&found, Resolution::Proxy { name, is_configured: true } if name == "proxy.example:3128"),
+        "{found:?}"
+    );
     let local = transport.resolve(&"http://127.0.0.1:80".parse().unwrap()).await;
     assert!(matches!(local, Resolution::Addresses(_)), "{local:?}");
+}
+
+/// The transport knows the cause; the stage alone would send the reader to the firewall.
+#[tokio::test]
+async fn a_cause_that_is_known_has_the_hint_of_its_own() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 1024];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let proxy = crate::ProxyChoice::Url(proxy.into());
+    let options = crate::TransportOptions { proxy, ..Default::default() };
+    let transport = Arc::new(ReqwestTransport::new(&options).unwrap());
+    let [_, connection, _] = client("https://api.example", transport).reach().await.probes(late);
+    let hint = connection.hint().unwrap();
+    assert!(hint.contains("proxy_password under [network]"), "{connection:?}");
+    assert!(hint.ends_with("; `proxy` in the configuration puts the proxy there"), "{hint}");
 }

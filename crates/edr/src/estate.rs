@@ -251,35 +251,60 @@ impl Estate {
         closed.filter_map(std::future::ready).collect().await
     }
 
-    /// Looks at every tenant, probe by probe; in the order of the members, each as soon as those before it are
-    /// there. A tenant that could not be connected has that as its one probe, and one whose time runs
-    /// out keeps what was found by then.
+    /// Looks at every tenant, probe by probe; each as soon as it is there, in no order. A tenant that could not
+    /// be connected has that as its one probe, and one whose time runs out keeps what was found by then.
     pub fn diagnose(&self) -> BoxStream<'_, (Member, Diagnosis)> {
-        let until = self.until();
-        let looks = self
-            .members
-            .iter()
-            .map(move |member| async move { (member.clone(), self.look(member, until).await) });
-        futures_util::stream::iter(looks).buffered(self.concurrency.max(1)).boxed()
+        self.diagnose_until(std::future::pending())
     }
 
-    async fn look(&self, member: &Member, until: Option<Instant>) -> Diagnosis {
+    /// As [`Self::diagnose`], until `stopped` is ready. A tenant whose turn has not ended by then keeps what
+    /// was found, and a probe `time` that is skipped says that there is more to look at.
+    pub fn diagnose_until<'a>(
+        &'a self,
+        stopped: impl Future<Output = ()> + Send + 'a,
+    ) -> BoxStream<'a, (Member, Diagnosis)> {
+        let (until, stopped) = (self.until(), stopped.boxed().shared());
+        let looks = self.members.iter().map(move |member| {
+            let stopped = stopped.clone();
+            async move { (member.clone(), self.look(member, until, stopped).await) }
+        });
+        futures_util::stream::iter(looks).buffer_unordered(self.concurrency.max(1)).boxed()
+    }
+
+    async fn look(
+        &self,
+        member: &Member,
+        until: Option<Instant>,
+        stopped: impl Future<Output = ()>,
+    ) -> Diagnosis {
         let mut found = Diagnosis::new();
-        match (&member.provider, until.zip(self.deadline)) {
-            (Err(error), _) => {
+        match &member.provider {
+            Err(error) => {
                 let hint = "mend this tenant's configuration: docs/CONFIGURATION.md has every key and every source of a secret";
                 found.add(Probe::failed("configuration", error.clone().with_hint(hint)));
             }
-            (Ok(provider), None) => provider.diagnose_into(&mut found).await,
-            (Ok(provider), Some((until, deadline))) => {
-                if tokio::time::timeout_at(until, provider.diagnose_into(&mut found)).await.is_err() {
-                    let hint = "what comes next did not answer in time: raise --timeout";
-                    found.add(Probe::failed("time", out_of_time(deadline)).advising(hint));
-                }
+            Ok(provider) => {
+                let cut = tokio::select! {
+                    biased;
+                    () = stopped => Some(Probe::skipped("time", "stopped before everything was looked at")),
+                    late = self.over(until) => Some(late),
+                    () = provider.diagnose_into(&mut found) => None,
+                };
+                found.probes.extend(cut);
             }
         }
         found.name(&member.tenant, &member.vendor);
         found
+    }
+
+    /// Waits for the end of the time, if there is one.
+    async fn over(&self, until: Option<Instant>) -> Probe {
+        let (Some(until), Some(deadline)) = (until, self.deadline) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(until).await;
+        let hint = "what comes next did not answer in time: raise --timeout";
+        Probe::failed("time", out_of_time(deadline)).advising(hint)
     }
 
     /// The end of the time for all members together: one that has to wait for its turn has no longer.
@@ -589,7 +614,9 @@ mod tests {
         let error = Error::new(ErrorKind::Configuration, "no secret");
         let (tenant, vendor) = ("d".into(), "v".into());
         estate.members.push(Member { tenant, vendor, tags: vec![], provider: Err(error) });
-        let all: Vec<_> = estate.diagnose().collect().await;
+        let mut all: Vec<_> = estate.diagnose().collect().await;
+        assert_eq!(all.last().unwrap().0.tenant.as_str(), "slow", "the others do not wait for it");
+        all.sort_by(|(a, _), (b, _)| a.tenant.cmp(&b.tenant));
         let failed: Vec<(&str, Option<&str>)> = all
             .iter()
             .map(|(member, found)| {
@@ -597,9 +624,25 @@ mod tests {
                 (member.tenant.as_str(), failed.map(|p| p.name.as_ref()))
             })
             .collect();
-        let expected = [("a", None), ("b", None), ("slow", Some("time")), ("d", Some("configuration"))];
+        let expected = [("a", None), ("b", None), ("d", Some("configuration")), ("slow", Some("time"))];
         assert_eq!(failed, expected);
         assert!(all.iter().flat_map(|(_, f)| f.failures()).all(|e| e.tenant().is_some()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_diagnosis_that_is_stopped_keeps_what_it_has() {
+        let mut estate = Estate::of([stuck("slow", false), provider("a", 2), stuck("waits", false)]);
+        estate.concurrency = 2;
+        let stopped = tokio::time::sleep(Duration::from_secs(3));
+        let all: Vec<_> = estate.diagnose_until(stopped).collect().await;
+        let state = |(member, found): &(Member, Diagnosis)| {
+            (member.tenant.to_string(), found.probe("time").map(|p| p.state), found.works())
+        };
+        let mut ended: Vec<_> = all.iter().map(state).collect();
+        assert_eq!(ended[0], ("a".to_owned(), None, true), "it does not wait for the slow one before it");
+        ended.sort_by(|a, b| a.0.cmp(&b.0));
+        let cut = |name: &str| (name.to_owned(), Some(edr_core::ProbeState::Skipped), true);
+        assert_eq!(ended[1..], [cut("slow"), cut("waits")]);
     }
 
     #[tokio::test(start_paused = true)]

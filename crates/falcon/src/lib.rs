@@ -53,6 +53,7 @@
 //! * **Pages** are given out while they arrive; one item that cannot be decoded costs itself alone.
 
 pub mod api;
+mod aside;
 mod auth;
 mod client;
 mod config;
@@ -160,13 +161,16 @@ impl Falcon {
             .pacer(&settings.pacer);
         let discovers = settings.on_cloud && settings.cloud == Cloud::Autodiscover;
         let (id, secret) = (settings.client_id, settings.client_secret);
+        let store = settings.token_store.map(aside::Shelved::new);
+        let shared = store.clone().map(|store| store as Arc<dyn edr_http::TokenStore>);
         let oauth = auth::OAuth2::new(endpoint.clone(), id, secret, settings.member_cid)
-            .sharing(settings.token_store, discovers)
+            .sharing(shared, discovers)
             .revoking(settings.revoke);
         let oauth = Arc::new(oauth);
         // The main client shares the endpoint's address and notices, so both move together.
         let http = main.beside(&endpoint).authenticator(oauth.clone()).build();
         let (cloud, on_cloud, rate_share) = (settings.cloud, settings.on_cloud, settings.rate_share);
-        Ok(Self::new(FalconClient::new(http), provider::Setup { cloud, oauth, on_cloud, rate_share }))
+        let setup = provider::Setup { cloud, oauth, store, on_cloud, rate_share };
+        Ok(Self::new(FalconClient::new(http), setup))
     }
 }

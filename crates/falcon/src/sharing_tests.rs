@@ -355,3 +355,23 @@ async fn an_error_beside_items_that_may_pass_is_waited_for() {
     let _ = falcon.collect_hosts(&HostQuery::new()).await;
     assert!(log.to(HOSTS).len() > 1 && start.elapsed() >= Duration::from_secs(7), "{:?}", start.elapsed());
 }
+
+/// A token of an earlier run says nothing about the credentials of today.
+#[tokio::test(start_paused = true)]
+async fn a_diagnosis_asks_for_a_token_although_one_is_shared() {
+    let shelf = Shelf::default();
+    shelf.put("earlier", 20, "https://api.crowdstrike.com");
+    let refused = |sent: &Sent, _| if sent.path == TOKEN { json(401, "{}") } else { one_host() };
+    let (revoked, _) = builder(refused);
+    let found = revoked.token_store(shelf.arc()).build().unwrap().diagnose().await;
+    assert!(found.probe("token").unwrap().is_failed(), "{found:?}");
+    let (good, log) = builder(answers);
+    let falcon = good.token_store(shelf.arc()).build().unwrap();
+    let found = falcon.diagnose().await;
+    assert!(found.probe("token").unwrap().value.as_deref().unwrap().starts_with("issued"), "{found:?}");
+    assert_eq!(log.to(TOKEN).len(), 1);
+    assert_ne!(shelf.secret().as_deref(), Some("earlier"), "the new one is shared");
+    let (other, log) = builder(answers);
+    other.token_store(shelf.arc()).build().unwrap().check().await.unwrap();
+    assert!(log.to(TOKEN).is_empty(), "it is taken as before");
+}

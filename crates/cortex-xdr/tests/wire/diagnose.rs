@@ -291,3 +291,16 @@ async fn a_pace_above_the_vendors_is_a_warning() {
         assert!(value(&found, "rate").contains(says), "{found:?}");
     }
 }
+
+/// What was learned of the alerts is a warning; what was learned of the clock stands in its probe.
+#[tokio::test(start_paused = true)]
+async fn what_is_learned_besides_is_a_warning() {
+    let found =
+        found(
+            |seen| if seen.is("v2/alerts/get_alerts_multi_events") { missing() } else { well_of_three(seen) },
+        );
+    let found = found.await;
+    assert_eq!(ended(&found, ProbeState::Warned), ["notice"], "{found:?}");
+    assert!(value(&found, "notice").contains("does not serve"), "{found:?}");
+    assert!(!hint(&found, "notice").is_empty());
+}

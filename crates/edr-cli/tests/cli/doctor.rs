@@ -219,5 +219,11 @@ fn an_interrupt_keeps_what_was_found() {
     }
     .ends(130);
     assert_eq!(probe(&run, "cortex-1", "key")["state"], "passed");
-    assert_eq!(run.objects().last().unwrap()["interrupted"], true);
+    assert_eq!(probe(&run, "falcon-1", "connection")["state"], "passed", "of the one that hangs, too");
+    assert_eq!(probe(&run, "falcon-1", "time")["state"], "skipped");
+    let outcome = run.objects().pop().unwrap();
+    assert_eq!(outcome["interrupted"], true);
+    let tenants = outcome["tenants"].as_array().unwrap();
+    let of = |name: &str| tenants.iter().find(|t| t["tenant"] == name).unwrap()["outcome"].clone();
+    assert_eq!((of("cortex-1"), of("falcon-1")), ("complete".into(), "partial".into()));
 }

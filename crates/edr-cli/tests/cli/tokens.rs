@@ -79,7 +79,8 @@ fn a_token_is_given_back_before_the_last_line() {
     assert!(listed.last().starts_with("complete: "), "{}", listed.err);
     edr(&["hosts", "get", listed.out.lines().nth(1).unwrap().split('\t').nth(2).unwrap()]);
     edr(&["tenants", "test"]);
-    assert_eq!((sim.requests(TOKEN), sim.requests(REVOKE)), (3, 3));
+    edr(&["doctor"]);
+    assert_eq!((sim.requests(TOKEN), sim.requests(REVOKE)), (4, 4));
     assert!(!sim.state().exists());
 }
 
@@ -101,6 +102,28 @@ fn a_revocation_that_fails_or_hangs_is_a_warning() {
         let warning = objects.iter().find(|o| o["code"] == "close");
         assert!(warning.is_some_and(|w| w["type"] == "warning"), "{fault}: {}", run.err);
         assert_eq!(objects.last().unwrap()["outcome"], "complete");
+    }
+}
+
+/// The time is over and the token cannot be given back: what was found is printed, and the outcome told.
+#[test]
+fn a_revocation_that_hangs_when_the_time_is_over_loses_nothing() {
+    let stalled = |operation: &str| {
+        format!(
+            r#"{{"operation": "{operation}", "always": true, "fault": {{"kind": "stall-headers", "delay_ms": 20000}}}}"#
+        )
+    };
+    let sim = Sim::serve(&FEW, &format!("[{},{}]", stalled(REVOKE), stalled("v1/endpoints/get_endpoint")));
+    let revoking = sim.changed(|t| t.replace("vendor = \"falcon\"", "vendor = \"falcon\"\nrevoke = true"));
+    let commands: [(&[&str], usize); 3] =
+        [(&["tenants", "test"], 2), (&["hosts", "list"], 3), (&["doctor"], 8)];
+    for (words, least) in commands {
+        let shown = ["-o", "jsonl", "--timeout", "2s", "--config"];
+        let run = run(command(&[words, &shown].concat()).arg(&revoking)).ends(3);
+        assert!(run.records().len() >= least, "{words:?}: {}", run.out);
+        let objects = run.objects();
+        assert!(objects.iter().any(|o| o["code"] == "close"), "{words:?}: {}", run.err);
+        assert_eq!(objects.last().unwrap()["type"], "outcome", "{words:?}: {}", run.err);
     }
 }
 

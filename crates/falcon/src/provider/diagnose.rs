@@ -1,15 +1,20 @@
 //! What works for a tenant: the way there, the token, the region, each scope, the rate.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use edr_core::{Diagnosis, Error, Probe, Result};
-use edr_http::{FullReply, Skew};
+use edr_http::{FullReply, Skew, Token};
 use http::HeaderMap;
 
 use super::{Falcon, is_missing_route, status};
 use crate::api::{self, Expect, PROBES, PROVIDER_OPERATIONS, Resources, ScopeProbe};
 use crate::config::Cloud;
 use crate::dialect;
+
+/// How the notice of a region that was found begins.
+const REGION: &str = "the tenant's region is at ";
+const NOTICE: &str = "nothing fails for it now; docs/TROUBLESHOOTING.md says more";
 
 /// What a scope's request found: how many there are, and the headers of the answer.
 struct Seen {
@@ -19,12 +24,21 @@ struct Seen {
 
 impl Falcon {
     pub(super) async fn look(&self, found: &mut Diagnosis) {
+        self.look_from_the_way(found).await;
+        // What the token endpoint told of the region stands in its probe.
+        let notices = self.client().http().take_notices().into_iter();
+        for notice in notices.filter(|n| !n.starts_with(REGION)) {
+            found.add(Probe::warned("notice", notice, NOTICE));
+        }
+    }
+
+    async fn look_from_the_way(&self, found: &mut Diagnosis) {
         let reach = self.client().http().reach().await;
         found.probes.extend(reach.probes(late));
         if let Some(obstacle) = reach.obstacle() {
             return skip_from(found, &["token", "region"], obstacle);
         }
-        match self.0.setup.oauth.token().await {
+        match self.new_token().await {
             Ok(token) => {
                 let minutes = token.remaining().as_secs().div_ceil(60);
                 found.add(Probe::passed("token", format!("issued, lives {minutes} min")));
@@ -35,12 +49,13 @@ impl Falcon {
                 return skip_from(found, &[], "there is no token");
             }
         }
-        // What the token endpoint told of the region stands in the probe.
-        drop(self.client().http().take_notices());
         self.look_at_scopes(found).await;
-        for notice in self.client().http().take_notices() {
-            found.add(Probe::passed("notice", notice));
-        }
+    }
+
+    /// A token of an earlier run would show that the credentials were good then.
+    async fn new_token(&self) -> Result<Arc<Token>> {
+        let _aside = self.0.setup.store.as_ref().map(|store| store.aside());
+        self.0.setup.oauth.token().await
     }
 
     fn region(&self) -> String {

@@ -226,3 +226,24 @@ fn scopes_without_a_probe_have_names_of_their_own() {
     assert_eq!(scope_name("Hosts: write"), "hosts_write");
     assert_eq!(scope_name("IOC Management: read"), "ioc_management");
 }
+
+/// Also what is said before the first scope, and what is said though the rest is skipped.
+#[tokio::test(start_paused = true)]
+async fn what_the_vendor_says_besides_is_a_warning() {
+    for (scopes, failed) in [(true, &[][..]), (false, &["token"][..])] {
+        let (builder, _) = tenant(move |sent| match sent.path.as_str() {
+            TOKEN if !scopes => json(401, "{}"),
+            _ => well(sent),
+        });
+        let falcon = builder.build().unwrap();
+        falcon.client().http().notice("tokens are not shared with other runs: no room");
+        let found = falcon.diagnose().await;
+        assert_eq!(ended(&found, ProbeState::Failed), failed, "{found:?}");
+        let notice = found.probe("notice").unwrap();
+        assert_eq!(
+            (notice.state, value(&found, "notice")),
+            (ProbeState::Warned, "tokens are not shared with other runs: no room")
+        );
+        assert!(notice.hint().is_some());
+    }
+}

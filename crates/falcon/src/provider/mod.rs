@@ -21,6 +21,7 @@ use edr_core::{
 use futures_util::{StreamExt as _, stream};
 
 use crate::api::{self, ApiError, Envelope, Expect, RESOURCES};
+use crate::aside::Shelved;
 use crate::auth::OAuth2;
 use crate::client::{FalconClient, RawReply, Tail};
 use crate::config::Cloud;
@@ -47,6 +48,8 @@ pub(crate) struct Setup {
     /// As configured.
     pub(crate) cloud: Cloud,
     pub(crate) oauth: Arc<OAuth2>,
+    /// Where tokens are shared with other processes, if they are.
+    pub(crate) store: Option<Arc<Shelved>>,
     /// False when a base URL of the user's own stands in for the cloud.
     pub(crate) on_cloud: bool,
     pub(crate) rate_share: f64,

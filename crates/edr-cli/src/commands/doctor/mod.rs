@@ -36,26 +36,35 @@ pub(super) async fn run(mut context: Context) -> Result<Exit, Failure> {
     for patient in &mut patients {
         configuration::add_warnings(patient, &session.config.warnings);
     }
-    print(&context, &patients)?;
+    let printed = print(&context, &patients);
+    context.close(&estate).await;
+    printed?;
     let mut tally = tally(&context, &estate, &patients);
     tally.interrupted = interrupted;
     Ok(conclude(&context, &patients, &tally))
 }
 
-/// Looks at every tenant until it is interrupted; returns whether it was.
+/// Looks at every tenant until it is interrupted; returns whether it was. What was found by then is kept.
 async fn look(context: &Context, estate: &edr::Estate, patients: &mut Vec<Patient>) -> bool {
     let of = estate.members().len();
-    let mut all = estate.diagnose();
+    let mut all = estate.diagnose_until(context.interrupt.raised());
     loop {
         let done = patients.len() - 1;
         context.report.progress(|| format!("looking at {of} tenants, {done} done"));
-        let next = tokio::select! {
-            () = context.interrupt.raised() => return true,
-            next = all.next() => next,
-        };
-        let Some((member, found)) = next else { return false };
+        let Some((member, found)) = all.next().await else { break };
         patients.push(Patient { member: Some(member), found });
     }
+    let place = |patient: &Patient| {
+        let tenant = &patient.member.as_ref()?.tenant;
+        estate.members().iter().position(|m| m.tenant == *tenant)
+    };
+    patients.sort_by_cached_key(place);
+    context.interrupt.is_raised()
+}
+
+/// True when the interrupt came before everything was looked at.
+fn is_cut(found: &Diagnosis) -> bool {
+    found.probe("time").is_some_and(|p| p.state == ProbeState::Skipped)
 }
 
 /// A page for a person; records for everything else.
@@ -86,7 +95,10 @@ fn tally(context: &Context, estate: &edr::Estate, patients: &[Patient]) -> Tally
     for patient in patients {
         let Some(member) = &patient.member else { continue };
         let passed = patient.found.count(ProbeState::Passed) + patient.found.count(ProbeState::Warned);
-        tally.settle(&member.tenant, &member.vendor, outcome(&patient.found, timed));
+        // Without an outcome it counts as stopped.
+        if !(is_cut(&patient.found) && patient.found.works()) {
+            tally.settle(&member.tenant, &member.vendor, outcome(&patient.found, timed));
+        }
         tally.count(&member.tenant, passed as u64);
     }
     tally.shown = tally.items();

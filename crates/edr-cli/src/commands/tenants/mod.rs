@@ -53,10 +53,14 @@ async fn test(mut context: Context) -> Result<Exit, Failure> {
         checked = estate.check() => Some(checked),
     };
     context.report.stop_progress();
-    context.close(&estate).await;
-    let Some(checked) = checked else { return Ok(stopped(&context, &estate)) };
+    let Some(checked) = checked else {
+        context.close(&estate).await;
+        return Ok(stopped(&context, &estate));
+    };
     let rows: Vec<TestRow> = checked.iter().map(|(member, result)| TestRow::of(member, result)).collect();
-    print(&context, &rows)?;
+    let printed = print(&context, &rows);
+    context.close(&estate).await;
+    printed?;
     Ok(conclude(&context, &checked))
 }
 
