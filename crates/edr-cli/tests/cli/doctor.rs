@@ -166,7 +166,7 @@ fn a_key_that_ends_soon_is_a_warning() {
     assert_eq!(expiry["state"], "warned", "{expiry}");
     assert!(expiry["value"].as_str().unwrap().ends_with("in 4 days"), "{expiry}");
     assert!(hint(&run, "cortex-1", "expiry").contains("make a new key"), "{}", run.out);
-    let sim = serve(&["--cortex-generation", "5", "--key-expires", "0s"], "[]");
+    let sim = serve(&["--cortex-generation", "5", "--key-expires", "1ms"], "[]");
     let run = doctor(&sim.config(), &["-t", "cortex-1"]).ends(4);
     assert!(hint(&run, "cortex-1", "key").contains("expired"), "{}", run.out);
 }
