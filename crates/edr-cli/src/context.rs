@@ -143,7 +143,7 @@ impl Context {
         let shares = self.selected(session)?.iter().any(|t| t.vendor.shares_token());
         let mut options = Options::default();
         options.deadline = self.left();
-        if shares && !self.globals.demo {
+        if shares && !self.globals.is_demo() {
             options.token_store = self.token_store(&options);
         }
         let estate = Estate::connect(&session.config, &self.globals.selection(), &options)?;

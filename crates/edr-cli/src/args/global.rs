@@ -67,6 +67,14 @@ impl Globals {
         selection
     }
 
+    /// True when the estate is a simulated one; never in a program without the simulator.
+    pub(crate) fn is_demo(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return self.demo;
+        #[cfg(not(feature = "sim"))]
+        return false;
+    }
+
     /// True when the command line itself narrows the tenants.
     pub(crate) fn narrows(&self) -> bool {
         !self.tenant.is_empty() || !self.tenant_tag.is_empty() || self.vendor.is_some()
@@ -74,10 +82,6 @@ impl Globals {
 
     /// The first flag that means nothing to a command without tenants and records.
     pub(crate) fn misplaced(&self) -> Option<&'static str> {
-        #[cfg(feature = "sim")]
-        let demo = self.demo;
-        #[cfg(not(feature = "sim"))]
-        let demo = false;
         let flags = [
             (!self.tenant.is_empty(), "--tenant"),
             (self.all_tenants, "--all-tenants"),
@@ -87,7 +91,7 @@ impl Globals {
             (self.output.is_some(), "--output"),
             (self.columns.is_some(), "--columns"),
             (self.timeout.is_some(), "--timeout"),
-            (demo, "--demo"),
+            (self.is_demo(), "--demo"),
         ];
         flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
