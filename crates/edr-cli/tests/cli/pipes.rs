@@ -65,7 +65,7 @@ fn an_interrupted_listing_is_130_and_whole() {
 fn seen(sim: &Sim) -> u64 {
     let control = sim.ready["control"].as_str().unwrap().trim_start_matches("http://");
     let mut stream = TcpStream::connect(control).unwrap();
-    stream.write_all(b"GET /sim/requests HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n").unwrap();
+    stream.write_all(b"GET /sim/requests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (_, body) = text.split_once("\r\n\r\n").unwrap();
