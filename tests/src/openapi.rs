@@ -149,6 +149,13 @@ fn schema(parameter: &Value) -> Value {
     let keys = ["enum", "format", "items", "maxLength", "maximum", "minLength", "minimum", "pattern", "type"];
     let flat = keys.iter().filter_map(|k| Some(((*k).to_owned(), parameter.get(k)?.clone())));
     let mut schema: Map<String, Value> = flat.collect();
+    if let (Some(items), Some(words)) = (parameter.get("items"), parameter.get("enum")) {
+        // The words of a list are those of its items.
+        let mut items = items.clone();
+        items["enum"] = words.clone();
+        schema.remove("enum");
+        schema.insert("items".to_owned(), items);
+    }
     let text = parameter["description"].as_str().unwrap_or_default();
     let bounds = text.split_once('[').and_then(|(_, rest)| rest.split_once(']')?.0.split_once('-'));
     if let (Some((low, high)), "integer") = (bounds, parameter["type"].as_str().unwrap_or_default()) {
