@@ -48,12 +48,8 @@ impl Spec {
     /// The operation of a method and a path.
     #[must_use]
     pub fn operation(&self, method: &str, path: &str) -> Option<&Value> {
-        let fits = |template: &str| {
-            let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-            a.len() == b.len()
-                && a.iter().zip(&b).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
-        };
-        let found = self.paths.get(path).or_else(|| self.paths.iter().find(|(t, _)| fits(t)).map(|(_, o)| o));
+        let found =
+            self.paths.get(path).or_else(|| self.paths.iter().find(|(t, _)| fits(t, path)).map(|(_, o)| o));
         found?.get(method.to_lowercase())
     }
 
@@ -136,6 +132,13 @@ impl Spec {
         };
         faults.into_iter().map(finding).collect()
     }
+}
+
+/// Whether a path is one of a template, whose `{…}` stands for any part.
+#[must_use]
+pub fn fits(template: &str, path: &str) -> bool {
+    let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    a.len() == b.len() && a.iter().zip(&b).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
 }
 
 fn unknown(exchange: &Exchange) -> [Finding; 1] {
