@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::errata::Finding;
+use crate::openapi::fits;
 use crate::recorder::Exchange;
 
 /// The operations of both generations.
@@ -32,13 +33,13 @@ impl Catalogue {
     #[must_use]
     pub fn keys(&self, generation: u8, method: &str, path: &str) -> Option<Keys> {
         let plain = |path: &str| path.trim_end_matches('/').to_owned();
-        let fits = |e: &&Value| {
+        let is = |e: &&Value| {
             let says = |key: &str| e[key].as_str().unwrap_or_default().to_owned();
             e["version"] == generation
                 && says("http_method").eq_ignore_ascii_case(method)
-                && [says("path"), says("wire_path")].iter().any(|p| plain(p) == plain(path))
+                && [says("path"), says("wire_path")].iter().any(|p| fits(&plain(p), &plain(path)))
         };
-        let found: Vec<&Value> = self.0.iter().filter(fits).collect();
+        let found: Vec<&Value> = self.0.iter().filter(is).collect();
         let arguments = || found.iter().filter_map(|e| e["arguments"].as_object()).flat_map(|a| a.keys());
         if found.is_empty() {
             None

@@ -48,12 +48,8 @@ impl Spec {
     /// The operation of a method and a path.
     #[must_use]
     pub fn operation(&self, method: &str, path: &str) -> Option<&Value> {
-        let fits = |template: &str| {
-            let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-            a.len() == b.len()
-                && a.iter().zip(&b).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
-        };
-        let found = self.paths.get(path).or_else(|| self.paths.iter().find(|(t, _)| fits(t)).map(|(_, o)| o));
+        let found =
+            self.paths.get(path).or_else(|| self.paths.iter().find(|(t, _)| fits(t, path)).map(|(_, o)| o));
         found?.get(method.to_lowercase())
     }
 
@@ -138,6 +134,13 @@ impl Spec {
     }
 }
 
+/// Whether a path is one of a template, whose `{…}` stands for any part.
+#[must_use]
+pub fn fits(template: &str, path: &str) -> bool {
+    let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    a.len() == b.len() && a.iter().zip(&b).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
+}
+
 fn unknown(exchange: &Exchange) -> [Finding; 1] {
     let operation = format!("{} {}", exchange.method, exchange.path);
     let message = "the specification has no such operation".to_owned();
@@ -149,6 +152,13 @@ fn schema(parameter: &Value) -> Value {
     let keys = ["enum", "format", "items", "maxLength", "maximum", "minLength", "minimum", "pattern", "type"];
     let flat = keys.iter().filter_map(|k| Some(((*k).to_owned(), parameter.get(k)?.clone())));
     let mut schema: Map<String, Value> = flat.collect();
+    if let (Some(items), Some(words)) = (parameter.get("items"), parameter.get("enum")) {
+        // The words of a list are those of its items.
+        let mut items = items.clone();
+        items["enum"] = words.clone();
+        schema.remove("enum");
+        schema.insert("items".to_owned(), items);
+    }
     let text = parameter["description"].as_str().unwrap_or_default();
     let bounds = text.split_once('[').and_then(|(_, rest)| rest.split_once(']')?.0.split_once('-'));
     if let (Some((low, high)), "integer") = (bounds, parameter["type"].as_str().unwrap_or_default()) {

@@ -17,10 +17,13 @@ use edr_sim::{Access, FaultKind, FaultRule, KeyType, Sim, TenantInfo};
 use edr_tests::catalogue::{Catalogue, Keys, missing};
 use edr_tests::chaos::{hasty, provider};
 use edr_tests::errata::{Finding, read, reckon};
-use edr_tests::openapi::{Spec, file};
+use edr_tests::openapi::{Spec, file, fits};
 use edr_tests::recorder::{Exchange, Recorder};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+
+mod cortex_scenes;
+mod falcon_scenes;
 
 const ERRATA: &str = include_str!("../errata.toml");
 
@@ -259,25 +262,65 @@ async fn walk(provider: &dyn EdrProvider) {
     provider.find_hosts(&hosts[1].hostname).await.expect("a host by name");
 }
 
-/// The findings of replies to the Falcon half's own requests: asked well, asked badly, and under faults.
-async fn falcon_replies(spec: &Spec, sim: &Sim) -> BTreeSet<Finding> {
-    let hand = falcon_hand(sim, "falcon-1").await;
-    let (mut found, mut served) = (BTreeSet::new(), BTreeSet::new());
-    let mut hold = |exchange: &Exchange| {
+/// What was found of the Falcon half, and the operations of which a good reply was held.
+struct Held<'a> {
+    spec: &'a Spec,
+    found: BTreeSet<Finding>,
+    served: BTreeSet<&'static str>,
+}
+
+impl Held<'_> {
+    fn reply(&mut self, exchange: &Exchange) {
         if exchange.status < 300 {
-            served.insert(operation_id(&exchange.method, &exchange.path));
+            self.served.insert(operation_id(&exchange.method, &exchange.path));
         }
-        found.extend(spec.reply(exchange));
+        self.found.extend(self.spec.reply(exchange));
+    }
+
+    /// Both sides. What was refused may have been asked badly on purpose.
+    fn both(&mut self, exchange: &Exchange) {
+        if exchange.status < 300 {
+            self.found.extend(self.spec.request(exchange));
+        }
+        self.reply(exchange);
+    }
+}
+
+/// Everything that goes over the wire in the scenes of the native client.
+async fn scenes() -> Vec<Exchange> {
+    let wire = falcon_scenes::Wire::default();
+    macro_rules! play {
+        ($($scene:ident)*) => { $(Box::pin(falcon_scenes::$scene(&wire)).await;)* };
+    }
+    falcon_scenes::each_scene!(play);
+    wire.take()
+}
+
+/// One request of the scenes for each operation, to be asked again by hand.
+fn again(exchanges: &[Exchange]) -> Vec<Call> {
+    let mut seen = BTreeSet::new();
+    let first = exchanges.iter().filter(|e| seen.insert(operation_id(&e.method, &e.path)));
+    let call = |e: &Exchange| {
+        let method = OPERATIONS.iter().find(|o| o.0 == e.method)?.0;
+        let body = String::from_utf8_lossy(&e.body).into_owned();
+        Some(Call(method, format!("{}?{}", e.path, e.query), body))
     };
-    let calls = good_calls(sim, &hand).await;
+    first.filter(|e| e.path != "/oauth2/token").filter_map(call).collect()
+}
+
+/// Replies to the Falcon half's own requests: asked well, asked badly, and under faults.
+async fn falcon_replies(held: &mut Held<'_>, sim: &Sim, scenes: &[Exchange]) {
+    let hand = falcon_hand(sim, "falcon-1").await;
+    let mut calls = good_calls(sim, &hand).await;
     for call in &calls {
-        hold(&hand.ask(call).await);
+        held.reply(&hand.ask(call).await);
     }
     for (status, call) in bad_calls() {
         let exchange = hand.ask(&call).await;
         assert_eq!(exchange.status, status, "{call:?}: {}", exchange.json());
-        hold(&exchange);
+        held.reply(&exchange);
     }
+    calls.extend(again(scenes));
     for fault in [
         FaultKind::Scope,
         FaultKind::TooMany,
@@ -287,25 +330,20 @@ async fn falcon_replies(spec: &Spec, sim: &Sim) -> BTreeSet<Finding> {
     ] {
         sim.inject(vec![FaultRule::always("*", fault)]).expect("a rule");
         for call in &calls {
-            hold(&hand.ask(call).await);
+            held.reply(&hand.ask(call).await);
         }
         sim.clear_faults();
     }
-    hold(&hand.ask(&Call("POST", "/oauth2/token".into(), credentials(&sim.tenants()[0]))).await);
+    held.reply(&hand.ask(&Call("POST", "/oauth2/token".into(), credentials(&sim.tenants()[0]))).await);
     let revoke = Call("POST", "/oauth2/revoke".into(), "token=nobody".into());
-    hold(&as_client(&hand, sim).ask(&revoke).await);
-    let retired = "GetQueriesAlertsV1";
-    let all: BTreeSet<&str> = OPERATIONS.iter().map(|o| o.2).filter(|o| *o != retired).collect();
-    let left: BTreeSet<&str> = all.difference(&served).copied().collect();
-    assert_eq!(left, unheld("falcon"), "of these no good answer was held against the specification");
-    found
+    held.reply(&as_client(&hand, sim).ask(&revoke).await);
 }
 
-/// The operations whose replies no test here holds against the specification yet. Their own tests prove them; an
-/// operation that is held after all must leave the list.
-fn unheld(vendor: &str) -> BTreeSet<&'static str> {
-    let list = include_str!("../unheld.txt").lines().filter_map(|line| line.split_once(' '));
-    list.filter(|(whose, _)| *whose == vendor).map(|(_, operation)| operation).collect()
+/// The operations without a good reply that was held, less the one that the service has retired.
+fn left(served: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+    let retired = "GetQueriesAlertsV1";
+    let all = OPERATIONS.iter().map(|o| o.2).filter(|o| *o != retired);
+    all.filter(|o| !served.contains(o)).collect()
 }
 
 /// The same hand with the client's own credentials, as a revocation wants them.
@@ -329,19 +367,22 @@ fn operation_id(method: &str, path: &str) -> &'static str {
 async fn falcon_keeps_to_the_specification() {
     let Some(spec) = spec() else { return };
     let sim = simulator(Sim::builder().cortex_tenants(0).children(2)).await;
-    let mut found = falcon_replies(&spec, &sim).await;
+    let scenes = scenes().await;
+    let mut held = Held { spec: &spec, found: BTreeSet::new(), served: BTreeSet::new() };
+    falcon_replies(&mut held, &sim, &scenes).await;
     sim.reset();
     let mut exchanges = falcon_client(&sim).await;
     let without = simulator(Sim::builder().cortex_tenants(0).falcon_without_combined(true)).await;
     exchanges.extend(falcon_client(&without).await);
-    for exchange in &exchanges {
-        found.extend(spec.request(exchange));
-        found.extend(spec.reply(exchange));
+    for exchange in exchanges.iter().chain(&scenes) {
+        held.both(exchange);
     }
     let asked: BTreeSet<&str> = exchanges.iter().map(|e| operation_id(&e.method, &e.path)).collect();
     assert!(asked.len() >= 8, "the client asked for {asked:?} alone");
-    let wrong = reckon(&read(ERRATA, "falcon"), &found);
+    let wrong = reckon(&read(ERRATA, "falcon"), &held.found);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let left = left(&held.served);
+    assert!(left.is_empty(), "of these no good answer was held against the specification: {left:?}");
 }
 
 fn exchange(method: &str, path: &str, query: &str, body: &Value, status: u16, reply: &Value) -> Exchange {
@@ -383,6 +424,29 @@ fn a_wrong_reply_is_caught() {
     let alert = json!({"meta": meta, "resources": [{"created_timestamp": "yesterday"}]});
     let alerts = exchange("POST", "/alerts/entities/alerts/v2", "", &Value::Null, 200, &alert);
     assert_eq!(places(&spec.reply(&alerts)), [("/resources/*/created_timestamp", "format")]);
+    for (method, path, body, at, keyword) in [
+        (
+            "GET",
+            "/iocs/entities/indicators/v1",
+            json!({"severity_number": 40}),
+            "severity_number",
+            "additionalProperties",
+        ),
+        (
+            "POST",
+            "/policy/entities/sensor-update-actions/v1",
+            json!({"settings": {"stage": "prod"}}),
+            "settings/stage",
+            "additionalProperties",
+        ),
+        ("GET", "/sensors/entities/installers/v3", json!({"file_size": "90 MB"}), "file_size", "type"),
+    ] {
+        let body = json!({"meta": meta, "resources": [body]});
+        let found = spec.reply(&exchange(method, path, "", &Value::Null, 200, &body));
+        assert_eq!(places(&found), [(format!("/resources/*/{at}").as_str(), keyword)], "{method} {path}");
+    }
+    let made = exchange("POST", "/user-management/entities/users/v1", "", &Value::Null, 200, &json!({}));
+    assert_eq!(places(&spec.reply(&made)), [("/200", "status")]);
     let nowhere = exchange("GET", "/devices/entities/devices/v9", "", &Value::Null, 200, &json!({}));
     assert_eq!(spec.reply(&nowhere).first().expect("a finding").side, "operation");
 }
@@ -405,6 +469,14 @@ fn a_wrong_request_is_caught() {
         ("GET", hosts, "limit=5&limit=6", Value::Null, "/query/limit", "type"),
         ("GET", "/devices/entities/devices/v2", "", Value::Null, "/query/ids", "required"),
         ("GET", "/mssp/queries/children/v1", "sort=name", Value::Null, "/query/sort", "enum"),
+        (
+            "GET",
+            "/policy/combined/sensor-update-builds/v1",
+            "stage=prod&stage=lab",
+            Value::Null,
+            "/query/stage/*",
+            "enum",
+        ),
         (
             "POST",
             alerts,
@@ -496,9 +568,16 @@ fn sample(path: &str, key: &str, sim: &Sim, incident: &Value) -> Option<Value> {
     })
 }
 
-/// Every operation of the Cortex half, asked with the catalogue's keys: what is not in the catalogue, and what the
-/// simulator refuses of it.
-async fn cortex_operations(catalogue: &Catalogue, generation: u8) -> BTreeSet<Finding> {
+/// The operations that [`sample`] has not enough for, as a script's id: these succeed in the scenes alone. Every
+/// other one takes all of the catalogue's keys that there is a sample of.
+const BY_SCENE: &str = include_str!("../by_scene.txt");
+
+/// Operations of the Cortex half by generation and path.
+type Served = BTreeSet<(u8, &'static str)>;
+
+/// Every operation of the Cortex half, asked with the catalogue's keys: what is not in the catalogue. Those that the
+/// simulator granted go into `served`.
+async fn cortex_operations(catalogue: &Catalogue, generation: u8, served: &mut Served) -> BTreeSet<Finding> {
     let builder = Sim::builder().falcon_tenants(0).cortex_generation(generation).key_type(KeyType::Standard);
     let sim = simulator(builder).await;
     let tenant = &sim.tenants()[0];
@@ -515,31 +594,62 @@ async fn cortex_operations(catalogue: &Catalogue, generation: u8) -> BTreeSet<Fi
             continue;
         };
         let Keys::Named(keys) = keys else { continue };
-        let held = !unheld("cortex").contains(operation.path);
         let data: serde_json::Map<String, Value> = keys
             .iter()
             .filter_map(|k| Some((k.clone(), sample(operation.path, k, &sim, &incident)?)))
             .collect();
-        if operation.path.ends_with("/unisolate") {
-            // Nothing is isolated yet; the vendors' own clients release in `tests/interop`.
-            continue;
-        }
         let call = send(method, operation.path, &json!({ "request_data": data }));
         let answer = hand.ask(&call).await;
-        assert_eq!(answer.status == 200, held, "{call:?}: {}: {}", answer.status, answer.json());
+        let by_hand = !BY_SCENE.lines().any(|path| path == operation.path);
+        assert_eq!(answer.status == 200, by_hand, "{call:?}: {}: {}", answer.status, answer.json());
+        if by_hand {
+            served.insert((generation, operation.path));
+        }
     }
     found
+}
+
+/// Everything that goes over the wire in the scenes of the native client, by generation.
+async fn cortex_scenes() -> [(u8, Vec<Exchange>); 2] {
+    let wire = cortex_scenes::Wire::default();
+    macro_rules! play {
+        ($($scene:ident)*) => { $(Box::pin(cortex_scenes::$scene(&wire)).await;)* };
+    }
+    cortex_scenes::each_scene!(play);
+    [(3, wire.xdr3.take()), (5, wire.xdr5.take())]
+}
+
+/// An exchange under its operation's own path, where an id stands in the place of an id.
+fn by_operation(exchange: &Exchange) -> Exchange {
+    let path = exchange.path.trim_end_matches('/');
+    let known = edr_sim::cortex::OPERATIONS.iter().find(|o| fits(o.path, path));
+    let path = known.map_or(exchange.path.as_str(), |o| o.path).to_owned();
+    Exchange { path, ..exchange.clone() }
+}
+
+/// The operations of a generation that were neither asked by hand nor in a scene with success.
+fn cortex_left(generation: u8, exchanges: &[Exchange], served: &Served) -> Vec<&'static str> {
+    let good = |path: &str| {
+        let here = |e: &&Exchange| fits(path, e.path.trim_end_matches('/'));
+        served.iter().any(|(g, p)| *g == generation && *p == path)
+            || exchanges.iter().filter(here).any(|e| e.status < 300)
+    };
+    let all = edr_sim::cortex::OPERATIONS.iter().filter(|o| o.generations.includes(generation));
+    all.map(|o| o.path).filter(|path| !good(path)).collect()
 }
 
 #[tokio::test]
 async fn cortex_keeps_to_the_catalogue() {
     let Some(catalogue) = file("cortex-operation-catalog.json").map(Catalogue::read) else { return };
-    let mut found = BTreeSet::new();
-    for generation in [3, 5] {
-        found.extend(cortex_operations(&catalogue, generation).await);
+    let (mut found, mut served) = (BTreeSet::new(), Served::new());
+    for (generation, scenes) in cortex_scenes().await {
+        found.extend(cortex_operations(&catalogue, generation, &mut served).await);
         let exchanges = cortex_client(generation).await;
         assert!(exchanges.len() > 8, "{} requests are few", exchanges.len());
-        found.extend(exchanges.iter().flat_map(|e| catalogue.request(generation, e)));
+        let good = scenes.iter().filter(|e| e.status < 300).map(by_operation).collect::<Vec<_>>();
+        found.extend(exchanges.iter().chain(&good).flat_map(|e| catalogue.request(generation, e)));
+        let left = cortex_left(generation, &scenes, &served);
+        assert!(left.is_empty(), "generation {generation} was asked for none of {left:?} with success");
     }
     let wrong = reckon(&read(ERRATA, "cortex"), &found);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -129,8 +129,16 @@ fn list(ask: &Ask<'_>, ids: bool) -> Result<Response, Refused> {
     Ok(answer(&page, pagination).into_response())
 }
 
+/// A row as the service shows it: the number of the severity is there to sort and filter by alone.
+fn shown(row: &Value) -> Value {
+    let mut row = row.clone();
+    row.as_object_mut().map(|row| row.remove("severity_number"));
+    row
+}
+
 fn answer(rows: &[Value], pagination: Value) -> Envelope {
-    let mut envelope = Envelope::new(SERVICE).paged(pagination).with(rows);
+    let rows: Vec<Value> = rows.iter().map(shown).collect();
+    let mut envelope = Envelope::new(SERVICE).paged(pagination).with(&rows);
     envelope.no_errors = Empty::Null;
     envelope
 }
@@ -139,7 +147,8 @@ fn entities(ask: &Ask<'_>) -> Result<Response, Refused> {
     match ask.method {
         Method::GET => {
             let ids = ask.ids(SERVICE, "ids", 500)?;
-            Ok(by_id(SERVICE, &rows(ask), "id", &ids, "indicator").into_response())
+            let rows: Vec<Value> = rows(ask).iter().map(shown).collect();
+            Ok(by_id(SERVICE, &rows, "id", &ids, "indicator").into_response())
         }
         Method::POST => create(ask),
         Method::PATCH => update(ask),

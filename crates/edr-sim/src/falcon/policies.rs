@@ -430,7 +430,12 @@ fn act(ask: &Ask<'_>) -> Result<Response, Refused> {
     for id in &ids {
         touch(ask, sort, &format!("perform{}PoliciesAction", sort.name), id, |row| apply(row, name, &group));
     }
-    Ok(or_404(whole(ask, sort, &ids)).into_response())
+    let mut rows: Vec<Value> = sort.kept.all(ask.c).iter().map(|row| shown(ask.c, sort, row)).collect();
+    if sort.word == UPDATE.word {
+        // Actions have no second version: they answer with the first one's settings.
+        rows.iter_mut().for_each(|row| row["settings"] = json!({"build": row["settings"]["build"]}));
+    }
+    Ok(or_404(by_id(SERVICE, &rows, "id", &ids, "policy")).into_response())
 }
 
 fn apply(row: &mut Value, action: &str, group: &str) {

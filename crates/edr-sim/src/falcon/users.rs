@@ -119,7 +119,9 @@ fn create(ask: &Ask<'_>) -> Result<Response, Refused> {
         return Err(refuse(SERVICE, StatusCode::BAD_REQUEST, "user already exists", &uid));
     }
     if ask.get("validate_only") == Some("true") {
-        return Ok(meta_only(SERVICE, 0).into_response());
+        let mut envelope = meta_only(SERVICE, 0);
+        envelope.status = StatusCode::CREATED;
+        return Ok(envelope.into_response());
     }
     let row = json!({"uuid": uuid(number(ask.c)), "uid": uid, "cid": ask.c.falcon.cid, "status": "pending",
         "first_name": text(&body, "first_name"), "last_name": text(&body, "last_name"), "factors": [],
