@@ -252,6 +252,8 @@ pub struct IncidentExtra {
     pub incident: Incident,
     /// Its alerts, of the flat shape, with their JSON.
     pub alerts: Vec<Item<AlertRecord>>,
+    /// Alerts that cannot be decoded: their JSON, and why.
+    pub undecodable: Vec<(Raw, String)>,
     /// How many alerts it has; more than came, where the call ends at a number.
     pub alert_total: Option<u64>,
     /// Names and addresses.
@@ -265,7 +267,7 @@ impl IncidentExtra {
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
         let total = self.alert_total.max(self.incident.alert_count).unwrap_or_default();
-        total > self.alerts.len() as u64
+        total > (self.alerts.len() + self.undecodable.len()) as u64
     }
 }
 
@@ -281,14 +283,18 @@ impl Record for IncidentExtra {
     fn from_object(object: &Map<String, Value>) -> Self {
         let part = |key: &str| object.get(key).and_then(Value::as_object);
         let alerts = part("alerts").and_then(|alerts| alerts.get("data")).and_then(Value::as_array);
-        let alert = |value: &Value| {
-            let raw = Raw::new(value.to_string());
-            Some(Item { value: AlertRecord::read(raw.as_bytes()).ok()?, raw })
-        };
+        let (mut good, mut undecodable) = (Vec::new(), Vec::new());
+        for raw in alerts.into_iter().flatten().map(|value| Raw::new(value.to_string())) {
+            match AlertRecord::read(raw.as_bytes()) {
+                Ok(value) => good.push(Item { value, raw }),
+                Err(e) => undecodable.push((raw, format!("not an alert: {e}"))),
+            }
+        }
         Self {
             // Some tenants answer with the incident alone.
             incident: Incident::from_object(part("incident").unwrap_or(object)),
-            alerts: alerts.into_iter().flatten().filter_map(alert).collect(),
+            alerts: good,
+            undecodable,
             alert_total: object.get("alerts").and_then(read::<Counted>).and_then(|counted| counted.total),
             network_artifacts: part("network_artifacts").map(|o| field(o, &["data"])).unwrap_or_default(),
             file_artifacts: part("file_artifacts").map(|o| field(o, &["data"])).unwrap_or_default(),
@@ -484,5 +490,13 @@ mod tests {
             assert_eq!((read.len(), read[0].alerts.len(), read[0].file_artifacts.len()), (1, 1, 1));
             assert!(read[0].is_cut_off());
         }
+    }
+
+    #[test]
+    fn an_alert_that_cannot_be_read_is_not_left_out() {
+        let body = serde_json::json!({"incident": {"incident_id": "1"}, "alerts": {"total_count": 2, "data": [7, {"alert_id": "3"}]}});
+        let extra = IncidentExtra::from_object(body.as_object().unwrap());
+        assert_eq!((extra.alerts.len(), extra.undecodable.len(), extra.is_cut_off()), (1, 1, false));
+        assert_eq!(extra.undecodable[0].0.as_bytes(), b"7");
     }
 }
