@@ -28,15 +28,19 @@ impl ListParams {
 
     /// A page of a listing by offset.
     pub(crate) fn plan(&self, endpoint: &'static Endpoint) -> RequestPlan {
-        let some = (!self.filter.is_empty()).then_some(self.filter.as_str());
-        let most = endpoint.max_page.unwrap_or(u32::MAX);
-        endpoint
-            .plan()
-            .maybe("filter", some)
-            .maybe("sort", self.sort.as_deref())
-            .maybe("limit", self.limit.map(|l| l.clamp(1, most)))
+        page(endpoint, &self.filter, self.sort.as_deref(), self.limit)
             .maybe("offset", (self.offset > 0).then_some(self.offset))
     }
+}
+
+/// What a page of every style is asked for with.
+fn page(endpoint: &'static Endpoint, filter: &str, sort: Option<&str>, limit: Option<u32>) -> RequestPlan {
+    let most = endpoint.max_page.unwrap_or(u32::MAX);
+    endpoint
+        .plan()
+        .maybe("filter", (!filter.is_empty()).then_some(filter))
+        .maybe("sort", sort)
+        .maybe("limit", limit.map(|l| l.clamp(1, most)))
 }
 
 /// Which rows of a listing by `after`, in which order, and which page of them.
@@ -60,14 +64,7 @@ impl AfterParams {
     }
 
     pub(crate) fn plan(&self, endpoint: &'static Endpoint) -> RequestPlan {
-        let some = (!self.filter.is_empty()).then_some(self.filter.as_str());
-        let most = endpoint.max_page.unwrap_or(u32::MAX);
-        endpoint
-            .plan()
-            .maybe("filter", some)
-            .maybe("sort", self.sort.as_deref())
-            .maybe("limit", self.limit.map(|l| l.clamp(1, most)))
-            .maybe("after", self.after.as_deref())
+        page(endpoint, &self.filter, self.sort.as_deref(), self.limit).maybe("after", self.after.as_deref())
     }
 }
 
