@@ -80,6 +80,7 @@ use secrecy::SecretString;
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
 pub use config::{Cloud, FalconBuilder, customer_id};
 pub use dialect::FalconDetail;
+pub use edr_http::{Download, Downloaded};
 pub use provider::Falcon;
 pub use time::Timestamp;
 pub use wire::{Entries, Lists, Secret};
