@@ -349,6 +349,24 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     (
         "GET",
+        "/sensors/entities/download-installer/v1",
+        "DownloadSensorInstallerById",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/sensors/entities/download-installer/v2",
+        "DownloadSensorInstallerByIdV2",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/sensors/entities/download-installer/v3",
+        "DownloadSensorInstallerByIdV3",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
         "/sensors/queries/installers/ccid/v1",
         "GetSensorInstallersCCIDByQuery",
         Some("sensor-installers:read"),
