@@ -486,7 +486,7 @@ impl HttpClient {
         }
         if !unprocessed && !plan.operation.idempotent {
             let hint = "look whether it was done before you repeat it: the answer does not say";
-            return Next::Fail(error.with_hint(hint));
+            return Next::Fail(error.with_hint(hint).with_outcome_unknown());
         }
         let persistent = error.with_retry(RetryStatus::Persistent);
         if delay.is_some_and(|d| d > policy.max_server_delay) || pause > attempts.remaining() {

@@ -78,6 +78,7 @@ use edr_http::{Budget, HttpClient, Pacer};
 use secrecy::SecretString;
 
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
+pub use client::{Batch, BatchFetch, BatchOptions, BatchRun, Output, Ran, Session, SessionOptions, Ticket};
 pub use config::{Cloud, FalconBuilder, customer_id};
 pub use dialect::FalconDetail;
 pub use provider::Falcon;
