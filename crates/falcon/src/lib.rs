@@ -74,7 +74,7 @@ mod words;
 use std::sync::Arc;
 
 use edr_core::{Result, Vendor};
-use edr_http::{Budget, HttpClient, Pacer};
+use edr_http::{Budget, HostRule, HttpClient, Pacer};
 use secrecy::SecretString;
 
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
@@ -94,6 +94,10 @@ const MINTS_PER_MINUTE: u32 = 240;
 
 /// The part of it that a tenant takes which shares no pace with others.
 const MINTS_PER_MINUTE_ALONE: u32 = 60;
+
+/// Where streams of events come from; which of them, the reply of a discovery says.
+const STREAM_HOSTS: &[&str] =
+    &["firehose.crowdstrike.com", "firehose.*.crowdstrike.com", "firehose.*.crowdstrike.mil"];
 
 /// No answer of the token endpoint comes near it, in bytes.
 const LARGEST_GRANT: usize = 1 << 20;
@@ -156,6 +160,7 @@ impl Falcon {
         let limit = settings.requests_per_minute;
         settings.pacer.tighten((limit > 0).then(|| Budget::per_minute(limit, settings.rate_share)));
         let main = builder()?
+            .hosts(HostRule::own().and(STREAM_HOSTS).and_loopback())
             .policy(settings.policy.clone())
             .clock(settings.clock.clone())
             .rate_share(settings.rate_share)
