@@ -226,6 +226,12 @@ impl HttpClient {
         checked.map_err(|e| e.with_tenant(&self.0.tenant, &self.0.vendor))
     }
 
+    /// The time that one attempt has up to the head of its answer: what a vendor is asked to wait for should be shorter.
+    #[must_use]
+    pub fn attempt_timeout(&self) -> Duration {
+        self.0.policy.attempt_timeout
+    }
+
     /// Where this client's numbers are counted.
     pub(crate) fn meter(&self) -> Meter<'_> {
         Meter { tenant: &self.0.tenant, vendor: &self.0.vendor }

@@ -28,7 +28,8 @@ pub static BATCH_REFRESH: Endpoint = Endpoint::repeatable(
 .query(WAIT);
 /// Runs a read-only command on a batch. Never sent twice.
 pub static BATCH_READ: Endpoint =
-    Endpoint::write("BatchCmd", Verb::Post, "/real-time-response/combined/batch-command/v1", READ).query(WAITS);
+    Endpoint::write("BatchCmd", Verb::Post, "/real-time-response/combined/batch-command/v1", READ)
+        .query(WAITS);
 /// Runs an active responder's command on a batch. Never sent twice.
 pub static BATCH_ACTIVE: Endpoint = Endpoint::write(
     "BatchActiveResponderCmd",
@@ -38,9 +39,13 @@ pub static BATCH_ACTIVE: Endpoint = Endpoint::write(
 )
 .query(WAITS);
 /// Runs an administrator's command on a batch. Never sent twice.
-pub static BATCH_ADMIN: Endpoint =
-    Endpoint::write("BatchAdminCmd", Verb::Post, "/real-time-response/combined/batch-admin-command/v1", ADMIN)
-        .query(WAITS);
+pub static BATCH_ADMIN: Endpoint = Endpoint::write(
+    "BatchAdminCmd",
+    Verb::Post,
+    "/real-time-response/combined/batch-admin-command/v1",
+    ADMIN,
+)
+.query(WAITS);
 /// Fetches a file from every host of a batch. Never sent twice.
 pub static BATCH_GET: Endpoint = Endpoint::write("BatchGetCmd", Verb::Post, GET, WRITE).query(WAITS);
 /// Which of these files have come.

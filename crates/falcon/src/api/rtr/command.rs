@@ -97,7 +97,9 @@ impl BaseCommand {
             B::Cat | B::Cd | B::Clear | B::CsrUtil | B::Env | B::EventLog | B::FileHash | B::GetSid => {
                 Level::ReadOnly
             }
-            B::Help | B::History | B::IfConfig | B::IpConfig | B::Ls | B::Mount | B::NetStat => Level::ReadOnly,
+            B::Help | B::History | B::IfConfig | B::IpConfig | B::Ls | B::Mount | B::NetStat => {
+                Level::ReadOnly
+            }
             B::Ps | B::RegQuery | B::Users => Level::ReadOnly,
             _ => Level::ActiveResponder,
         })
@@ -112,7 +114,9 @@ impl BaseCommand {
             B::Other(_) => return None,
             B::CsrUtil => MAC,
             B::IfConfig | B::Tar | B::Umount | B::Users => UNIX,
-            B::CsWinDiag | B::Encrypt | B::EventLog | B::GetSid | B::IpConfig | B::Map | B::MemDump => WINDOWS,
+            B::CsWinDiag | B::Encrypt | B::EventLog | B::GetSid | B::IpConfig | B::Map | B::MemDump => {
+                WINDOWS
+            }
             B::RegDelete | B::RegLoad | B::RegQuery | B::RegSet | B::RegUnload | B::Unmap => WINDOWS,
             B::UpdateHistory | B::UpdateInstall | B::UpdateList | B::UpdateQuery | B::XMemDump => WINDOWS,
             _ => EVERYWHERE,
@@ -310,7 +314,10 @@ fn written(value: &str) -> Result<String, CommandError> {
         (value.contains('"'), "has a double quote"),
         (value.contains("```"), "has three backticks"),
         (value.chars().any(char::is_control), "has a line break or another control character"),
-        (value.ends_with('\\'), "needs quotes and ends with a backslash, which could take the closing one away"),
+        (
+            value.ends_with('\\'),
+            "needs quotes and ends with a backslash, which could take the closing one away",
+        ),
     ];
     match wrong.iter().find(|(wrong, _)| *wrong) {
         Some((_, why)) => Err(CommandError::Value(why)),
@@ -366,7 +373,10 @@ mod tests {
         assert!(matches!(rm().flag("a b").line(), Err(CommandError::Option(_))));
         assert!(matches!(Command::new("rm; ls".into()).line(), Err(CommandError::Base(_))));
         let script = Command::raw_script("echo \"a b\"\nexit");
-        assert_eq!((script.line().unwrap(), script.level()), ("runscript -Raw=```echo \"a b\"\nexit```", Level::Admin));
+        assert_eq!(
+            (script.line().unwrap(), script.level()),
+            ("runscript -Raw=```echo \"a b\"\nexit```", Level::Admin)
+        );
         assert!(Command::raw_script("a```").line().is_err());
         assert_eq!(
             Command::cloud_script("collect", Some("-Days 3")).line().unwrap(),

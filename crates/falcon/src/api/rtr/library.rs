@@ -66,15 +66,23 @@ pub static UPDATE_SCRIPT_V2: Endpoint =
 pub static DELETE_SCRIPT: Endpoint =
     Endpoint::write("RTR-DeleteScripts", Verb::Delete, SCRIPT_1, ADMIN).query(IDS);
 /// Ids of the vendor's scripts.
-pub static FALCON_SCRIPT_IDS: Endpoint =
-    Endpoint::read("RTR-ListFalconScripts", Verb::Get, "/real-time-response/queries/falcon-scripts/v1", ADMIN)
-        .pages(UNCAPPED, 100)
-        .query(LISTING);
+pub static FALCON_SCRIPT_IDS: Endpoint = Endpoint::read(
+    "RTR-ListFalconScripts",
+    Verb::Get,
+    "/real-time-response/queries/falcon-scripts/v1",
+    ADMIN,
+)
+.pages(UNCAPPED, 100)
+.query(LISTING);
 /// The vendor's scripts by id.
-pub static FALCON_SCRIPTS: Endpoint =
-    Endpoint::read("RTR-GetFalconScripts", Verb::Get, "/real-time-response/entities/falcon-scripts/v1", ADMIN)
-        .ids(MAX_LIBRARY_IDS as u32)
-        .query(IDS);
+pub static FALCON_SCRIPTS: Endpoint = Endpoint::read(
+    "RTR-GetFalconScripts",
+    Verb::Get,
+    "/real-time-response/entities/falcon-scripts/v1",
+    ADMIN,
+)
+.ids(MAX_LIBRARY_IDS as u32)
+.query(IDS);
 
 /// The most files or scripts by id in one call; the URL is the limit, and no other is published.
 pub const MAX_LIBRARY_IDS: usize = 100;
@@ -145,7 +153,10 @@ pub fn create_put_file(version: Version, file: &NewPutFile) -> RequestPlan {
         .text("name", &file.name)
         .text("description", &file.description)
         .maybe("comments_for_audit_log", file.comments_for_audit_log.as_deref());
-    filled(version.of(&CREATE_PUT_FILE_V1, &CREATE_PUT_FILE_V2), with_content(form, &file.name, &file.content))
+    filled(
+        version.of(&CREATE_PUT_FILE_V1, &CREATE_PUT_FILE_V2),
+        with_content(form, &file.name, &file.content),
+    )
 }
 
 /// Deletes a put-file.
@@ -236,7 +247,10 @@ pub fn create_script(version: Version, script: &NewScript) -> RequestPlan {
         .text("permission_type", script.permission.as_str())
         .maybe("comments_for_audit_log", script.comments_for_audit_log.as_deref());
     let form = with_platforms(form, &script.platforms);
-    filled(version.of(&CREATE_SCRIPT_V1, &CREATE_SCRIPT_V2), with_content(form, &script.name, &script.content))
+    filled(
+        version.of(&CREATE_SCRIPT_V1, &CREATE_SCRIPT_V2),
+        with_content(form, &script.name, &script.content),
+    )
 }
 
 /// A change of a script; what is absent stays as it is. A description and a comment cannot be taken away again.

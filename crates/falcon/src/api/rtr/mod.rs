@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use edr_http::RequestPlan;
 
-use super::{Endpoint, Paging, Verb};
+use super::{Endpoint, Paging};
 pub use batch::*;
 pub use command::{BaseCommand, Command, CommandError, Level};
 pub use library::*;

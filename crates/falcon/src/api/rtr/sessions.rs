@@ -4,7 +4,9 @@
 use edr_http::RequestPlan;
 use serde::Serialize;
 
-use super::{ADMIN, AUDIT, Command, CommandError, LISTING, Level, READ, UNCAPPED, Version, WAIT, WRITE, Wait};
+use super::{
+    ADMIN, AUDIT, Command, CommandError, LISTING, Level, READ, UNCAPPED, Version, WAIT, WRITE, Wait,
+};
 use crate::api::hosts::Device;
 use crate::api::{AggregateSpec, Endpoint, ListParams, Verb};
 use crate::time::Timestamp;

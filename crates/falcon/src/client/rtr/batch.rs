@@ -13,7 +13,8 @@ use super::{FalconClient, Pauses, missing};
 use crate::FalconDetail;
 use crate::api::ApiError;
 use crate::api::rtr::{
-    self, BATCH_GET, BATCH_INIT, BatchFiles, BatchReply, Command, HostResult, Level, MAX_HOSTS, SessionFile, Wait,
+    self, BATCH_GET, BATCH_INIT, BatchFiles, BatchReply, Command, HostResult, Level, MAX_HOSTS, SessionFile,
+    Wait,
 };
 use crate::client::by_id::{Room, distinct};
 use crate::client::{ById, Identified, PerId, Refusal};
@@ -61,7 +62,10 @@ pub struct Batch {
 
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("ids", &self.ids()).field("hosts", &self.hosts().len()).finish_non_exhaustive()
+        f.debug_struct("Batch")
+            .field("ids", &self.ids())
+            .field("hosts", &self.hosts().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,7 +211,12 @@ impl Batch {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub async fn run_on<S: AsRef<str>>(&self, level: Level, command: &Command, hosts: &[S]) -> Result<BatchRun> {
+    pub async fn run_on<S: AsRef<str>>(
+        &self,
+        level: Level,
+        command: &Command,
+        hosts: &[S],
+    ) -> Result<BatchRun> {
         let plan = |part: &Part, only: &[String]| {
             let plan = rtr::batch_execute(level, &part.id, command, only, self.wait);
             let plan = plan.map_err(|why| self.client.unwritten(&why))?;
@@ -284,7 +293,11 @@ impl Batch {
     ///
     /// # Errors
     /// As the vendor answers.
-    pub async fn fetched(&self, fetch: &BatchFetch, deadline: Duration) -> Result<ById<(String, SessionFile)>> {
+    pub async fn fetched(
+        &self,
+        fetch: &BatchFetch,
+        deadline: Duration,
+    ) -> Result<ById<(String, SessionFile)>> {
         let mut pauses = Pauses::until(Instant::now() + deadline);
         let wanted: Vec<&String> = fetch.hosts.done.iter().map(|(id, _)| id).collect();
         let mut come: HashMap<String, SessionFile> = HashMap::new();
@@ -294,7 +307,9 @@ impl Batch {
             for id in &fetch.request_ids {
                 let files: BatchFiles = self.client.shaped(&rtr::batch_get_status(id, self.wait)).await?;
                 errors.extend(files.errors);
-                come.extend(files.resources.0.into_iter().map(|(aid, file)| (aid.to_ascii_lowercase(), file)));
+                come.extend(
+                    files.resources.0.into_iter().map(|(aid, file)| (aid.to_ascii_lowercase(), file)),
+                );
             }
             if wanted.iter().all(|id| come.contains_key(&id.to_ascii_lowercase())) || !pauses.pause().await {
                 break;

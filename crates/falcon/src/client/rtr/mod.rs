@@ -58,7 +58,8 @@ impl Pauses {
 
     /// Waits; false when the deadline comes first.
     async fn pause(&mut self) -> bool {
-        let pause = std::mem::replace(&mut self.next, (self.next * 2).min(LAST_PAUSE));
+        let pause = self.next;
+        self.next = (pause * 2).min(LAST_PAUSE);
         if Instant::now() + pause > self.until {
             return false;
         }
@@ -229,7 +230,8 @@ impl FalconClient {
         let reply = self.http.fetch(plan).await?;
         self.look_at(plan.operation.name, &reply.headers);
         read(&reply.body).map_err(|e| {
-            let error = e.with_operation(plan.operation.name).with_tenant(self.http.tenant(), self.http.vendor());
+            let error =
+                e.with_operation(plan.operation.name).with_tenant(self.http.tenant(), self.http.vendor());
             if plan.operation.idempotent { error } else { error.with_outcome_unknown() }
         })
     }

@@ -9,7 +9,9 @@ use edr_http::{Download, Downloaded};
 use tokio::time::{Instant, timeout_at};
 
 use super::{FalconClient, PULSE, Pauses, missing};
-use crate::api::rtr::{self, Command, EXECUTE_READ, INIT, Level, Piece, SessionFile, SessionHead, Version, Wait};
+use crate::api::rtr::{
+    self, Command, EXECUTE_READ, INIT, Level, Piece, SessionFile, SessionHead, Version, Wait,
+};
 
 /// An answer that is longer than this is not gathered.
 const MOST_OUTPUT: usize = 64 << 20;
@@ -123,7 +125,10 @@ pub struct Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).field("device_id", &self.device_id).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("device_id", &self.device_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +142,8 @@ impl FalconClient {
         let head = reply.resources.into_iter().next().unwrap_or_default();
         let id = head.session_id.clone().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| missing(self, INIT.name, "the answer names no session"))?;
-        let (device_id, origin, used) = (device_id.to_owned(), options.origin.clone(), Mutex::new(Instant::now()));
+        let (device_id, origin, used) =
+            (device_id.to_owned(), options.origin.clone(), Mutex::new(Instant::now()));
         Ok(Session { client: self.clone(), head, id, device_id, origin, used })
     }
 
@@ -227,7 +233,9 @@ impl Session {
     async fn execute(&self, level: Level, command: &Command) -> Result<(Ticket, bool)> {
         self.stay_awake().await?;
         let reply = self.client.rtr_execute(level, &self.id, &self.device_id, command, false).await;
-        let reply = reply.map_err(|e| if e.kind() == edr_core::ErrorKind::Decode { e.with_outcome_unknown() } else { e })?;
+        let reply = reply.map_err(|e| {
+            if e.kind() == edr_core::ErrorKind::Decode { e.with_outcome_unknown() } else { e }
+        })?;
         self.touch();
         let taken = reply.resources.into_iter().next().unwrap_or_default();
         let id = taken.cloud_request_id.filter(|id| !id.is_empty());
@@ -342,7 +350,8 @@ impl<'a> Follow<'a> {
         loop {
             let piece = self.piece().await?;
             let complete = piece.complete == Some(true);
-            let says = [&piece.stdout, &piece.stderr].iter().any(|t| t.as_deref().is_some_and(|t| !t.is_empty()));
+            let says =
+                [&piece.stdout, &piece.stderr].iter().any(|t| t.as_deref().is_some_and(|t| !t.is_empty()));
             if complete || says {
                 self.output.add(&piece);
                 pauses.again();
@@ -351,7 +360,11 @@ impl<'a> Follow<'a> {
                 return Ok(true);
             }
             if self.output.stdout.len() + self.output.stderr.len() > MOST_OUTPUT {
-                return Err(missing(self.client, rtr::STATUS_READ.name, "the command says more than is gathered"));
+                return Err(missing(
+                    self.client,
+                    rtr::STATUS_READ.name,
+                    "the command says more than is gathered",
+                ));
             }
             if !says && !pauses.pause().await {
                 return Ok(false);
