@@ -3,6 +3,8 @@
 mod batch;
 mod library;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
