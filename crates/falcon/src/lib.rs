@@ -81,6 +81,7 @@ pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pa
 pub use client::{Batch, BatchFetch, BatchOptions, BatchRun, Output, Ran, Session, SessionOptions, Ticket};
 pub use config::{Cloud, FalconBuilder, customer_id};
 pub use dialect::FalconDetail;
+pub use edr_http::{Download, Downloaded, FileSource};
 pub use provider::Falcon;
 pub use time::Timestamp;
 pub use wire::{Entries, Lists, Secret};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::hosts_list::Refused;
 use super::super::things::{Ask, no_method, number, texts};
-use super::book::{Batch, Book, State};
+use super::book::{Batch, Book, Command, State};
 use super::line::Line;
 use super::sessions::{begin, by_host, patience};
 use super::{NO_COMMS, absent, asked, commands, error_of, files, log, need, object, shaped, wrong};
@@ -143,12 +143,8 @@ fn run(
                 let command = &book.commands[place];
                 row["task_id"] = command.task.as_str().into();
                 row["offline_queued"] = (command.state == State::Queued).into();
-                if command.state == State::Done && !slow {
-                    row["complete"] = true.into();
-                    row["stdout"] = command.stdout.as_str().into();
-                    row["stderr"] = command.stderr.as_str().into();
-                } else if slow {
-                    row["errors"] = error_of((40_801, "Command timed out on host"));
+                if command.state == State::Done {
+                    row = if slow { timed_out(row) } else { done(row, command) };
                 }
                 taken.push(place);
             }
@@ -156,6 +152,18 @@ fn run(
         rows.insert(session.aid.clone(), row);
     }
     (rows, taken)
+}
+
+fn done(mut row: Value, command: &Command) -> Value {
+    row["complete"] = true.into();
+    row["stdout"] = command.stdout.as_str().into();
+    row["stderr"] = command.stderr.as_str().into();
+    row
+}
+
+fn timed_out(mut row: Value) -> Value {
+    row["errors"] = error_of((40_801, "Command timed out on host"));
+    row
 }
 
 pub(super) fn command(ask: &Ask<'_>) -> Result<Response, Refused> {

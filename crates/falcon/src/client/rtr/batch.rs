@@ -330,7 +330,7 @@ impl Batch {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] when the file names no session; as the vendor answers, and when the file cannot
     /// be written.
-    pub async fn download(&self, file: &SessionFile, to: &Download) -> Result<Downloaded> {
+    pub async fn download(&self, file: &SessionFile, to: Download) -> Result<Downloaded> {
         let (Some(session), Some(sha256)) = (file.session_id.as_deref(), file.sha256.as_deref()) else {
             return Err(Error::new(ErrorKind::InvalidRequest, "the file names no session or has no SHA-256"));
         };

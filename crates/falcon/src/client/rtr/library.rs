@@ -62,8 +62,8 @@ impl FalconClient {
     ///
     /// # Errors
     /// As the vendor answers, and when the file cannot be written.
-    pub async fn download_put_file(&self, id: &str, to: &Download) -> Result<Downloaded> {
-        self.http.download_to(&rtr::put_file_contents(id), to).await
+    pub async fn download_put_file(&self, id: &str, to: Download) -> Result<Downloaded> {
+        self.http.download_to(&rtr::put_file_contents(id), &to).await
     }
 
     /// A page of ids of scripts.

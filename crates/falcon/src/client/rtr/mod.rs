@@ -207,9 +207,9 @@ impl FalconClient {
         session_id: &str,
         sha256: &str,
         filename: Option<&str>,
-        to: &Download,
+        to: Download,
     ) -> Result<Downloaded> {
-        self.http.download_to(&rtr::extracted(session_id, sha256, filename), to).await
+        self.http.download_to(&rtr::extracted(session_id, sha256, filename), &to).await
     }
 
     /// A page of the sessions of all users.

@@ -278,7 +278,7 @@ impl Session {
     ///
     /// # Errors
     /// As the vendor answers, and when the file cannot be written.
-    pub async fn download(&self, file: &SessionFile, to: &Download) -> Result<Downloaded> {
+    pub async fn download(&self, file: &SessionFile, to: Download) -> Result<Downloaded> {
         let sha256 = file.sha256.as_deref().unwrap_or_default();
         self.client.rtr_download_file(&self.id, sha256, None, to).await
     }
