@@ -226,19 +226,16 @@ pub(crate) async fn put_files_and_scripts_live_their_whole_life(wire: &Wire) {
     script.name = "other".to_owned();
     c.create_script(Version::V1, &script).await.unwrap();
     let ids = c.script_ids(&ListParams::filtered("name:'collect'")).await.unwrap().resources;
-    let change = ScriptChange {
-        id: ids[0].clone(),
-        content: Some(Content::Bytes("Get-Service".into())),
-        permission: Some(Permission::Public),
-        ..ScriptChange::default()
-    };
+    let text = || Content::Bytes("Get-Service".into());
+    let mut change = ScriptChange::new(&ids[0], text());
+    change.permission = Some(Permission::Public);
     let changed = c.update_script(Version::V2, &change).await.unwrap().resources.remove(0);
     assert_eq!(
         (changed.content.as_deref(), changed.permission_type),
         (Some("Get-Service"), Some(Permission::Public))
     );
-    let renamed =
-        ScriptChange { id: ids[0].clone(), name: Some("gather".to_owned()), ..ScriptChange::default() };
+    let mut renamed = ScriptChange::new(&ids[0], text());
+    renamed.name = Some("gather".to_owned());
     c.update_script(Version::V1, &renamed).await.unwrap();
     for version in [Version::V1, Version::V2] {
         assert_eq!(c.scripts_by_id(version, &ids).await.unwrap().found[0].name.as_deref(), Some("gather"));

@@ -10,9 +10,9 @@ use super::super::envelope::Envelope;
 use super::super::fql::{Dialect, Kind};
 use super::super::guard::Context;
 use super::super::hosts_list::Refused;
-use super::super::things::{Ask, Kept, Style, by_id, meta_only, new_id, no_method, now, page, then};
+use super::super::things::{Ask, Kept, Style, by_id, meta_only, new_id, no_method, now, page, refuse, then};
 use super::upload::{Part, parts, text};
-use super::{PUT, PUT_2, PUT_CONTENTS, PUT_IDS, SCRIPTS_2, SERVICE, absent, asked, bare, files, wrong};
+use super::{PUT, PUT_2, PUT_CONTENTS, PUT_IDS, SCRIPTS_2, SERVICE, absent, asked, files, wrong};
 use crate::estate::hash::hex_of;
 
 const FILES: Kept = Kept { kind: "put-files", id: "id", born: |_| Vec::new() };
@@ -114,21 +114,21 @@ fn create(ask: &Ask<'_>) -> Result<Response, Refused> {
     let description = text(&parts, "description").ok_or_else(|| wrong("description is required"))?;
     let name = text(&parts, "name").or(filename).ok_or_else(|| wrong("name is required"))?;
     if is_known(c, kept.kind, &name) {
-        return Err(bare(StatusCode::CONFLICT, 409, "file with given name already exists"));
+        return Err(refuse(SERVICE, StatusCode::CONFLICT, "file with given name already exists", &name));
     }
     let (at, by) = (now(c), &c.falcon.client_id);
     let mut row = json!({"id": format!("{}_{}", new_id(c), c.falcon.cid), "name": name, "description": description,
         "created_by": by, "created_by_uuid": by, "created_timestamp": at, "modified_by": by, "modified_by_uuid": by,
         "modified_timestamp": at, "file_type": "application/octet-stream", "permission_type": "none",
         "run_attempt_count": 0, "run_success_count": 0, "write_access": true});
-    set(c, &mut row, &parts, kept.kind == SCRIPTS.kind, Some(bytes));
+    set(c, &mut row, &parts, kept.kind == SCRIPTS.kind, bytes);
     let operation = super::super::operation(&ask.method, ask.path).unwrap_or_default();
     let row = kept.add(c, operation, row);
     Ok(done(ask, &row, StatusCode::OK))
 }
 
 /// Puts into a row what a form says; what is empty stays as it is.
-fn set(c: Context<'_>, row: &mut Value, parts: &[Part], script: bool, bytes: Option<Bytes>) {
+fn set(c: Context<'_>, row: &mut Value, parts: &[Part], script: bool, bytes: Bytes) {
     for key in ["comments_for_audit_log", "description", "name", "permission_type"] {
         if let Some(text) = text(parts, key) {
             row[key] = text.into();
@@ -139,7 +139,6 @@ fn set(c: Context<'_>, row: &mut Value, parts: &[Part], script: bool, bytes: Opt
     if script && (!platforms.is_empty() || row["platform"].is_null()) {
         row["platform"] = if platforms.is_empty() { json!(["windows"]) } else { json!(platforms) };
     }
-    let Some(bytes) = bytes else { return };
     let sha256 = hex_of(&Sha256::digest(&bytes));
     (row["sha256"], row["size"]) = (sha256.as_str().into(), bytes.len().into());
     if script {
@@ -164,7 +163,8 @@ fn update(ask: &Ask<'_>) -> Result<Response, Refused> {
     }
     let (c, parts) = (ask.c, form(ask)?);
     let id = text(&parts, "id").ok_or_else(|| wrong("id is required"))?;
-    let (at, bytes) = (now(c), content(&parts).map(|(_, bytes)| bytes));
+    let (_, bytes) = content(&parts).ok_or_else(|| wrong("file is required"))?;
+    let at = now(c);
     let operation = super::super::operation(&ask.method, ask.path).unwrap_or_default();
     let row = SCRIPTS.change(c, operation, &id, |row| {
         set(c, row, &parts, true, bytes);

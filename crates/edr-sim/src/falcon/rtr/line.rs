@@ -89,7 +89,8 @@ impl Line {
             COMMANDS.iter().find(|(known, _, _)| *known == name).map(|known| (n, known))
         };
         let (n, (name, level, systems)) = found(2).or_else(|| found(1)).ok_or("Command not found")?;
-        if *name != base && name.split(' ').next() != Some(base) {
+        // A base may be shorter than the name or longer, as `reg` and `eventlog view` are.
+        if !base.split(' ').enumerate().all(|(n, word)| words.get(n).is_some_and(|w| w == word)) {
             return Err("base_command and command_string name different commands");
         }
         let rest = words.get(n..).unwrap_or_default().to_vec();
@@ -166,6 +167,7 @@ mod tests {
             ("reg query", Level::Read, Some(r"HKLM\Software"))
         );
         assert_eq!(read("reg", "reg delete x").unwrap().level, Level::Act);
+        assert_eq!(read("eventlog view", "eventlog view System").unwrap().first(), Some("view"));
         assert!(read("ls", "rm -Force x").is_err() && read("fly", "fly").is_err() && read("ls", "").is_err());
         assert!(query.runs_on(Platform::Windows) && !query.runs_on(Platform::Linux));
         let raw = read("runscript", "runscript -Raw=```x```").unwrap();

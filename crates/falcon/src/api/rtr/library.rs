@@ -253,15 +253,17 @@ pub fn create_script(version: Version, script: &NewScript) -> RequestPlan {
     )
 }
 
-/// A change of a script; what is absent stays as it is. A description and a comment cannot be taken away again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A change of a script; what is absent stays as it is, but for the text, which the service demands each time
+/// ([`LibraryFile::content`] has it). A description and a comment cannot be taken away again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ScriptChange {
     /// The script.
     pub id: String,
+    /// Its text from now on.
+    pub content: Content,
     /// A comment for the audit.
     pub comments_for_audit_log: Option<String>,
-    /// Another text.
-    pub content: Option<Content>,
     /// Another description.
     pub description: Option<String>,
     /// Another name.
@@ -270,6 +272,16 @@ pub struct ScriptChange {
     pub permission: Option<Permission>,
     /// Where it runs from now on; as before when none is named.
     pub platforms: Vec<ScriptPlatform>,
+}
+
+impl ScriptChange {
+    /// A script with a text.
+    #[must_use]
+    pub fn new(id: &str, content: Content) -> Self {
+        let (comments_for_audit_log, description, name, permission) = (None, None, None, None);
+        let (id, platforms) = (id.to_owned(), Vec::new());
+        Self { id, content, comments_for_audit_log, description, name, permission, platforms }
+    }
 }
 
 /// Changes a script.
@@ -282,8 +294,7 @@ pub fn update_script(version: Version, change: &ScriptChange) -> RequestPlan {
         .maybe("name", change.name.as_deref())
         .maybe("permission_type", change.permission.as_ref().map(Permission::as_str));
     let form = with_platforms(form, &change.platforms);
-    let name = change.name.as_deref().unwrap_or("script");
-    let form = change.content.iter().fold(form, |form, content| with_content(form, name, content));
+    let form = with_content(form, change.name.as_deref().unwrap_or("script"), &change.content);
     filled(version.of(&UPDATE_SCRIPT_V1, &UPDATE_SCRIPT_V2), form)
 }
 
