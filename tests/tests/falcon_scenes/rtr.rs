@@ -123,12 +123,10 @@ pub(crate) async fn files_come_from_a_host(wire: &Wire) {
     let (c, device) = (world.client(), world.hosts(true, false).remove(0));
     let (session, folder) = (world.session(&device, false).await, tempfile::tempdir().unwrap());
     for (version, path) in [(Version::V2, "/var/log/a b.log"), (Version::V1, "/etc/passwd")] {
-        let done =
-            c.rtr_execute(Level::ActiveResponder, session.id(), &device, &Command::get(path), false).await;
-        let id = done.unwrap().resources.remove(0).cloud_request_id.unwrap();
-        let ticket = falcon::Ticket::new(Level::ActiveResponder, &id);
-        assert_eq!(stdout(session.follow(&ticket, LONG).await), path);
-        let file = session.fetched(&ticket, LONG).await.unwrap().unwrap();
+        let ran = session.run(Level::ActiveResponder, &Command::get(path), LONG).await.unwrap();
+        let request = ran.output().unwrap().cloud_request_id.clone();
+        assert_eq!(stdout(ran), path);
+        let file = session.fetched(&request, LONG).await.unwrap().unwrap();
         let (target, name) = (folder.path().join("file.7z"), file.name.clone().unwrap());
         let written = session.download(&file, Download::to(&target)).await.unwrap();
         assert_eq!((name.as_str(), file.progress, written.sha256.len()), (path, Some(100.0), 64));

@@ -49,6 +49,8 @@ impl Ticket {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {
+    /// The vendor's id of the request, under which a fetched file is found ([`Session::fetched`]).
+    pub cloud_request_id: String,
     /// On standard output.
     pub stdout: String,
     /// On standard error.
@@ -262,10 +264,10 @@ impl Session {
     ///
     /// # Errors
     /// As the vendor answers.
-    pub async fn fetched(&self, ticket: &Ticket, deadline: Duration) -> Result<Option<SessionFile>> {
+    pub async fn fetched(&self, cloud_request_id: &str, deadline: Duration) -> Result<Option<SessionFile>> {
         let mut pauses = Pauses::until(Instant::now() + deadline);
         loop {
-            let mine = |f: &SessionFile| f.cloud_request_id.as_deref() == Some(&ticket.cloud_request_id);
+            let mine = |f: &SessionFile| f.cloud_request_id.as_deref() == Some(cloud_request_id);
             let file = self.files().await?.into_iter().find(|f| mine(f) && f.complete == Some(true));
             if file.is_some() || !pauses.pause().await {
                 return Ok(file);
@@ -329,7 +331,8 @@ struct Follow<'a> {
 
 impl<'a> Follow<'a> {
     fn of(client: &'a FalconClient, session: Option<&'a Session>, ticket: Ticket, until: Instant) -> Self {
-        Self { client, session, ticket, until, output: Output::default() }
+        let output = Output { cloud_request_id: ticket.cloud_request_id.clone(), ..Output::default() };
+        Self { client, session, ticket, until, output }
     }
 
     async fn run(mut self) -> Ran {
