@@ -28,10 +28,11 @@ class Tenant(unittest.TestCase):
 
     generation, key_type = 3, "advanced"
     more = ("--enforce-limits", "off")
+    hosts = HOSTS
 
     @classmethod
     def setUpClass(cls):
-        cls.sim = Sim("--tls", "--falcon-tenants", "0", "--cortex-hosts", str(HOSTS), "--alerts", str(ALERTS), "--sensor-delay", "30s",
+        cls.sim = Sim("--tls", "--falcon-tenants", "0", "--cortex-hosts", str(cls.hosts), "--alerts", str(ALERTS), "--sensor-delay", "30s",
                       "--cortex-generation", str(cls.generation), "--key-type", cls.key_type, *cls.more)
         cls.addClassCleanup(cls.sim.stop)
         cls.tenant = cls.sim["cortex-1"]

@@ -7,6 +7,7 @@
 mod config;
 mod estate;
 mod file;
+pub mod identity;
 mod network;
 mod printed;
 mod registry;

@@ -47,7 +47,8 @@ macro_rules! words {
         impl $crate::wire::Field for Option<$name> {
             fn read<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 let word = <Option<String> as $crate::wire::Field>::read(d)?;
-                Ok(word.filter(|w| !w.is_empty()).map(|w| $name::from(w.as_str())))
+                // Nothing said is no word, unless the vendor means something by it.
+                Ok(word.map(|w| $name::from(w.as_str())).filter(|w| *w != $name::Other(String::new())))
             }
         }
 

@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
             println!(
                 "after {wait} s\t{}\t{}",
                 host.hostname.unwrap_or_default(),
-                host.status.unwrap_or_default()
+                host.status.map(|s| s.to_string()).unwrap_or_default()
             );
         }
     }

@@ -210,7 +210,7 @@ pub(crate) async fn alerts_are_walked_counted_and_worked_on(wire: &Wire) {
     assert!(c.update_alerts(&[&id], &steps).await.unwrap().is_whole());
     world.sim.advance(Duration::from_secs(120));
     let alert = c.alerts_by_id(&[&id]).await.unwrap().found.remove(0);
-    assert_eq!(alert.status.as_deref(), Some("closed"));
+    assert_eq!(alert.status, Some(falcon::api::alerts::AlertStatus::Closed));
     assert!(alert.tags.contains(&"false_positive".to_owned()));
 
     let by_severity = AggregateSpec::new("severity", AggregateKind::Terms, "severity_name");
@@ -399,7 +399,10 @@ pub(crate) async fn policies_set_what_they_are_for(wire: &Wire) {
     let default = ListParams::filtered("platform_name:'Windows'+name:'platform_default'");
     let default = c.policy_ids::<Prevention>(&default).await.unwrap().resources.remove(0);
     let members = all_members(c, &default).await;
-    assert!(!members.is_empty() && members.iter().all(|d| d.platform_name.as_deref() == Some("Windows")));
+    assert!(
+        !members.is_empty()
+            && members.iter().all(|d| d.platform_name == Some(falcon::api::hosts::HostPlatform::Windows))
+    );
 
     let settings = SensorUpdateSettings {
         build: Some("18905".to_owned()),

@@ -4,6 +4,7 @@ use edr_http::RequestPlan;
 use serde::Serialize;
 
 use super::hosts::Device;
+use super::hosts::HostPlatform;
 use super::{ActionParameter, AggregateSpec, Endpoint, Paging, ScopeProbe, Verb, id_list, json_text};
 use crate::time::Timestamp;
 use crate::wire::wire;
@@ -125,6 +126,50 @@ words! {
         New = "new",
         /// Closed once, and open again.
         Reopened = "reopened",
+    }
+}
+
+words! {
+    /// The product that raised an alert.
+    pub enum AlertProduct {
+        /// Endpoint protection.
+        Epp = "epp",
+        /// Identity protection.
+        Idp = "idp",
+        /// Falcon for mobile devices.
+        Mobile = "mobile",
+        /// CrowdStrike's hunters.
+        Overwatch = "overwatch",
+        /// Correlation over several sources.
+        Xdr = "xdr",
+    }
+}
+
+words! {
+    /// How bad an alert is.
+    pub enum AlertSeverity {
+        /// 80 to 100.
+        Critical = "Critical",
+        /// 60 to 79.
+        High = "High",
+        /// 1 to 19.
+        Informational = "Informational",
+        /// 20 to 39.
+        Low = "Low",
+        /// 40 to 59.
+        Medium = "Medium",
+    }
+}
+
+words! {
+    /// What an alert was decided to be. It is set by a tag of the same word.
+    pub enum Resolution {
+        /// Wrong.
+        FalsePositive = "false_positive",
+        /// Not worth work.
+        Ignored = "ignored",
+        /// Right.
+        TruePositive = "true_positive",
     }
 }
 
@@ -268,17 +313,17 @@ wire! {
         pattern_disposition_description: Option<String>,
         pattern_disposition_details: Option<DispositionFlags>,
         pattern_id: Option<String>,
-        platform: Option<String>,
+        platform: Option<HostPlatform>,
         process_end_time: Option<Timestamp>,
         process_id: Option<String>,
         process_start_time: Option<Timestamp>,
-        product: Option<String>,
+        product: Option<AlertProduct>,
         quarantined: Option<bool>,
         quarantined_files: Vec<QuarantinedFile>,
-        resolution: Option<String>,
+        resolution: Option<Resolution>,
         scenario: Option<String>,
         severity: Option<f64>,
-        severity_name: Option<String>,
+        severity_name: Option<AlertSeverity>,
         sha1: Option<String>,
         sha256: Option<String>,
         show_in_ui: Option<bool>,
@@ -292,7 +337,7 @@ wire! {
         source_products: Vec<String>,
         source_vendors: Vec<String>,
         start_time: Option<Timestamp>,
-        status: Option<String>,
+        status: Option<AlertStatus>,
         tactic: Option<String>,
         tactic_id: Option<String>,
         tags: Vec<String>,

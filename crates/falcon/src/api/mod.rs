@@ -6,6 +6,7 @@ mod common;
 mod endpoint;
 pub mod flight_control;
 pub mod host_groups;
+mod host_words;
 pub mod hosts;
 pub mod iocs;
 pub mod oauth2;

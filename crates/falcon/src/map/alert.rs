@@ -4,9 +4,10 @@ use edr_core::model::read;
 use edr_core::{Alert, AlertStatus, Analytic, Comment, Host, Provenance, Severity, User, UserKind, Verdict};
 use url::Url;
 
-use super::{Context, Notes, attack, disposition, evidence, host, text, texts, verbatim};
+use super::{Context, Notes, attack, disposition, evidence, host, said_word, text, texts, verbatim};
 use crate::VENDOR;
-use crate::api::alerts::AlertEntity;
+use crate::api::alerts::{AlertEntity, AlertProduct, AlertStatus as Work};
+use crate::api::hosts::HostPlatform;
 
 /// An alert of a listing; nothing when it has no id.
 pub(super) fn map(mut wire: AlertEntity, context: &Context) -> Option<Alert> {
@@ -38,7 +39,7 @@ pub(super) fn map(mut wire: AlertEntity, context: &Context) -> Option<Alert> {
 fn words(alert: &mut Alert, wire: &mut AlertEntity) {
     alert.title = text(wire.display_name.take()).or_else(|| text(wire.name.clone())).unwrap_or_default();
     alert.desc = text(wire.description.take());
-    alert.product_feature = verbatim(wire.product.clone());
+    alert.product_feature = said_word(wire.product.as_ref());
     alert.source_vendors = texts(std::mem::take(&mut wire.source_vendors));
     alert.labels = texts(wire.tags.clone());
     alert.is_suppressed = wire.show_in_ui.map(|shown| !shown);
@@ -80,7 +81,7 @@ fn times(alert: &mut Alert, wire: &AlertEntity, notes: &mut Notes) {
 fn severity(alert: &mut Alert, wire: &AlertEntity, notes: &mut Notes) {
     let number = wire.severity;
     let bucket = number.and_then(bucket);
-    let name = wire.severity_name.as_deref().map(str::trim).filter(|n| !n.is_empty());
+    let name = wire.severity_name.as_ref().map(|w| w.as_str().trim()).filter(|n| !n.is_empty());
     let shown = number.map(|n| n.to_string());
     if number.is_some() && bucket.is_none() {
         notes.anomaly("severity", shown.as_deref().unwrap_or_default(), "not between 0 and 100");
@@ -115,7 +116,7 @@ fn bucket(number: f64) -> Option<Severity> {
 }
 
 fn status(alert: &mut Alert, wire: &AlertEntity, notes: &mut Notes) {
-    let word = wire.status.as_deref().map(str::trim).filter(|w| !w.is_empty());
+    let word = wire.status.as_ref().map(|w| w.as_str().trim()).filter(|w| !w.is_empty());
     let plain = word.map(|w| w.to_ascii_lowercase().replace(' ', "_"));
     // The decision stood in the status once.
     let legacy = plain.as_deref().and_then(verdict);
@@ -152,7 +153,7 @@ fn confidence(number: Option<f64>, notes: &mut Notes) -> Option<u8> {
 
 /// The decision: stated, set by a tag (which is how the console sets it), or in an old status.
 fn decision(alert: &mut Alert, wire: &AlertEntity, legacy: Option<Verdict>, notes: &mut Notes) {
-    let stated = wire.resolution.as_deref().map(str::trim).filter(|r| !r.is_empty());
+    let stated = wire.resolution.as_ref().map(|w| w.as_str().trim()).filter(|r| !r.is_empty());
     let tagged = wire.tags.iter().find_map(|t| Some((t.as_str(), verdict(t)?)));
     let (found, word, provenance) = match (stated, tagged, legacy) {
         (Some(word), _, _) => (
@@ -161,7 +162,7 @@ fn decision(alert: &mut Alert, wire: &AlertEntity, legacy: Option<Verdict>, note
             Provenance::Converted,
         ),
         (None, Some((tag, found)), _) => (found, Some(tag), Provenance::Derived),
-        (None, None, Some(found)) => (found, wire.status.as_deref(), Provenance::Converted),
+        (None, None, Some(found)) => (found, wire.status.as_ref().map(Work::as_str), Provenance::Converted),
         (None, None, None) => return,
     };
     alert.verdict = found;
@@ -196,7 +197,7 @@ fn analytic(wire: &AlertEntity, notes: &mut Notes) -> Option<Analytic> {
     let learning = wire.tactic_id.as_deref() == Some("CSTA0004")
         || wire.mitre_attack.iter().any(|m| m.tactic_id.as_deref() == Some("CSTA0004"));
     let indicator = wire.ioc_value.as_deref().is_some_and(|v| !v.trim().is_empty());
-    let endpoint = wire.product.as_deref() == Some("epp");
+    let endpoint = wire.product == Some(AlertProduct::Epp);
     let kind = match (learning, indicator, endpoint) {
         (true, _, _) => Some("learning"),
         (_, true, _) => Some("indicator"),
@@ -236,7 +237,7 @@ fn device(wire: &mut AlertEntity, context: &Context, notes: &mut Notes) -> Optio
             return Some(found);
         }
     }
-    let identity = wire.product.as_deref() == Some("idp");
+    let identity = wire.product == Some(AlertProduct::Idp);
     let sensor = text(wire.source_endpoint_sensor_id.take()).filter(|_| identity);
     let name = verbatim(wire.source_endpoint_host_name.take()).filter(|_| identity);
     let ip = if identity {
@@ -255,7 +256,7 @@ fn device(wire: &mut AlertEntity, context: &Context, notes: &mut Notes) -> Optio
     found.hostname = name.unwrap_or_default();
     found.ip = ip;
     let mut own = Notes::new(context.now);
-    found.os.platform = host::platform(wire.platform.as_deref(), None, &mut own);
+    found.os.platform = host::platform(wire.platform.as_ref().map(HostPlatform::as_str), None, &mut own);
     found.origins = own.origins;
     Some(found)
 }

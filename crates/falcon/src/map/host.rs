@@ -6,9 +6,9 @@ use edr_core::{
     NetworkInterface, Os, Platform, Policy, Provenance, Tag, User,
 };
 
-use super::{Context, Notes, text, texts, verbatim};
+use super::{Context, Notes, said_word, text, texts, verbatim};
 use crate::VENDOR;
-use crate::api::hosts::{Device, DevicePolicy};
+use crate::api::hosts::{Device, DevicePolicy, HostPlatform, HostVisibility, ProductType};
 
 /// A host of a listing; nothing when it has no id.
 pub(super) fn map(device: Device, context: &Context) -> Option<Host> {
@@ -28,7 +28,7 @@ pub(super) fn part(mut device: Device, context: &Context, notes: &mut Notes) -> 
     host.tenant_uid = text(device.cid.take());
     name(&mut host, &mut device);
     host.kind = kind(&device, notes);
-    if device.product_type_desc.as_deref() == Some("Domain Controller")
+    if device.product_type_desc == Some(ProductType::DomainController)
         || device.product_type.as_deref() == Some("2")
     {
         host.roles.push("domain_controller".to_owned());
@@ -61,7 +61,7 @@ fn kind(device: &Device, notes: &mut Notes) -> HostType {
     let chassis = device.chassis_type_desc.as_deref().unwrap_or_default();
     let portable =
         ["laptop", "notebook", "portable"].iter().any(|w| chassis.to_ascii_lowercase().contains(w));
-    let (kind, word) = match device.product_type_desc.as_deref().map(str::trim) {
+    let (kind, word) = match device.product_type_desc.as_ref().map(|w| w.as_str().trim()) {
         _ if portable => (HostType::Laptop, Some(chassis)),
         Some(word @ ("Server" | "Domain Controller")) => (HostType::Server, Some(word)),
         Some(word @ "Workstation") => (HostType::Desktop, Some(word)),
@@ -94,7 +94,11 @@ pub(super) fn platform(name: Option<&str>, id: Option<&str>, notes: &mut Notes) 
 }
 
 fn os(device: &mut Device, notes: &mut Notes) -> Os {
-    let platform = platform(device.platform_name.as_deref(), device.platform_id.as_deref(), notes);
+    let platform = platform(
+        device.platform_name.as_ref().map(HostPlatform::as_str),
+        device.platform_id.as_deref(),
+        notes,
+    );
     let product = text(device.os_version.take());
     let kernel = text(device.kernel_version.take());
     let numbers = match (text(device.major_version.take()), text(device.minor_version.take())) {
@@ -142,10 +146,10 @@ fn kernel_numbers(numbers: Option<String>, notes: &mut Notes) -> Option<String> 
 }
 
 fn agent(device: &mut Device, notes: &mut Notes) -> Agent {
-    let word = device.reduced_functionality_mode.as_deref().map(|w| w.trim().to_ascii_lowercase());
+    let word = device.reduced_functionality_mode.as_ref().map(|w| w.as_str().trim().to_ascii_lowercase());
     let stated = word.is_some();
     let reduced = word.filter(|w| !w.is_empty());
-    let provision = device.provision_status.as_deref().map(str::trim).filter(|w| !w.is_empty());
+    let provision = device.provision_status.as_ref().map(|w| w.as_str().trim()).filter(|w| !w.is_empty());
     let (health, said, provenance) = match (reduced.as_deref(), provision) {
         (Some("yes"), _) => (AgentHealth::Degraded, Some("yes"), Provenance::Converted),
         (_, Some(word)) if word.eq_ignore_ascii_case("NotProvisioned") => {
@@ -233,14 +237,14 @@ fn network(host: &mut Host, device: &Device, notes: &mut Notes) {
 
 fn state(host: &mut Host, device: &mut Device, notes: &mut Notes) {
     host.connection_state = ConnectionState::Unknown;
-    let word = text(device.status.take());
+    let word = said_word(device.status.take());
     host.containment_state = containment(word.as_deref());
     let provenance = if word.is_some() { Provenance::Converted } else { Provenance::Default };
     notes.origin("containment_state", word.as_deref(), provenance);
-    host.fs_containment_state = text(device.filesystem_containment_status.take());
-    host.is_hidden = match device.host_hidden_status.as_deref() {
-        Some("hidden") => Some(true),
-        Some("visible") => Some(false),
+    host.fs_containment_state = said_word(device.filesystem_containment_status.take());
+    host.is_hidden = match device.host_hidden_status {
+        Some(HostVisibility::Hidden) => Some(true),
+        Some(HostVisibility::Visible) => Some(false),
         _ => None,
     };
 }
@@ -305,7 +309,7 @@ fn tag(text: &str) -> Tag {
 }
 
 fn cloud(device: &mut Device, notes: &mut Notes) -> Option<Cloud> {
-    let word = text(device.service_provider.take());
+    let word = said_word(device.service_provider.take());
     let provider = match word.as_deref() {
         Some("AWS_EC2" | "AWS_EC2_V2" | "AWS") => Some("aws".to_owned()),
         Some("AZURE") => Some("azure".to_owned()),

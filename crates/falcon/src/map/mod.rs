@@ -169,6 +169,11 @@ pub(crate) fn text(value: Option<String>) -> Option<String> {
     if value.trim().len() == value.len() { Some(value) } else { Some(value.trim().to_owned()) }
 }
 
+/// A word of the vendor's as text.
+pub(crate) fn said_word<W: std::fmt::Display>(value: Option<W>) -> Option<String> {
+    text(value.map(|w| w.to_string()))
+}
+
 /// Text as it is, unless blank: for fields whose filter the vendor evaluates on the untrimmed value.
 pub(crate) fn verbatim(value: Option<String>) -> Option<String> {
     value.filter(|v| !v.trim().is_empty())
