@@ -110,6 +110,11 @@ impl SimBuilder {
         cortex_strict_nonce: bool = options.cortex_strict_nonce;
         /// How long the Cortex keys live from the start on.
         cortex_key_life: Option<Duration> = options.cortex_key_life;
+        /// How large a file is that is downloaded: an installer of Falcon, what Cortex fetches from an endpoint. Its
+        /// bytes are made while they are sent.
+        download_bytes: u64 = options.download_bytes;
+        /// Whether downloads can be resumed (`Range`, `ETag`); the vendors do not say whether theirs can.
+        download_ranges: bool = options.download_ranges;
         /// The kind of the Cortex keys.
         key_type: KeyType = key_type;
         /// The generation of the Cortex tenants: 3 or 5.

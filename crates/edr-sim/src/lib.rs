@@ -17,6 +17,7 @@
 //! ```
 
 mod args;
+mod blob;
 mod builder;
 pub mod clock;
 mod config;

@@ -37,6 +37,10 @@ pub struct Options {
     pub cortex_key_life: Option<Duration>,
     /// Whether Cortex refuses a nonce that it has seen.
     pub cortex_strict_nonce: bool,
+    /// How large a file is that is downloaded: an installer of Falcon, what Cortex fetches from an endpoint.
+    pub download_bytes: u64,
+    /// Whether downloads can be resumed.
+    pub download_ranges: bool,
 }
 
 impl Default for Options {
@@ -51,6 +55,8 @@ impl Default for Options {
             falcon_without_combined: false,
             cortex_key_life: None,
             cortex_strict_nonce: false,
+            download_bytes: 200_000,
+            download_ranges: true,
         }
     }
 }

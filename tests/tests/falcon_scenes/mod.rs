@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod downloads;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ use falcon::{Falcon, FalconClient, PageKey, Pages, Reply};
 use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
+pub(crate) use downloads::installers_are_downloaded_and_proven;
+
 /// What carries a scene's requests, and remembers them.
 pub(crate) type Wire = Arc<Recorder>;
 
@@ -50,6 +54,7 @@ macro_rules! each_scene {
             children_are_grouped_and_linked
             posture_is_told_for_those_that_were_assessed
             installers_and_usage_are_read
+            installers_are_downloaded_and_proven
             a_session_runs_commands_of_every_level
             commands_wait_for_a_host_that_is_away
             files_come_from_a_host

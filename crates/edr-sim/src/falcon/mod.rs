@@ -386,6 +386,24 @@ const GENERAL: &[Operation] = &[
     ),
     (
         "GET",
+        "/sensors/entities/download-installer/v1",
+        "DownloadSensorInstallerById",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/sensors/entities/download-installer/v2",
+        "DownloadSensorInstallerByIdV2",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
+        "/sensors/entities/download-installer/v3",
+        "DownloadSensorInstallerByIdV3",
+        Some("sensor-installers:read"),
+    ),
+    (
+        "GET",
         "/sensors/queries/installers/ccid/v1",
         "GetSensorInstallersCCIDByQuery",
         Some("sensor-installers:read"),

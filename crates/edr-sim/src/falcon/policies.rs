@@ -226,6 +226,7 @@ fn members(ask: &Ask<'_>) -> Result<Response, Refused> {
         method: ask.method.clone(),
         path: ask.path,
         query: ask.query.iter().filter(|(key, _)| key != "filter" && key != "sort").cloned().collect(),
+        headers: ask.headers,
         body: ask.body.clone(),
     };
     let page = page(&unfiltered, found, &numbers)?;

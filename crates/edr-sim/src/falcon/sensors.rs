@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::envelope::Envelope;
 use super::fql::{Dialect, Expr, Kind, parse};
 use super::hosts_list::Refused;
-use super::things::{Ask, Style, bad, by_id, no_method, page, service, then};
-use crate::estate::hash::{hex_words, mix_str};
+use super::things::{Ask, Style, bad, by_id, no_method, page, refuse, service, then};
+use crate::blob::Blob;
+use crate::estate::hash::mix_str;
 use crate::state::SimState;
 
 const SERVICE: &str = "binserv";
@@ -44,6 +45,9 @@ pub(super) fn router() -> Router<Arc<SimState>> {
         .route("/sensors/combined/installers/v3", service(list))
         .route("/sensors/queries/installers/v3", service(list))
         .route("/sensors/entities/installers/v3", service(entities))
+        .route("/sensors/entities/download-installer/v1", service(download))
+        .route("/sensors/entities/download-installer/v2", service(download))
+        .route("/sensors/entities/download-installer/v3", service(download))
         .route("/sensors/queries/installers/ccid/v1", service(ccid))
         .route("/billing-dashboards-usage/aggregates/weekly-average/v1", service(usage))
         .route("/billing-dashboards-usage/aggregates/hourly-average/v1", service(usage))
@@ -52,9 +56,10 @@ pub(super) fn router() -> Router<Arc<SimState>> {
 fn installers(ask: &Ask<'_>) -> Vec<Value> {
     let one = |(platform, os, kind): (&str, &str, &str), n: u64| {
         let name = format!("falcon-sensor-7.{}.{}.{kind}", 20 + n, 18_904 + n);
+        let content = Blob::new(ask.c.state.options.download_bytes, mix_str(0x1A57, &name));
         json!({"name": name, "platform": platform, "os": os, "os_version": "", "file_type": kind,
             "description": format!("Falcon sensor for {os}"), "version": format!("7.{}.{}", 20 + n, 18_904 + n),
-            "sha256": hex_words(mix_str(0x1A57, &name), 4), "file_size": 90_000_000 + n, "is_lts": n == 2,
+            "sha256": content.sha256(), "file_size": content.size(), "is_lts": n == 2,
             "release_date": then(ask.c, &name), "architectures": ["x86_64"]})
     };
     let kinds = [("windows", "Windows", "exe"), ("mac", "macOS", "pkg"), ("linux", "Ubuntu", "deb")];
@@ -79,6 +84,21 @@ fn entities(ask: &Ask<'_>) -> Result<Response, Refused> {
         envelope.status = StatusCode::MULTI_STATUS;
     }
     Ok(envelope.into_response())
+}
+
+/// The installer's bytes; they are made as they are sent.
+fn download(ask: &Ask<'_>) -> Result<Response, Refused> {
+    let id = ask.need(SERVICE, "id")?;
+    let mut all = installers(ask).into_iter();
+    match all.find(|one| one["sha256"] == id) {
+        Some(one) => {
+            let name = one["name"].as_str().unwrap_or_default();
+            let options = &ask.c.state.options;
+            let content = Blob::new(options.download_bytes, mix_str(0x1A57, name));
+            Ok(content.answer(ask.headers, options.download_ranges))
+        }
+        None => Err(refuse(SERVICE, StatusCode::NOT_FOUND, "installer not found", id)),
+    }
 }
 
 fn ccid(ask: &Ask<'_>) -> Result<Response, Refused> {

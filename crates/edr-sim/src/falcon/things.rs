@@ -10,7 +10,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use chrono::DateTime;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::envelope::{ApiError, Empty, Envelope, gateway};
@@ -126,6 +126,7 @@ pub(super) struct Ask<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
     pub(super) query: Vec<(String, String)>,
+    pub(super) headers: &'a HeaderMap,
     pub(super) body: Bytes,
 }
 
@@ -186,10 +187,11 @@ pub(super) fn service(work: fn(&Ask<'_>) -> Result<Response, Refused>) -> Method
               method: Method,
               uri: Uri,
               RawQuery(query): RawQuery,
+              headers: HeaderMap,
               body: Bytes| async move {
             run(&state, caller, |c| {
                 let query = form(&query.unwrap_or_default());
-                work(&Ask { c, method, path: uri.path(), query, body })
+                work(&Ask { c, method, path: uri.path(), query, headers: &headers, body })
             })
         },
     )

@@ -30,6 +30,14 @@ pub static ENTITIES: Endpoint =
     Endpoint::read("GetSensorInstallersEntitiesV3", Verb::Get, "/sensors/entities/installers/v3", READ)
         .ids(MAX_IDS as u32)
         .query(&["ids"]);
+/// An installer itself.
+pub static DOWNLOAD: Endpoint = Endpoint::read(
+    "DownloadSensorInstallerByIdV3",
+    Verb::Get,
+    "/sensors/entities/download-installer/v3",
+    READ,
+)
+.query(&["id"]);
 /// The customer id with its checksum, as a sensor is installed with it.
 pub static CCID: Endpoint =
     Endpoint::read("GetSensorInstallersCCIDByQuery", Verb::Get, "/sensors/queries/installers/ccid/v1", READ);
@@ -51,7 +59,8 @@ pub static HOURLY: Endpoint = Endpoint::read(
 .query(&["filter"]);
 
 /// The endpoints of this file.
-pub(crate) const ENDPOINTS: &[&Endpoint] = &[&COMBINED, &QUERY, &ENTITIES, &CCID, &WEEKLY, &HOURLY];
+pub(crate) const ENDPOINTS: &[&Endpoint] =
+    &[&COMBINED, &QUERY, &ENTITIES, &DOWNLOAD, &CCID, &WEEKLY, &HOURLY];
 
 /// The most ids in one call; the URL is the limit, and no other is published.
 pub const MAX_IDS: usize = 100;
@@ -72,6 +81,12 @@ pub fn query(params: &ListParams) -> RequestPlan {
 #[must_use]
 pub fn entities<S: AsRef<str>>(ids: &[S]) -> RequestPlan {
     ENTITIES.by_query("ids", ids)
+}
+
+/// An installer itself, by its id.
+#[must_use]
+pub fn download(sha256: &str) -> RequestPlan {
+    DOWNLOAD.plan().query("id", sha256)
 }
 
 /// The customer id with its checksum.
