@@ -226,12 +226,6 @@ impl HttpClient {
         checked.map_err(|e| e.with_tenant(&self.0.tenant, &self.0.vendor))
     }
 
-    /// The time that one attempt has up to the head of its answer: what a vendor is asked to wait for should be shorter.
-    #[must_use]
-    pub fn attempt_timeout(&self) -> Duration {
-        self.0.policy.attempt_timeout
-    }
-
     /// Where this client's numbers are counted.
     pub(crate) fn meter(&self) -> Meter<'_> {
         Meter { tenant: &self.0.tenant, vendor: &self.0.vendor }
@@ -335,7 +329,7 @@ impl HttpClient {
     }
 
     pub(crate) fn attempts(&self, plan: &RequestPlan) -> Attempts {
-        Attempts::begin(self, plan.operation, self.0.policy.deadline)
+        Attempts::begin(self, plan.operation, self.0.policy.deadline + plan.patience)
     }
 
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.
@@ -381,7 +375,7 @@ impl HttpClient {
         request: http::Request<Bytes>,
         attempts: &mut Attempts,
     ) -> Result<Result<http::Response<BodyStream>, TransportError>, Verdict> {
-        let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
+        let limit = self.0.policy.attempt_timeout.max(plan.patience).min(attempts.remaining());
         let late = || Err(TransportError::new(TransportErrorKind::Timeout));
         let Some(pieces) = plan.body.pieces().await? else {
             return Ok(timeout(limit, self.0.transport.send(request)).await.unwrap_or_else(|_| late()));

@@ -145,7 +145,10 @@ impl Wait {
 
     fn on(self, plan: RequestPlan) -> RequestPlan {
         let overall = self.within();
-        plan.query("timeout", overall.as_secs().to_string()).query("timeout_duration", span(overall))
+        // The answer may be on its way when the wait is over.
+        plan.patient(overall + Duration::from_secs(15))
+            .query("timeout", overall.as_secs().to_string())
+            .query("timeout_duration", span(overall))
     }
 
     fn with_hosts(self, plan: RequestPlan) -> RequestPlan {

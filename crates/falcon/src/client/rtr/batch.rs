@@ -96,8 +96,8 @@ impl FalconClient {
     /// As the vendor answers the first call; that none of its hosts can be reached is no error, but what is said
     /// of each.
     pub async fn rtr_batch<S: AsRef<str>>(&self, hosts: &[S], options: &BatchOptions) -> Result<Batch> {
-        let wait = self.bearable(options.wait);
-        let mut batch = Batch { client: self.clone(), parts: Vec::new(), opened: PerId::default(), wait };
+        let (client, wait) = (self.clone(), options.wait);
+        let mut batch = Batch { client, parts: Vec::new(), opened: PerId::default(), wait };
         let mut pieces = Room::body(MAX_HOSTS).split(&distinct(hosts)).into_iter();
         while let Some(piece) = pieces.next() {
             match batch.open(&piece, options.queue_offline).await {

@@ -82,7 +82,6 @@ impl FalconClient {
         queue_offline: bool,
         wait: Wait,
     ) -> Result<Reply<SessionHead>> {
-        let wait = self.bearable(wait);
         self.entities(rtr::init(device_id, origin, queue_offline, wait)).await
     }
 
@@ -254,12 +253,6 @@ impl FalconClient {
         Error::new(ErrorKind::InvalidRequest, format!("the command cannot be written: {why}"))
             .with_tenant(self.http.tenant(), self.http.vendor())
             .with_hint("leave the odd part out, or write the whole line with Command::raw")
-    }
-
-    /// A wait that is over before we give up on the answer.
-    fn bearable(&self, wait: Wait) -> Wait {
-        let most = self.http.attempt_timeout().saturating_sub(Duration::from_secs(5));
-        Wait { overall: wait.overall.min(most), ..wait }
     }
 }
 

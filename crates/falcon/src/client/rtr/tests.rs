@@ -217,8 +217,8 @@ async fn each_host_of_a_batch_has_its_word() {
     assert_eq!(batch.opened().refused[0].id, hosts[2]);
     assert_eq!(batch.opened().unanswered, [device_id(4)], "nothing was said of it");
     let sent = &log.to(BATCH)[0];
-    assert_eq!(sent.get("timeout_duration"), Some("55s"), "no longer than an answer is waited for");
-    assert_eq!(sent.get("host_timeout_duration"), Some("55s"));
+    assert_eq!(sent.get("timeout_duration"), Some("300s"), "five minutes at most");
+    assert_eq!(sent.get("host_timeout_duration"), Some("300s"));
 
     let ran = batch.run(Level::ReadOnly, &Command::new(BaseCommand::Ps)).await.unwrap();
     assert_eq!(
@@ -270,4 +270,25 @@ async fn that_no_host_is_there_is_said_of_each() {
     assert_eq!((batch.opened().refused.len(), batch.ids().len()), (2, 0));
     let says = batch.opened().refused[1].error.message.clone();
     assert_eq!(says.as_deref(), Some("no successful hosts initialized on RTR"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_waited_for_as_long_as_the_hosts_are() {
+    use edr_http::MemoryTransport;
+    let patient = |seconds: u64| {
+        let transport = MemoryTransport::new(move |request| async move {
+            if request.uri().path() == "/oauth2/token" {
+                return MemoryTransport::json(201, r#"{"access_token":"t","expires_in":1799}"#);
+            }
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            begun()
+        });
+        let builder = Falcon::builder("acme", "id", "secret".into()).cloud(crate::Cloud::Us1);
+        builder.transport(std::sync::Arc::new(transport)).build().unwrap()
+    };
+    let options = SessionOptions { wait: Wait::of(4 * MINUTE), ..SessionOptions::default() };
+    let begun = patient(240).client().rtr_session(&device_id(1), &options).await;
+    assert_eq!(begun.unwrap().id(), "s-1");
+    let late = patient(400).client().rtr_session(&device_id(1), &options).await.unwrap_err();
+    assert!(late.is_timeout(), "{late:?}");
 }
