@@ -61,11 +61,7 @@ impl Spec {
         };
         let name = operation["operationId"].as_str().unwrap_or_default();
         let declared = &operation["responses"][exchange.status.to_string()];
-        let files = operation["produces"]
-            .as_array()
-            .is_some_and(|all| all.contains(&json!("application/octet-stream")));
-        if files && exchange.status < 300 && declared.is_null() {
-            // Of a file there is nothing to hold.
+        if exchange.status < 300 && is_no_json(operation, exchange) {
             return BTreeSet::new();
         }
         let schema = match declared.get("schema") {
@@ -93,7 +89,8 @@ impl Spec {
         let of = |place: &str| parameters.iter().filter(|p| p["in"] == place).collect::<Vec<_>>();
         let mut found = self.pairs(name, "/query", &of("query"), &exchange.query);
         let body = String::from_utf8_lossy(&exchange.body);
-        let sent = match (of("body").first(), of("form")) {
+        let form = of("form").into_iter().chain(of("file")).collect::<Vec<_>>();
+        let sent = match (of("body").first(), form) {
             (Some(parameter), _) => {
                 // Where nothing is sent, a required body is missed as null.
                 let value = serde_json::from_str(&body).unwrap_or(Value::Null);
@@ -104,6 +101,7 @@ impl Spec {
                     self.hold(name, &parameter["schema"], Side::Request, "/body", &value)
                 }
             }
+            (None, form) if body.starts_with("--") => self.fields(name, "/form", &form, parts(&body)),
             (None, form) => self.pairs(name, "/form", &form, &body),
         };
         found.extend(sent);
@@ -112,9 +110,20 @@ impl Spec {
 
     /// Pairs of a query or a form against the parameters of that place.
     fn pairs(&self, name: &str, place: &str, parameters: &[&Value], text: &str) -> BTreeSet<Finding> {
+        self.fields(name, place, parameters, form_urlencoded::parse(text.as_bytes()).into_owned())
+    }
+
+    /// Names and values against the parameters of that place.
+    fn fields(
+        &self,
+        name: &str,
+        place: &str,
+        parameters: &[&Value],
+        fields: impl IntoIterator<Item = (String, String)>,
+    ) -> BTreeSet<Finding> {
         let mut sent: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (key, value) in form_urlencoded::parse(text.as_bytes()) {
-            sent.entry(key.into_owned()).or_default().push(value.into_owned());
+        for (key, value) in fields {
+            sent.entry(key).or_default().push(value);
         }
         let known = |key: &str| parameters.iter().find(|p| p["name"] == key);
         let value = sent.iter().map(|(key, values)| (key.clone(), typed(known(key), values))).collect();
@@ -139,6 +148,26 @@ impl Spec {
         };
         faults.into_iter().map(finding).collect()
     }
+}
+
+/// Whether an answer is none of JSON: without a body where none is due, or a file.
+fn is_no_json(operation: &Value, exchange: &Exchange) -> bool {
+    let kinds = operation["produces"].as_array().cloned().unwrap_or_default();
+    let file = kinds.iter().any(|kind| kind != "application/json")
+        && serde_json::from_slice::<Value>(&exchange.reply).is_err();
+    let declared = !operation["responses"][exchange.status.to_string()].is_null();
+    file || (exchange.status == 204 && exchange.reply.is_empty() && declared)
+}
+
+/// The fields of a form with files; the text of a file stands for it.
+fn parts(body: &str) -> Vec<(String, String)> {
+    let mark = body.lines().next().unwrap_or_default();
+    let part = |part: &str| {
+        let (head, value) = part.split_once("\r\n\r\n")?;
+        let (_, rest) = head.split_once("; name=\"")?;
+        Some((rest.split_once('"')?.0.to_owned(), value.strip_suffix("\r\n")?.to_owned()))
+    };
+    body.split(mark).filter_map(part).collect()
 }
 
 /// Whether a path is one of a template, whose `{…}` stands for any part.

@@ -46,3 +46,36 @@ fn what_fql_writes_the_service_reads_as_it_was_meant() {
         assert_eq!(read, [Literal::Quoted(text.clone())], "{written}");
     }
 }
+
+#[test]
+fn what_a_command_line_writes_the_service_reads_as_it_was_meant() {
+    use edr_sim::falcon::rtr::words;
+    use falcon::api::rtr::{BaseCommand, Command};
+    let (mut written, mut refused) = (0, 0);
+    let signs = ['\'', '"', '\\', '`', '-', '=', ' ', '\n', '\t', 'a', 'é', '\u{a0}'];
+    let longer = |all: &[String]| -> Vec<String> {
+        all.iter().flat_map(|t| signs.iter().map(move |sign| format!("{t}{sign}"))).collect()
+    };
+    let mut texts = vec![vec![String::new()]];
+    for n in 0..4 {
+        texts.push(longer(&texts[n]));
+    }
+    for text in texts.concat() {
+        let run = || Command::new(BaseCommand::RunScript);
+        for (command, means) in [
+            (run().arg(&text), text.clone()),
+            (run().option("CloudFile", &text), format!("-CloudFile={text}")),
+            (run().block("Raw", &text), format!("-Raw={text}")),
+        ] {
+            let command = command.arg("end");
+            match command.line() {
+                Ok(line) => {
+                    assert_eq!(words(line).unwrap(), ["runscript", &means, "end"], "{line}");
+                    written += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(written > 20_000 && refused > 20_000, "{written} written, {refused} refused");
+}

@@ -16,14 +16,34 @@ pub enum Feature {
     AlertGet,
     /// List alerts.
     AlertList,
+    /// Change alerts: status, verdict, assignee, comment, labels.
+    AlertUpdate,
     /// Tell whether a host is online now.
     ConnectionState,
     /// Tell whether a host is contained.
     ContainmentState,
+    /// Fetch a file from a host.
+    FileFetch,
+    /// Move a file on a host into quarantine.
+    FileQuarantine,
+    /// Contain a host.
+    HostContain,
     /// Read one host by id.
     HostGet,
     /// List hosts.
     HostList,
+    /// Lift the containment of a host.
+    HostRelease,
+    /// Scan a host on demand.
+    HostScan,
+    /// Add tags to a host.
+    HostTag,
+    /// Remove tags from a host.
+    HostUntag,
+    /// End a process on a host.
+    ProcessKill,
+    /// Run a stored script on a host.
+    ScriptRun,
 }
 
 impl Feature {
@@ -33,10 +53,20 @@ impl Feature {
         match self {
             Self::AlertGet => "alert_get",
             Self::AlertList => "alert_list",
+            Self::AlertUpdate => "alert_update",
             Self::ConnectionState => "connection_state",
             Self::ContainmentState => "containment_state",
+            Self::FileFetch => "file_fetch",
+            Self::FileQuarantine => "file_quarantine",
+            Self::HostContain => "host_contain",
             Self::HostGet => "host_get",
             Self::HostList => "host_list",
+            Self::HostRelease => "host_release",
+            Self::HostScan => "host_scan",
+            Self::HostTag => "host_tag",
+            Self::HostUntag => "host_untag",
+            Self::ProcessKill => "process_kill",
+            Self::ScriptRun => "script_run",
         }
     }
 }
@@ -92,6 +122,8 @@ pub struct Capabilities {
     pub sorts: BTreeMap<Noun, Vec<String>>,
     /// The largest page that the provider asks for, by noun.
     pub max_page: BTreeMap<Noun, u32>,
+    /// The most targets that one call takes, by feature; without limit where it is silent.
+    pub max_batch: BTreeMap<Feature, u32>,
 }
 
 impl Capabilities {
@@ -148,6 +180,19 @@ impl Capabilities {
     pub fn with_max_page(mut self, noun: Noun, size: u32) -> Self {
         self.max_page.insert(noun, size);
         self
+    }
+
+    /// Sets the most targets that one call takes.
+    #[must_use]
+    pub fn with_max_batch(mut self, feature: Feature, size: u32) -> Self {
+        self.max_batch.insert(feature, size);
+        self
+    }
+
+    /// The most targets that one call takes.
+    #[must_use]
+    pub fn batch(&self, feature: Feature) -> usize {
+        self.max_batch.get(&feature).map_or(usize::MAX, |size| usize::try_from(*size).unwrap_or(usize::MAX))
     }
 
     /// Whether a feature is there; a feature that nobody mentioned is not.

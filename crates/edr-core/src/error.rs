@@ -174,6 +174,7 @@ struct Inner {
     retry: RetryStatus,
     retry_after: Option<Duration>,
     attempts: u32,
+    outcome_unknown: bool,
     hint: Option<Cow<'static, str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -191,6 +192,7 @@ impl Error {
             retry: RetryStatus::Permanent,
             retry_after: None,
             attempts: 0,
+            outcome_unknown: false,
             hint: None,
             source: None,
         }))
@@ -246,6 +248,14 @@ impl Error {
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.inner().attempts = attempts;
+        self
+    }
+
+    /// Says that nobody can tell whether the vendor did what was asked: the request may have reached it,
+    /// and its answer was lost.
+    #[must_use]
+    pub fn with_outcome_unknown(mut self) -> Self {
+        self.inner().outcome_unknown = true;
         self
     }
 
@@ -321,6 +331,15 @@ impl Error {
     #[must_use]
     pub fn retry_status(&self) -> RetryStatus {
         self.0.retry
+    }
+
+    /// True when a request that changes something may or may not have been carried out.
+    ///
+    /// # Troubleshooting
+    /// Read the target back before asking again; a blind repetition could do it twice.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.0.outcome_unknown
     }
 
     /// The wait that the vendor asked for.

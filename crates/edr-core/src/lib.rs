@@ -39,6 +39,7 @@ pub mod model;
 mod page;
 mod provider;
 mod query;
+mod response;
 mod walk;
 
 pub use capability::{Capabilities, Feature, FilterSupport, Site, Support};
@@ -57,3 +58,7 @@ pub use model::{
 pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
 pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
 pub use query::{AlertQuery, HostQuery, Listing, Query, Sort};
+pub use response::{
+    AlertChange, Answer, Assignee, Because, Fit, FoundHosts, ProcessRef, Progress, Receipt, ResponseAction,
+    Standing, Target,
+};

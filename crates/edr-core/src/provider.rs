@@ -8,8 +8,9 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertQuery, Capabilities, Collected, Cursor, Diagnosis, Host, HostQuery, Listing, Page, Part,
-    Result, TenantId, Vendor, Walked, walk,
+    Alert, AlertChange, AlertQuery, Because, Capabilities, Collected, Cursor, Diagnosis, Error, ErrorKind,
+    Feature, Fit, FoundHosts, Host, HostQuery, Listing, Page, Part, Progress, Receipt, ResponseAction,
+    Result, Target, TenantId, Vendor, Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -94,6 +95,75 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] when this tenant has no such alert.
     async fn alert(&self, uid: &str) -> Result<Alert>;
+
+    /// Hosts by the vendor's own ids, in as few calls as the vendor allows, with their containment and, where
+    /// the vendor has it, connection state. By default one call a host.
+    ///
+    /// # Errors
+    /// As the vendor answers; an id that the tenant does not have is no error but [`FoundHosts::missing`].
+    async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
+        let mut found = FoundHosts::default();
+        for uid in uids {
+            match self.host(uid).await {
+                Ok(host) => found.hosts.push(host),
+                Err(error) if error.kind() == ErrorKind::NotFound => found.missing.push(uid.clone()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks for a response action on these hosts, in one call to the vendor: at most
+    /// [`crate::Capabilities::batch`] ids. It is never sent a second time on a guess. Every id has a receipt, in the order asked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] before anything is sent when the tenant cannot do it. Any other error
+    /// is about the whole call: the vendor did nothing, unless [`crate::Error::is_outcome_unknown`].
+    async fn respond(
+        &self,
+        action: &ResponseAction,
+        hosts: &[String],
+        because: &Because,
+    ) -> Result<Vec<Receipt>> {
+        let _ = (hosts, because);
+        Err(self.lacking(action.feature()))
+    }
+
+    /// Where an action stands, as the vendor says now, for each target in the order asked. It is read back, and never
+    /// taken from a receipt.
+    ///
+    /// # Errors
+    /// As the vendor answers. A target of which the vendor says nothing is [`crate::Standing::Unknown`].
+    async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        let _ = targets;
+        Err(self.lacking(action.feature()))
+    }
+
+    /// How well the vendor can express a change of alerts; nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with the reason when it cannot be expressed at all.
+    fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
+        let _ = change;
+        Err(self.lacking(Feature::AlertUpdate))
+    }
+
+    /// Changes these alerts, at most [`crate::Capabilities::batch`] of them. What the vendor cannot express
+    /// exactly is refused before anything is sent, unless [`AlertChange::nearest`].
+    ///
+    /// # Errors
+    /// As for [`Self::respond`].
+    async fn update_alerts(&self, change: &AlertChange, alerts: &[String]) -> Result<Vec<Receipt>> {
+        let _ = (change, alerts);
+        Err(self.lacking(Feature::AlertUpdate))
+    }
+
+    /// The error for a feature that is missing, with the capability's reason and the tenant's name.
+    fn lacking(&self, feature: Feature) -> Error {
+        let silent = || Error::unsupported(format!("{} is not built for this vendor", feature.as_str()));
+        let error = self.capabilities().require(feature).err().unwrap_or_else(silent);
+        error.with_operation(feature.as_str()).with_tenant(self.tenant(), self.vendor())
+    }
 
     /// Gives back what the tenant holds at the vendor, such as a token that is to be revoked. The
     /// provider stays usable; what it needs it gets anew.

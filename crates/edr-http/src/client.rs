@@ -329,7 +329,7 @@ impl HttpClient {
     }
 
     pub(crate) fn attempts(&self, plan: &RequestPlan) -> Attempts {
-        Attempts::begin(self, plan.operation, self.0.policy.deadline)
+        Attempts::begin(self, plan.operation, self.0.policy.deadline + plan.patience)
     }
 
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.
@@ -375,7 +375,7 @@ impl HttpClient {
         request: http::Request<Bytes>,
         attempts: &mut Attempts,
     ) -> Result<Result<http::Response<BodyStream>, TransportError>, Verdict> {
-        let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
+        let limit = self.0.policy.attempt_timeout.max(plan.patience).min(attempts.remaining());
         let late = || Err(TransportError::new(TransportErrorKind::Timeout));
         let Some(pieces) = plan.body.pieces().await? else {
             return Ok(timeout(limit, self.0.transport.send(request)).await.unwrap_or_else(|_| late()));
@@ -549,7 +549,7 @@ impl HttpClient {
         }
         if !unprocessed && !plan.operation.idempotent {
             let hint = "look whether it was done before you repeat it: the answer does not say";
-            return Next::Fail(error.with_hint(hint));
+            return Next::Fail(error.with_hint(hint).with_outcome_unknown());
         }
         let persistent = error.with_retry(RetryStatus::Persistent);
         if delay.is_some_and(|d| d > policy.max_server_delay) || pause > attempts.remaining() {

@@ -109,6 +109,8 @@ pub struct RequestPlan {
     pub body: Body,
     /// In place of the tenant's credentials.
     pub(crate) authorization: Option<HeaderValue>,
+    /// How long an attempt may take at least, where the vendor was asked to wait for something.
+    pub(crate) patience: Duration,
 }
 
 impl fmt::Debug for Body {
@@ -214,6 +216,7 @@ impl RequestPlan {
             headers: HeaderMap::new(),
             body: Body::Empty,
             authorization: None,
+            patience: Duration::ZERO,
         }
     }
 
@@ -236,6 +239,14 @@ impl RequestPlan {
     #[must_use]
     pub fn query(mut self, key: &str, value: impl Into<String>) -> Self {
         self.query.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Gives an attempt this time at least up to the head of the answer: the vendor is asked to wait for something
+    /// before it answers. The time for the whole operation grows by as much.
+    #[must_use]
+    pub fn patient(mut self, time: Duration) -> Self {
+        self.patience = time;
         self
     }
 

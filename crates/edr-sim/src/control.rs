@@ -69,6 +69,9 @@ pub(crate) fn set_online(state: &SimState, tenant: &str, id: &str, online: bool)
     let before = found.estate.online(index);
     found.estate.set_online(index, online);
     state.log.push(tenant, "sim/hosts", id, json!({"online": before}), json!({"online": online}));
+    if let Some(place) = state.place(tenant).filter(|_| online) {
+        crate::falcon::rtr_woke(state, place, index);
+    }
     Ok(())
 }
 

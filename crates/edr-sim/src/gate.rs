@@ -30,6 +30,8 @@ pub(crate) enum Front {
 
 /// Bodies above this are refused with 413 (falcon-api 2.2: about 1 MiB).
 const FALCON_BODY_CAP: usize = 1 << 20;
+/// Files for hosts may be larger; the real limit is 4 GB.
+const FALCON_FILE_CAP: usize = 64 << 20;
 /// Cortex takes larger bodies (hash lists, indicators).
 const CORTEX_BODY_CAP: usize = 16 << 20;
 
@@ -82,7 +84,11 @@ impl Drop for Noted<'_> {
 async fn pass(state: Arc<SimState>, front: Front, request: Request, next: Next) -> Response {
     let (began, time) = (clock::instant(), rfc3339(state.clock.now_ms()));
     let (parts, body) = request.into_parts();
-    let cap = if matches!(front, Front::Falcon(_)) { FALCON_BODY_CAP } else { CORTEX_BODY_CAP };
+    let cap = match front {
+        Front::Falcon(_) if crate::falcon::takes_files(parts.uri.path()) => FALCON_FILE_CAP,
+        Front::Falcon(_) => FALCON_BODY_CAP,
+        Front::Cortex(_) => CORTEX_BODY_CAP,
+    };
     let read = to_bytes(body, cap).await;
     let call = identify(&state, front, &parts, read.as_ref().unwrap_or(&Bytes::new()));
     let tenant = call.tenant.map(|i| state.tenants[i].name.clone());

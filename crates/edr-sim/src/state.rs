@@ -268,6 +268,7 @@ impl SimState {
         self.lists.clear();
         self.regions.reset();
         self.falcon.things.clear();
+        self.falcon.rtr.clear();
         for tenant in &self.tenants {
             tenant.estate.reset();
             tenant.groups.reset();

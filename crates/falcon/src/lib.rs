@@ -78,9 +78,10 @@ use edr_http::{Budget, HostRule, HttpClient, Pacer};
 use secrecy::SecretString;
 
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
+pub use client::{Batch, BatchFetch, BatchOptions, BatchRun, Output, Ran, Session, SessionOptions, Ticket};
 pub use config::{Cloud, FalconBuilder, customer_id};
 pub use dialect::FalconDetail;
-pub use edr_http::{Download, Downloaded};
+pub use edr_http::{Download, Downloaded, FileSource};
 pub use provider::Falcon;
 pub use time::Timestamp;
 pub use wire::{Entries, Lists, Secret};

@@ -86,6 +86,8 @@ const SCOPES: &[(&str, &str)] = &[
     ("ods", "On-demand scans (ODS)"),
     ("prevention-policies", "Prevention policies"),
     ("quarantine", "Quarantined Files"),
+    ("real-time-response", "Real time response"),
+    ("real-time-response-admin", "Real time response (admin)"),
     ("response-policies", "Response policies"),
     ("sensor-installers", "Sensor Download"),
     ("sensor-update-policies", "Sensor update policies"),

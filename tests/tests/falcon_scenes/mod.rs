@@ -55,12 +55,21 @@ macro_rules! each_scene {
             posture_is_told_for_those_that_were_assessed
             installers_and_usage_are_read
             installers_are_downloaded_and_proven
+            a_session_runs_commands_of_every_level
+            commands_wait_for_a_host_that_is_away
+            files_come_from_a_host
+            a_batch_says_what_became_of_each_host
+            put_files_and_scripts_live_their_whole_life
+            each_level_of_response_names_its_scope
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }
     };
 }
 pub(crate) use each_scene;
+
+mod rtr;
+pub(crate) use rtr::*;
 
 struct World {
     sim: Sim,

@@ -20,6 +20,7 @@ mod policies;
 mod posture;
 mod render_alert;
 mod render_host;
+pub mod rtr;
 mod sensors;
 mod things;
 mod token;
@@ -40,6 +41,7 @@ use crate::state::SimState;
 pub(crate) use groups::GroupBook;
 pub(crate) use guard::{MINUTE, too_many};
 pub(crate) use render_host::status as containment_name;
+pub(crate) use rtr::{takes_files, woke as rtr_woke};
 pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
@@ -56,6 +58,10 @@ pub const ALL_SCOPES: &[&str] = &[
     "mssp:write",
     "prevention-policies:read",
     "prevention-policies:write",
+    "real-time-response-admin:write",
+    "real-time-response-audit:read",
+    "real-time-response:read",
+    "real-time-response:write",
     "response-policies:read",
     "response-policies:write",
     "sensor-installers:read",
@@ -73,13 +79,44 @@ pub(crate) struct FalconState {
     pub(crate) tokens: token::Tokens,
     pub(crate) cursors: AtomicU64,
     pub(crate) things: things::Things,
+    pub(crate) rtr: rtr::Desks,
 }
 
 /// (method, path, operationId, scope).
 type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
 
 /// The operations, under their names in the published specification.
-pub const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &joined();
+
+const SERVICES: [&[Operation]; 2] = [GENERAL, rtr::OPERATIONS];
+
+const COUNT: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < SERVICES.len() {
+        count += SERVICES[at].len();
+        at += 1;
+    }
+    count
+};
+
+/// The operations of all services in one list.
+const fn joined() -> [Operation; COUNT] {
+    let mut all = [GENERAL[0]; COUNT];
+    let (mut service, mut to) = (0, 0);
+    while service < SERVICES.len() {
+        let mut at = 0;
+        while at < SERVICES[service].len() {
+            all[to] = SERVICES[service][at];
+            at += 1;
+            to += 1;
+        }
+        service += 1;
+    }
+    all
+}
+
+/// Those that stand in no list of their own.
+const GENERAL: &[Operation] = &[
     ("POST", "/oauth2/token", "oauth2AccessToken", None),
     ("POST", "/oauth2/revoke", "oauth2RevokeToken", None),
     ("GET", "/devices/combined/devices/v1", "CombinedDevicesByFilter", Some("devices:read")),
@@ -427,6 +464,7 @@ pub fn router(state: Arc<SimState>) -> Router {
         .merge(mssp_groups::router())
         .merge(policies::router())
         .merge(posture::router())
+        .merge(rtr::router())
         .merge(sensors::router())
         .merge(users::router())
         .fallback(guard::not_found)

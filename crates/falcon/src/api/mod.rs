@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod iocs;
 pub mod oauth2;
 pub mod policies;
+pub mod rtr;
 pub mod sensors;
 pub mod users;
 pub mod zero_trust;
@@ -42,6 +43,7 @@ const SERVICES: &[&[&Endpoint]] = &[
     policies::SENSOR_UPDATE_ENDPOINTS,
     policies::FURTHER_ENDPOINTS,
     policies::RESPONSE_ENDPOINTS,
+    rtr::ENDPOINTS,
     users::ENDPOINTS,
     zero_trust::ENDPOINTS,
     sensors::ENDPOINTS,
@@ -233,13 +235,18 @@ impl Resources {
             // `Some` for a null, too: that the key is there is what counts.
             #[serde(borrow, default, deserialize_with = "there")]
             resources: Option<&'a RawValue>,
+            /// Where commands of a batch have theirs.
+            #[serde(borrow, default, deserialize_with = "there")]
+            combined: Option<&'a RawValue>,
         }
         fn there<'de, D: Deserializer<'de>>(d: D) -> Result<Option<&'de RawValue>, D::Error> {
             <&RawValue>::deserialize(d).map(Some)
         }
         let begins = |byte| body.trim_ascii_start().first() == Some(&byte);
         let reply: Reply<'_> = begins(b'{').then(|| serde_json::from_slice(body).ok()).flatten()?;
+        let combined = reply.combined.filter(|c| c.get().starts_with('{'));
         Some(match reply.resources.map(|r| r.get().as_bytes()) {
+            None if combined.is_some() => Self::Other,
             None => Self::Absent,
             Some([b'[', inner @ .., b']']) if inner.trim_ascii().is_empty() => Self::Empty,
             Some([b'[', ..]) => Self::List,

@@ -83,8 +83,13 @@ impl<T> PerId<T> {
     }
 
     /// Sorts an answer by its ids. `rows` is what the answer says about each, by id in lower case.
-    fn take(&mut self, ids: &[String], mut rows: HashMap<String, T>, errors: Vec<ApiError>, silent: Option<T>)
-    where
+    pub(super) fn take(
+        &mut self,
+        ids: &[String],
+        mut rows: HashMap<String, T>,
+        errors: Vec<ApiError>,
+        silent: Option<T>,
+    ) where
         T: Clone + Identified,
     {
         let about = |e: &ApiError, id: &str| e.id.as_deref().is_some_and(|e| e.eq_ignore_ascii_case(id));
@@ -148,7 +153,7 @@ impl Room {
 }
 
 /// The ids, each once, in order.
-fn distinct<S: AsRef<str>>(ids: &[S]) -> Vec<String> {
+pub(super) fn distinct<S: AsRef<str>>(ids: &[S]) -> Vec<String> {
     let mut seen = HashSet::new();
     let ids = ids.iter().map(|id| id.as_ref().to_owned());
     ids.filter(|id| seen.insert(id.to_ascii_lowercase())).collect()

@@ -13,6 +13,7 @@ mod policies;
 mod recorded_tests;
 #[cfg(test)]
 mod request_tests;
+mod rtr;
 mod sensors;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use crate::dialect::error_inside;
 pub use by_id::{ById, Identified, PerId, Refusal};
 pub use escape::Answer;
 pub use paging::{ListingCap, PageKey, Pages};
+pub use rtr::{Batch, BatchFetch, BatchOptions, BatchRun, Output, Ran, Session, SessionOptions, Ticket};
 
 /// One reply of a typed call.
 #[derive(Clone, Debug)]

@@ -129,7 +129,7 @@ impl FalconClient {
     }
 
     /// A change whose answer says nothing but errors.
-    async fn done(&self, plan: edr_http::RequestPlan) -> Result<()> {
+    pub(super) async fn done(&self, plan: edr_http::RequestPlan) -> Result<()> {
         let operation = plan.operation;
         let (reply, failure) = self.typed::<Accepted>(plan, Expect::Any).await?;
         let error = failure.or_else(|| {

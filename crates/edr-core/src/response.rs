@@ -1,0 +1,351 @@
+//! What can be done about a host or an alert, and what became of it.
+//!
+//! A request that the vendor takes is a [`Receipt`], never a success: it is [`Standing::Done`] only when
+//! the vendor says so. One call of [`crate::EdrProvider::respond`] is one call to the vendor, and is never sent twice on a
+//! guess: whoever calls it can write down the intention before and the receipts after.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{AlertStatus, Error, Feature, Host, User, Verdict};
+
+/// One response action on hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+#[non_exhaustive]
+pub enum ResponseAction {
+    /// Cuts the host off the network, but for the vendor's cloud.
+    Contain,
+    /// Fetches a file from the host to the vendor's cloud.
+    FetchFile {
+        /// The path on the host.
+        path: String,
+    },
+    /// Ends a process.
+    KillProcess {
+        /// Which one.
+        process: ProcessRef,
+    },
+    /// Moves a file into quarantine.
+    QuarantineFile {
+        /// The path on the host.
+        path: String,
+        /// The digest that the file must have, where the vendor asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+    },
+    /// Lifts containment.
+    Release,
+    /// Runs a script that is stored at the vendor.
+    RunScript {
+        /// Its name or the vendor's id.
+        script: String,
+        /// Its parameters, by name; a vendor that knows only an order takes them in this one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<(String, String)>,
+    },
+    /// Scans the host on demand.
+    Scan {
+        /// The paths to look at; all of it when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+    },
+    /// Adds tags.
+    Tag {
+        /// The tags, as a person writes them.
+        tags: Vec<String>,
+    },
+    /// Removes tags.
+    Untag {
+        /// The tags, as a person writes them.
+        tags: Vec<String>,
+    },
+}
+
+impl ResponseAction {
+    /// The feature that a tenant must have for it.
+    #[must_use]
+    pub fn feature(&self) -> Feature {
+        match self {
+            Self::Contain => Feature::HostContain,
+            Self::FetchFile { .. } => Feature::FileFetch,
+            Self::KillProcess { .. } => Feature::ProcessKill,
+            Self::QuarantineFile { .. } => Feature::FileQuarantine,
+            Self::Release => Feature::HostRelease,
+            Self::RunScript { .. } => Feature::ScriptRun,
+            Self::Scan { .. } => Feature::HostScan,
+            Self::Tag { .. } => Feature::HostTag,
+            Self::Untag { .. } => Feature::HostUntag,
+        }
+    }
+
+    /// The verb as a stable word, as in `contain`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Contain => "contain",
+            Self::FetchFile { .. } => "fetch_file",
+            Self::KillProcess { .. } => "kill_process",
+            Self::QuarantineFile { .. } => "quarantine_file",
+            Self::Release => "release",
+            Self::RunScript { .. } => "run_script",
+            Self::Scan { .. } => "scan",
+            Self::Tag { .. } => "tag",
+            Self::Untag { .. } => "untag",
+        }
+    }
+}
+
+/// A process on a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProcessRef {
+    /// The operating system's process id. It may belong to another process by the time that it is used.
+    Pid(u32),
+    /// The vendor's id of this one run of the process (Cortex XDR: the instance id).
+    Uid(String),
+}
+
+/// Why something is done; vendors that keep a comment get it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Because {
+    /// The reason, in a person's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The vendor's case or incident that it belongs to (Cortex XDR shows the action there).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_uid: Option<String>,
+}
+
+impl Because {
+    /// Without a reason.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For this reason.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// With this ticket.
+    #[must_use]
+    pub fn ticket(mut self, ticket: impl Into<String>) -> Self {
+        self.ticket = Some(ticket.into());
+        self
+    }
+
+    /// As part of this case.
+    #[must_use]
+    pub fn case(mut self, uid: impl Into<String>) -> Self {
+        self.case_uid = Some(uid.into());
+        self
+    }
+}
+
+/// What the vendor answered for one target. Accepted is not effective.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The target: the vendor's own id of the host or alert.
+    pub uid: String,
+    /// What it answered.
+    pub answer: Answer,
+    /// The vendor's id of the action, by which [`crate::EdrProvider::progress`] follows it.
+    pub handle: Option<String>,
+    /// The id under which the vendor's support finds the request.
+    pub trace_id: Option<String>,
+}
+
+impl Receipt {
+    /// An answer for a target.
+    #[must_use]
+    pub fn new(uid: impl Into<String>, answer: Answer) -> Self {
+        Self { uid: uid.into(), answer, handle: None, trace_id: None }
+    }
+
+    /// With the vendor's id of the action.
+    #[must_use]
+    pub fn with_handle(mut self, handle: Option<String>) -> Self {
+        self.handle = handle;
+        self
+    }
+
+    /// With the vendor's id of the request.
+    #[must_use]
+    pub fn with_trace(mut self, trace_id: Option<String>) -> Self {
+        self.trace_id = trace_id;
+        self
+    }
+}
+
+/// The vendor's answer for one target.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The vendor took the request.
+    Accepted,
+    /// Nothing had to be done: it is in that state, or on its way there.
+    Already,
+    /// The vendor refused this target; nothing was done to it.
+    Refused(Error),
+    /// Nobody can say whether it was done: the answer was lost, or it does not mention the target.
+    Unknown(Error),
+}
+
+/// Where an action stands for one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "standing")]
+#[non_exhaustive]
+pub enum Standing {
+    /// Somebody gave it up.
+    Cancelled,
+    /// The vendor says that it is done.
+    Done,
+    /// The vendor gave up waiting for the host.
+    Expired,
+    /// It did not work.
+    Failed {
+        /// What the vendor says.
+        reason: String,
+    },
+    /// A part of it was done.
+    Partial {
+        /// What the vendor says.
+        reason: String,
+    },
+    /// Taken, and waiting for the host, which is online as far as is known.
+    Pending,
+    /// Taken, and waiting for a host that is offline.
+    PendingOffline,
+    /// The host is at it.
+    Running,
+    /// The vendor says something outside the tables, or nothing at all.
+    Unknown {
+        /// The vendor's own word.
+        word: String,
+    },
+}
+
+impl Standing {
+    /// True when it will not change by waiting.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled | Self::Done | Self::Expired | Self::Failed { .. } | Self::Partial { .. }
+        )
+    }
+}
+
+/// Where an action stands for one target, when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The target.
+    pub uid: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// When the vendor was asked.
+    pub as_of: DateTime<Utc>,
+}
+
+impl Progress {
+    /// A standing at a time.
+    #[must_use]
+    pub fn new(uid: impl Into<String>, standing: Standing, as_of: DateTime<Utc>) -> Self {
+        Self { uid: uid.into(), standing, as_of }
+    }
+}
+
+/// A target that is followed: its id, and the vendor's id of the action when there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The vendor's own id of the host or alert.
+    pub uid: String,
+    /// From [`Receipt::handle`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+}
+
+/// Hosts that were asked for by id: those that are there, in the order asked, and the ids of the others.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct FoundHosts {
+    /// The hosts.
+    pub hosts: Vec<Host>,
+    /// The ids that this tenant does not have.
+    pub missing: Vec<String>,
+}
+
+impl FoundHosts {
+    /// Hosts and missing ids.
+    #[must_use]
+    pub fn new(hosts: Vec<Host>, missing: Vec<String>) -> Self {
+        Self { hosts, missing }
+    }
+}
+
+/// What is to change about alerts; what is `None` or empty stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct AlertChange {
+    /// The status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<AlertStatus>,
+    /// The verdict; a vendor may know it only for a resolved alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// Who works on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<Assignee>,
+    /// A comment to add.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Labels to add.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add_labels: Vec<String>,
+    /// Labels to remove.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remove_labels: Vec<String>,
+    /// Take the nearest that the vendor can express, where it cannot express it exactly.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nearest: bool,
+}
+
+/// Who works on an alert or a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Assignee {
+    /// Nobody.
+    Nobody,
+    /// This account: its e-mail address, the vendor's id, or its name, as the vendor wants it.
+    User(User),
+}
+
+/// How well a vendor can express a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fit")]
+#[non_exhaustive]
+pub enum Fit {
+    /// As it was asked for; reading it back gives the same.
+    Exact,
+    /// Only nearly.
+    Lossy {
+        /// What was asked for.
+        wanted: String,
+        /// What the vendor would be told.
+        sent: String,
+    },
+}
