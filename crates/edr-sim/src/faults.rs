@@ -95,15 +95,25 @@ pub enum FaultKind {
     /// The cursor is refused as expired.
     ExpiredCursor,
     /// The items have moved by `shift` since the last page (default 1: the last item of it comes again;
-    /// a negative shift leaves items out).
+    /// a negative shift leaves items out). In an event stream `shift` lines come again, or are left out.
     Drift,
+    /// An event stream breaks off in the middle of a line.
+    BreakOff,
+    /// An event stream says nothing more, not even a heartbeat.
+    Silence,
 }
 
 impl FaultKind {
     fn is_page(self) -> bool {
         matches!(
             self,
-            Self::BadItem | Self::EmptyPage | Self::RepeatCursor | Self::ExpiredCursor | Self::Drift
+            Self::BadItem
+                | Self::BreakOff
+                | Self::Drift
+                | Self::EmptyPage
+                | Self::ExpiredCursor
+                | Self::RepeatCursor
+                | Self::Silence
         )
     }
 }
@@ -391,6 +401,10 @@ pub enum PageFault {
         /// By how many items; negative: towards the start.
         shift: i64,
     },
+    /// An event stream breaks off in the middle of a line.
+    BreakOff,
+    /// An event stream says nothing more.
+    Silence,
 }
 
 /// By how much the server's clock is off in this call, in milliseconds (fault `skew`).
@@ -475,6 +489,8 @@ impl Faults {
             FaultKind::EmptyPage => PageFault::EmptyPage,
             FaultKind::RepeatCursor => PageFault::RepeatCursor,
             FaultKind::ExpiredCursor => PageFault::ExpiredCursor,
+            FaultKind::BreakOff => PageFault::BreakOff,
+            FaultKind::Silence => PageFault::Silence,
             _ => PageFault::Drift { shift: fault.shift },
         })
     }

@@ -21,6 +21,11 @@ mod posture;
 mod render_alert;
 mod render_host;
 mod sensors;
+mod stream_audit;
+mod stream_body;
+mod stream_event;
+mod stream_feed;
+mod streams;
 mod things;
 mod token;
 mod users;
@@ -40,6 +45,7 @@ use crate::state::SimState;
 pub(crate) use groups::GroupBook;
 pub(crate) use guard::{MINUTE, too_many};
 pub(crate) use render_host::status as containment_name;
+pub(crate) use streams::Endless;
 pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
@@ -62,6 +68,7 @@ pub const ALL_SCOPES: &[&str] = &[
     "sensor-update-policies:read",
     "sensor-update-policies:write",
     "sensor-usage:read",
+    "streaming:read",
     "usermgmt:read",
     "usermgmt:write",
     "zero-trust-assessment:read",
@@ -72,13 +79,15 @@ pub const ALL_SCOPES: &[&str] = &[
 pub(crate) struct FalconState {
     pub(crate) tokens: token::Tokens,
     pub(crate) cursors: AtomicU64,
+    pub(crate) streams: streams::Streams,
     pub(crate) things: things::Things,
 }
 
 /// (method, path, operationId, scope).
 type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
 
-/// The operations, under their names in the published specification.
+/// The operations, under their names in the published specification; the event stream itself is not in it. A part of
+/// a path in `{}` stands for any.
 pub const OPERATIONS: &[Operation] = &[
     ("POST", "/oauth2/token", "oauth2AccessToken", None),
     ("POST", "/oauth2/revoke", "oauth2RevokeToken", None),
@@ -365,10 +374,27 @@ pub const OPERATIONS: &[Operation] = &[
         "GetSensorUsageHourly",
         Some("sensor-usage:read"),
     ),
+    ("GET", "/sensors/entities/datafeed/v2", "listAvailableStreamsOAuth2", Some("streaming:read")),
+    (
+        "POST",
+        "/sensors/entities/datafeed-actions/v1/{partition}",
+        "refreshActiveStreamSession",
+        Some("streaming:read"),
+    ),
+    ("GET", "/sensors/entities/datafeed/v1/{partition}", stream_body::OPERATION, None),
 ];
 
 fn entry(method: &Method, path: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|(m, p, _, _)| *m == method.as_str() && *p == path)
+    OPERATIONS.iter().find(|(m, p, _, _)| *m == method.as_str() && fits(p, path))
+}
+
+/// Whether a path is one of a template, whose `{…}` stands for any part.
+fn fits(template: &str, path: &str) -> bool {
+    if !template.contains('{') {
+        return template == path;
+    }
+    let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    a.len() == b.len() && a.iter().zip(&b).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
 }
 
 /// The operationId of a call.
@@ -380,6 +406,9 @@ pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static str> {
 pub(crate) fn tenant_of(state: &SimState, parts: &Parts, body: &Bytes) -> Option<usize> {
     if parts.uri.path().starts_with("/oauth2/") {
         return token::tenant_of_form(state, &parts.headers, body);
+    }
+    if parts.uri.path().starts_with(streams::FEED) {
+        return streams::tenant_of(state, &parts.headers);
     }
     token::tenant_of_bearer(state, &parts.headers)
 }
@@ -410,6 +439,7 @@ pub fn router(state: Arc<SimState>) -> Router {
         .merge(policies::router())
         .merge(posture::router())
         .merge(sensors::router())
+        .merge(streams::router())
         .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)
