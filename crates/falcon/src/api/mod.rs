@@ -11,6 +11,7 @@ pub mod iocs;
 pub mod oauth2;
 pub mod policies;
 pub mod sensors;
+pub mod streams;
 pub mod users;
 pub mod zero_trust;
 
@@ -44,6 +45,7 @@ const SERVICES: &[&[&Endpoint]] = &[
     users::ENDPOINTS,
     zero_trust::ENDPOINTS,
     sensors::ENDPOINTS,
+    streams::ENDPOINTS,
 ];
 
 const COUNT: usize = {
