@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edr_core::Error;
+use http::StatusCode;
 use tokio::time::Instant;
 use tracing::{Span, debug_span, field};
 
@@ -15,6 +16,17 @@ pub(crate) enum Next {
     Fail(Error),
 }
 
+/// How an answer is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Byte for byte, and perhaps a part of the whole: that there is no such part (416) is an answer, too.
+    Part,
+    /// Without gzip that the headers do not mention.
+    Unpacked,
+    /// Byte for byte.
+    Verbatim,
+}
+
 /// What the retry loop remembers between attempts. When it is dropped, the count of them is
 /// recorded in the span of the operation.
 pub(crate) struct Attempts {
@@ -22,6 +34,7 @@ pub(crate) struct Attempts {
     pub(crate) deadline: Instant,
     pub(crate) reauthenticated: bool,
     pub(crate) relocated: bool,
+    pub(crate) reading: Reading,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -42,10 +55,23 @@ impl Attempts {
             deadline: Instant::now() + time,
             reauthenticated: false,
             relocated: false,
+            reading: Reading::Unpacked,
             waited: Duration::ZERO,
             request,
             span: Span::none(),
         }
+    }
+
+    /// The same, for an answer that is read in another way.
+    pub(crate) fn reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
+        self
+    }
+
+    /// Begins to count anew, because what was asked for has come on.
+    pub(crate) fn renew(&mut self) {
+        self.made = 0;
+        self.reauthenticated = false;
     }
 
     pub(crate) fn remaining(&self) -> Duration {
@@ -60,6 +86,13 @@ impl Attempts {
             trace_id = field::Empty, bytes = field::Empty
         );
         self.span.clone()
+    }
+}
+
+impl Reading {
+    /// Whether the answer is one to read, and no refusal.
+    pub(crate) fn takes(self, status: StatusCode) -> bool {
+        status.is_success() || (self == Self::Part && status == StatusCode::RANGE_NOT_SATISFIABLE)
     }
 }
 

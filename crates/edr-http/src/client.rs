@@ -1,26 +1,27 @@
 //! The client of one tenant: every request passes through [`HttpClient::open`].
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use edr_core::clock::{Clock, SystemClock};
 use edr_core::{Error, ErrorKind, Noun, Result, RetryStatus, TenantId, Vendor};
-use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, debug};
 use url::Url;
 
-use crate::attempt::{Attempts, Measured, Next};
+use crate::attempt::{Attempts, Measured, Next, Reading};
 use crate::gunzip::gunzipped;
 use crate::telemetry::{Cause, Meter};
 use crate::transport::{BodyStream, TransportError, TransportErrorKind};
 use crate::wire::Exchange;
 use crate::{
-    Authenticator, Dialect, Failure, FullReply, HttpTransport, ItemReader, Lane, Pacer, RequestPlan,
-    RetryBudget, RetryPolicy, Verdict, is_loopback, safe_url,
+    Authenticator, CheckedUrl, Dialect, Failure, FullReply, HostRule, HttpTransport, ItemReader, Lane, Pacer,
+    RequestPlan, RetryBudget, RetryPolicy, Target, Verdict, is_loopback, safe_url,
 };
 
 /// The head of a success, and the body as it arrives.
@@ -54,6 +55,7 @@ struct Shared {
     rate_share: f64,
     keeps_quotas: bool,
     max_body: usize,
+    hosts: HostRule,
 }
 
 /// Builds an [`HttpClient`].
@@ -123,6 +125,13 @@ impl HttpClientBuilder {
         self
     }
 
+    /// Which hosts besides the base URL's the requests may go to; none when it is not said.
+    #[must_use]
+    pub fn hosts(mut self, rule: HostRule) -> Self {
+        self.0.hosts = rule;
+        self
+    }
+
     /// Shares base URL and notices with another client of the same tenant, so that both move together.
     #[must_use]
     pub fn beside(mut self, other: &HttpClient) -> Self {
@@ -180,6 +189,7 @@ impl HttpClient {
             rate_share: 1.0,
             keeps_quotas: true,
             max_body: 64 << 20,
+            hosts: HostRule::own(),
         }))
     }
 
@@ -205,6 +215,15 @@ impl HttpClient {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    /// An address out of a reply that may be asked: one of the tenant's hosts, by the rule of its client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] when the link is no address, or points elsewhere.
+    pub fn checked(&self, link: &str) -> Result<CheckedUrl> {
+        let checked = self.0.hosts.check(&self.base(), link);
+        checked.map_err(|e| e.with_tenant(&self.0.tenant, &self.0.vendor))
     }
 
     /// Where this client's numbers are counted.
@@ -331,24 +350,52 @@ impl HttpClient {
         let (generation, request) = self.prepared(plan, attempts).await?;
         attempts.made += 1;
         let exchange = Exchange::begin(plan, &request, attempts.made);
-        let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
-        let sent = match timeout(limit, self.0.transport.send(request)).await {
-            Ok(sent) => sent,
-            Err(_) => Err(TransportError::new(TransportErrorKind::Timeout)),
-        };
-        let (head, body) = match sent {
+        let (head, body) = match self.send_out(plan, request, attempts).await? {
             Ok(response) => response.into_parts(),
             Err(error) => return Err(self.lost(plan, error, exchange.as_ref())),
         };
         self.answered(plan, &head, &attempts.span, exchange.as_ref());
         let measured = Measured::new(self, plan.operation, attempts.span.clone());
         let (status, headers) = (head.status, head.headers);
-        let mut reply = Reply { generation, status, headers, body: gunzipped(body), measured };
-        if status.is_success() {
+        let taken = attempts.reading.takes(status);
+        let body = if taken && attempts.reading != Reading::Unpacked { body } else { gunzipped(body) };
+        let mut reply = Reply { generation, status, headers, body, measured };
+        if taken {
             self.0.budget.deposit();
             return Ok(reply);
         }
         Err(self.refused(plan, &mut reply, attempts, exchange.as_ref()).await)
+    }
+
+    /// Sends the request. A body that is streamed has the time that it takes, as long as it goes on: the limits begin
+    /// anew whenever some of it has left.
+    async fn send_out(
+        &self,
+        plan: &RequestPlan,
+        request: http::Request<Bytes>,
+        attempts: &mut Attempts,
+    ) -> Result<Result<http::Response<BodyStream>, TransportError>, Verdict> {
+        let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
+        let late = || Err(TransportError::new(TransportErrorKind::Timeout));
+        let Some(pieces) = plan.body.pieces().await? else {
+            return Ok(timeout(limit, self.0.transport.send(request)).await.unwrap_or_else(|_| late()));
+        };
+        let (begun, gone) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let count = gone.clone();
+        let pieces = pieces.inspect_ok(move |piece| {
+            count.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        });
+        let mut sending = self.0.transport.send_stream(request.map(|_| pieces.boxed()));
+        let mut before = 0;
+        let sent = loop {
+            match timeout(limit, &mut sending).await {
+                Ok(sent) => break sent,
+                Err(_) if gone.load(Ordering::Relaxed) > before => before = gone.load(Ordering::Relaxed),
+                Err(_) => break late(),
+            }
+        };
+        attempts.deadline += begun.elapsed();
+        Ok(sent)
     }
 
     /// Waits for everything that a request waits for, and makes it. Credentials that take long to get
@@ -359,7 +406,11 @@ impl HttpClient {
         attempts: &mut Attempts,
     ) -> Result<(u64, http::Request<Bytes>), Verdict> {
         let begun = Instant::now();
-        self.within(attempts, "while waiting for credentials", self.0.authenticator.prepare(plan)).await??;
+        let own = plan.authorization.as_ref();
+        if own.is_none() {
+            let prepared = self.0.authenticator.prepare(plan);
+            self.within(attempts, "while waiting for credentials", prepared).await??;
+        }
         let credentials = begun.elapsed();
         let share = self.0.keeps_quotas.then_some(self.0.rate_share);
         let turn = self.0.lane.turn_for(plan.operation, share);
@@ -371,8 +422,16 @@ impl HttpClient {
         }
         let wait = std::mem::take(&mut attempts.waited) + begun.elapsed();
         attempts.span.record("wait_ms", wait.as_millis() as u64);
+        if let Target::Absolute(url) = &plan.target {
+            // It may have been checked by another tenant's rule, or before the tenant moved.
+            self.0.hosts.admit(&self.base(), url.clone()).map_err(Verdict::Fail)?;
+        }
         let mut request = plan.build(&self.base(), &self.0.user_agent).map_err(Verdict::Fail)?;
         check_destination(&request).map_err(Verdict::Fail)?;
+        if let Some(own) = own {
+            request.headers_mut().insert(header::AUTHORIZATION, own.clone());
+            return Ok((0, request));
+        }
         let authorised = self.0.authenticator.authorize(plan, request.headers_mut());
         let generation = self.within(attempts, "while waiting for credentials", authorised).await??;
         Ok((generation, request))
@@ -423,7 +482,11 @@ impl HttpClient {
         }
         let failure = self.failure(plan, reply.status, &reply.headers, &body);
         let verdict = self.0.dialect.judge(&failure);
-        self.settle(verdict, reply.generation, &failure, attempts).await
+        match verdict {
+            // The credentials are the plan's own: nobody here has others.
+            Verdict::Reauthenticate(error) if plan.authorization.is_some() => Verdict::Fail(error),
+            verdict => self.settle(verdict, reply.generation, &failure, attempts).await,
+        }
     }
 
     /// Asks the authenticator whether a refusal is worth another attempt.
@@ -571,7 +634,15 @@ impl HttpClient {
         body: &mut BodyStream,
         limit: Duration,
     ) -> Option<Result<Bytes, TransportError>> {
-        match timeout(self.0.policy.read_timeout.min(limit), body.next()).await {
+        self.piece_within(body, self.0.policy.read_timeout.min(limit)).await
+    }
+
+    pub(crate) async fn piece_within(
+        &self,
+        body: &mut BodyStream,
+        limit: Duration,
+    ) -> Option<Result<Bytes, TransportError>> {
+        match timeout(limit, body.next()).await {
             Ok(piece) => piece,
             Err(_) => Some(Err(TransportError::new(TransportErrorKind::Timeout))),
         }

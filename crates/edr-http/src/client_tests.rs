@@ -1,65 +1,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
-use edr_core::PlainDetail;
-use http::header;
-
 use super::*;
-use crate::{Budget, ItemEvent, MemoryTransport, Operation, ServerDelay, server_delay};
+use crate::testing::{Plain, READ, WRITE, client_of};
+use crate::{Budget, ItemEvent, MemoryTransport};
 
-static READ: Operation = Operation::read("ReadThing", "Things: read");
-static WRITE: Operation = Operation::write("ChangeThing", "Things: write");
 const PATHS: &[&[&str]] = &[&["resources"]];
-
-#[derive(Debug)]
-struct Plain;
-
-impl Dialect for Plain {
-    fn judge(&self, f: &Failure<'_>) -> Verdict {
-        let detail = PlainDetail { status: Some(f.status.as_u16()), ..PlainDetail::default() };
-        let error = |kind| Error::new(kind, "").with_detail(detail.clone());
-        match f.status.as_u16() {
-            401 => Verdict::Reauthenticate(error(ErrorKind::Authentication)),
-            429 => Verdict::Retry {
-                error: error(ErrorKind::RateLimited),
-                delay: server_delay(f.headers, &[ServerDelay::Standard("retry-after")], f.now),
-                unprocessed: true,
-            },
-            308 => Verdict::Relocate(
-                Url::parse("https://there.example").unwrap(),
-                error(ErrorKind::Configuration),
-            ),
-            500.. => Verdict::Retry { error: error(ErrorKind::Vendor), delay: None, unprocessed: false },
-            _ => Verdict::Fail(error(ErrorKind::InvalidRequest)),
-        }
-    }
-
-    fn judge_success(&self, reply: &Failure<'_>) -> Option<Verdict> {
-        reply
-            .body
-            .starts_with(b"{\"err")
-            .then(|| retry(Error::new(ErrorKind::Vendor, "an error inside a success")))
-    }
-}
-
-#[derive(Debug, Default)]
-struct Counting(AtomicU32);
-
-#[async_trait]
-impl Authenticator for Counting {
-    async fn authorize(&self, _: &RequestPlan, headers: &mut HeaderMap) -> Result<u64> {
-        let generation = self.0.load(Ordering::SeqCst);
-        let mut value = HeaderValue::from_str(&format!("canary-{generation}")).unwrap();
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-        Ok(u64::from(generation))
-    }
-
-    async fn rejected(&self, _: u64, _: &Failure<'_>) -> bool {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        true
-    }
-}
 
 /// A client that is given these answers in turn, the last for ever, and a count of the requests.
 fn client(answers: Vec<(u16, &'static str)>) -> (HttpClient, Arc<AtomicU32>) {
@@ -78,13 +23,7 @@ fn client_with(answer: impl Fn(u32) -> Answer + Send + Sync + 'static) -> (HttpC
         let answer = answer(counter.fetch_add(1, Ordering::SeqCst));
         async move { answer }
     });
-    let base = Url::parse("https://api.example").unwrap();
-    let client = HttpClient::builder("acme".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain))
-        .unwrap()
-        .authenticator(Arc::new(Counting::default()))
-        .jitter(|| 1.0)
-        .build();
-    (client, count)
+    (client_of(transport), count)
 }
 
 fn read() -> RequestPlan {
@@ -330,10 +269,30 @@ async fn a_reader_whose_call_is_dropped_goes_on_where_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_absolute_target_gets_no_credentials_over_plain_http() {
+async fn an_address_of_another_tenant_gets_no_credentials() {
     let (client, count) = client(vec![(200, "{}")]);
-    let mut plan = read();
-    plan.target = crate::Target::Absolute(Url::parse("http://evil.example/x").unwrap());
-    assert!(client.fetch(&plan).await.is_err());
+    assert!(client.checked("https://there.example/x").unwrap_err().to_string().contains("acme"));
+    let foreign = Url::parse("https://there.example").unwrap();
+    let url = crate::HostRule::own().check(&foreign, "https://there.example/x").unwrap();
+    let error = client.fetch(&RequestPlan::at(&READ, http::Method::GET, url)).await.unwrap_err();
+    assert!(error.to_string().contains("another host than the tenant's (https://there.example)"), "{error}");
     assert_eq!(count.load(Ordering::SeqCst), 0);
+    let own = client.checked("https://api.example/elsewhere?token=x").unwrap();
+    assert!(client.fetch(&RequestPlan::at(&READ, http::Method::GET, own)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_may_bring_credentials_of_its_own() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let client = client_of(MemoryTransport::new(move |request: http::Request<Bytes>| {
+        let value = &request.headers()[header::AUTHORIZATION];
+        log.lock().unwrap().push((value.to_str().unwrap().to_owned(), value.is_sensitive()));
+        async { MemoryTransport::json(401, "") }
+    }));
+    let plan = read().authorized_by(&"Token canary".into()).unwrap();
+    assert!(!format!("{plan:?}").contains("canary"));
+    assert!(client.fetch(&plan).await.unwrap_err().is_authentication());
+    assert_eq!(*seen.lock().unwrap(), [("Token canary".to_owned(), true)]);
+    assert!(read().authorized_by(&"a\nb".into()).is_err());
 }

@@ -10,6 +10,9 @@
 //!
 //! * Signing happens inside the loop: a nonce must be fresh, a token may have been renewed.
 //! * Idempotency is declared by the [`Operation`], never read off the method: both vendors read with POST.
+//! * A body that is too large for memory is streamed: files and forms out ([`FileSource`], [`Multipart`]), answers in
+//!   ([`HttpClient::stream`]) or to disk ([`HttpClient::download_to`]).
+//! * An address out of a reply is asked only when it passed the tenant's [`HostRule`].
 //! * Redirects are never followed; a vendor's region answer is a [`Verdict::Relocate`] that its
 //!   [`Dialect`] has checked.
 //! * Time for waiting is tokio's, so that a paused clock drives every wait; [`MemoryTransport`] is the
@@ -20,35 +23,48 @@ mod auth;
 mod client;
 mod decode;
 mod dialect;
+mod download;
 mod gunzip;
+mod hosts;
 mod items;
 mod lane;
+mod lines;
 mod options;
 mod pace;
 mod plan;
 mod reach;
 mod redact;
+mod reply_stream;
 mod retry;
 mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 mod token;
 mod transport;
+mod upload;
 mod wire;
 
 pub use auth::{Authenticator, NoAuth};
 pub use client::{HttpClient, HttpClientBuilder, check_base};
 pub use decode::{CutError, Cutter};
 pub use dialect::{Dialect, Failure, FullReply, Verdict};
+pub use download::{Download, Downloaded};
+pub use hosts::{CheckedUrl, HostRule};
 pub use items::{ItemEvent, ItemReader};
 pub use lane::Lane;
+pub use lines::LineCutter;
 pub use options::{ProxyChoice, TransportOptions};
 pub use pace::{Budget, Pacer};
 pub use plan::{Body, Operation, RequestPlan, Target, is_loopback};
 pub use reach::{Answered, Reach, Resolution, Skew};
 pub use redact::{RedactedHeaders, safe_url};
+pub use reply_stream::{LineReader, ReplyStream};
 pub use retry::{RetryBudget, RetryPolicy, ServerDelay, server_delay};
 pub use store::{FileTokenStore, StoredToken, TokenKey, TokenLock, TokenStore};
 pub use token::{Token, TokenCache};
 pub use transport::{
-    BodyStream, HttpTransport, MemoryTransport, ReqwestTransport, TransportError, TransportErrorKind,
+    BodyStream, HttpTransport, MemoryTransport, ReqwestTransport, SendStream, TransportError,
+    TransportErrorKind,
 };
+pub use upload::{FileSource, Multipart};

@@ -1,5 +1,6 @@
 //! A request as data: built anew for every attempt.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use edr_core::{Error, ErrorKind};
 use http::{HeaderMap, HeaderValue, Method, header};
+use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
-use crate::{Budget, RedactedHeaders};
+use crate::{Budget, CheckedUrl, FileSource, Multipart, RedactedHeaders, SendStream};
 
 /// One operation of a vendor's API.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,8 +70,9 @@ impl Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
-    /// An absolute URL that the vendor crate has checked.
-    Absolute(Url),
+    /// An absolute URL that passed the tenant's rule ([`crate::HttpClient::checked`]). It is held against the rule
+    /// of the client that sends it once more.
+    Absolute(CheckedUrl),
     /// A path below the client's base URL, starting with `/`.
     Path(String),
 }
@@ -83,6 +86,10 @@ pub enum Body {
     /// Nothing.
     #[default]
     Empty,
+    /// A file with its content type. It is read while it is sent, anew for every attempt.
+    File(&'static str, FileSource),
+    /// Parts, as browsers send a form with files. Files are read while they are sent.
+    Multipart(Multipart),
 }
 
 /// A request before it is authorised. `Debug` and logs show neither query values nor the body.
@@ -100,6 +107,8 @@ pub struct RequestPlan {
     pub headers: HeaderMap,
     /// What is sent.
     pub body: Body,
+    /// In place of the tenant's credentials.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl fmt::Debug for Body {
@@ -107,6 +116,36 @@ impl fmt::Debug for Body {
         match self {
             Self::Bytes(kind, bytes) => write!(f, "{} bytes of {kind}", bytes.len()),
             Self::Empty => f.write_str("nothing"),
+            Self::File(kind, file) => write!(f, "a file of {} bytes of {kind}", file.length()),
+            Self::Multipart(parts) => write!(f, "{parts:?}"),
+        }
+    }
+}
+
+impl Body {
+    fn kind(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Bytes(kind, _) | Self::File(kind, _) => Some(Cow::Borrowed(kind)),
+            Self::Empty => None,
+            Self::Multipart(parts) => Some(Cow::Owned(parts.kind())),
+        }
+    }
+
+    /// The length of a body that is streamed.
+    fn streamed_length(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(..) | Self::Empty => None,
+            Self::File(_, file) => Some(file.length()),
+            Self::Multipart(parts) => Some(parts.length()),
+        }
+    }
+
+    /// The pieces of a body that is streamed, from its beginning; `None` for one that is in memory.
+    pub(crate) async fn pieces(&self) -> Result<Option<SendStream>, Error> {
+        match self {
+            Self::Bytes(..) | Self::Empty => Ok(None),
+            Self::File(_, file) => file.pieces().await.map(Some),
+            Self::Multipart(parts) => parts.pieces().await.map(Some),
         }
     }
 }
@@ -150,6 +189,20 @@ impl RequestPlan {
         plan
     }
 
+    /// A request to an address that passed the tenant's rule.
+    #[must_use]
+    pub fn at(operation: &'static Operation, method: Method, url: CheckedUrl) -> Self {
+        Self { target: Target::Absolute(url), ..Self::new(operation, method, "/") }
+    }
+
+    /// A POST of a path with parts.
+    #[must_use]
+    pub fn post_multipart(operation: &'static Operation, path: impl Into<String>, parts: Multipart) -> Self {
+        let mut plan = Self::new(operation, Method::POST, path);
+        plan.body = Body::Multipart(parts);
+        plan
+    }
+
     /// A request without query and body.
     #[must_use]
     pub fn new(operation: &'static Operation, method: Method, path: impl Into<String>) -> Self {
@@ -160,7 +213,23 @@ impl RequestPlan {
             query: Vec::new(),
             headers: HeaderMap::new(),
             body: Body::Empty,
+            authorization: None,
         }
+    }
+
+    /// Sends this as `Authorization` in place of the tenant's credentials, such as the token of a stream. A 401 is
+    /// final then.
+    ///
+    /// # Errors
+    /// When it has characters that no header can have.
+    pub fn authorized_by(mut self, authorization: &SecretString) -> Result<Self, Error> {
+        let mut value = HeaderValue::from_str(authorization.expose_secret()).map_err(|_| {
+            Error::new(ErrorKind::InvalidRequest, "the credentials cannot stand in a header")
+                .with_operation(self.operation.name)
+        })?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(self)
     }
 
     /// Adds a query pair.
@@ -179,7 +248,7 @@ impl RequestPlan {
         }
     }
 
-    /// The request for one attempt.
+    /// The request for one attempt. A body that is streamed is not in it; its type and length are.
     ///
     /// # Errors
     /// When the URL cannot be formed.
@@ -191,13 +260,13 @@ impl RequestPlan {
                 .with_source(e)
         };
         let mut request = http::Request::builder().method(self.method.clone()).uri(url.as_str());
-        let (content_type, body) = match &self.body {
-            Body::Bytes(kind, bytes) => (Some(*kind), bytes.clone()),
-            Body::Empty => (None, Bytes::new()),
-        };
-        if let Some(kind) = content_type {
-            request = request.header(header::CONTENT_TYPE, kind);
+        if let Some(kind) = self.body.kind() {
+            request = request.header(header::CONTENT_TYPE, kind.as_ref());
         }
+        if let Some(length) = self.body.streamed_length() {
+            request = request.header(header::CONTENT_LENGTH, length);
+        }
+        let body = if let Body::Bytes(_, bytes) = &self.body { bytes.clone() } else { Bytes::new() };
         let mut request = request.body(body).map_err(bad)?;
         let headers = request.headers_mut();
         headers.insert(header::USER_AGENT, user_agent.clone());
@@ -208,7 +277,7 @@ impl RequestPlan {
 
     fn url(&self, base: &Url) -> Result<Url, Error> {
         let mut url = match &self.target {
-            Target::Absolute(url) => url.clone(),
+            Target::Absolute(url) => url.url().clone(),
             Target::Path(path) => below(base, path).ok_or_else(|| {
                 Error::new(ErrorKind::InvalidRequest, format!("'{path}' is not a path of the API"))
                     .with_operation(self.operation.name)

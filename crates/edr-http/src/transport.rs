@@ -20,6 +20,9 @@ use crate::{Resolution, is_loopback};
 /// A body as it arrives.
 pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
 
+/// A body as it is sent, piece by piece; its length stands in the request's `Content-Length`.
+pub type SendStream = BoxStream<'static, std::io::Result<Bytes>>;
+
 /// At which point a request failed; that alone says whether it may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -156,6 +159,18 @@ pub trait HttpTransport: fmt::Debug + Send + Sync + 'static {
     async fn send(&self, request: http::Request<Bytes>)
     -> Result<http::Response<BodyStream>, TransportError>;
 
+    /// Sends a request whose body is made while it is sent. As it stands here the body is gathered first, which is
+    /// what a transport for tests wants and one for large bodies must not do.
+    async fn send_stream(
+        &self,
+        request: http::Request<SendStream>,
+    ) -> Result<http::Response<BodyStream>, TransportError> {
+        let (head, body) = request.into_parts();
+        let unread = |e| TransportError::caused(TransportErrorKind::Interrupted, e);
+        let body: Vec<Bytes> = body.try_collect().await.map_err(unread)?;
+        self.send(http::Request::from_parts(head, body.concat().into())).await
+    }
+
     /// Looks the host of a URL up, or says who does. Only a diagnosis asks.
     async fn resolve(&self, url: &Url) -> Resolution {
         let _ = url;
@@ -272,6 +287,26 @@ impl HttpTransport for ReqwestTransport {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<BodyStream>, TransportError> {
+        self.execute(request.map(reqwest::Body::from)).await
+    }
+
+    async fn send_stream(
+        &self,
+        request: http::Request<SendStream>,
+    ) -> Result<http::Response<BodyStream>, TransportError> {
+        self.execute(request.map(reqwest::Body::wrap_stream)).await
+    }
+
+    async fn resolve(&self, url: &Url) -> Resolution {
+        crate::reach::resolve(url, &self.options.proxy).await
+    }
+}
+
+impl ReqwestTransport {
+    async fn execute(
+        &self,
+        request: http::Request<reqwest::Body>,
+    ) -> Result<http::Response<BodyStream>, TransportError> {
         let request = reqwest::Request::try_from(request).map_err(sorted)?;
         let response = self.client(request.url())?.execute(request).await.map_err(sorted)?;
         let mut head = http::Response::new(());
@@ -282,10 +317,6 @@ impl HttpTransport for ReqwestTransport {
             .map_err(|e| TransportError::caused(TransportErrorKind::Body, e.without_url()))
             .boxed();
         Ok(head.map(|()| body))
-    }
-
-    async fn resolve(&self, url: &Url) -> Resolution {
-        crate::reach::resolve(url, &self.options.proxy).await
     }
 }
 

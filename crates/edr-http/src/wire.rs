@@ -10,7 +10,7 @@ use tracing::{Level, debug, enabled, trace};
 use url::form_urlencoded;
 
 use crate::redact::safe_body;
-use crate::{Body, RedactedHeaders, RequestPlan, safe_url};
+use crate::{Body, RedactedHeaders, RequestPlan, Target, safe_url};
 
 /// The name under which the wire log is found.
 pub(crate) const TARGET: &str = "edr_http::wire";
@@ -34,7 +34,12 @@ impl Exchange {
         if !enabled!(target: TARGET, Level::DEBUG) {
             return None;
         }
-        let (method, url) = (request.method().clone(), safe_url(&request.uri().to_string()));
+        let url = match &plan.target {
+            // Such an address may hold a token in its path.
+            Target::Absolute(url) => url.to_string(),
+            Target::Path(_) => safe_url(&request.uri().to_string()),
+        };
+        let method = request.method().clone();
         let secrets = secrets(plan, request.headers());
         if enabled!(target: TARGET, Level::TRACE) {
             let body = sent_body(plan, &secrets);
@@ -77,6 +82,7 @@ fn sent_body(plan: &RequestPlan, secrets: &[String]) -> String {
         Body::Bytes("application/json", bytes) => safe_body(bytes, secrets),
         Body::Bytes(kind, bytes) => format!("[{} bytes of {kind}]", bytes.len()),
         Body::Empty => String::new(),
+        streamed @ (Body::File(..) | Body::Multipart(_)) => format!("[{streamed:?}]"),
     }
 }
 

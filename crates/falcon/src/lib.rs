@@ -95,9 +95,9 @@ const MINTS_PER_MINUTE: u32 = 240;
 /// The part of it that a tenant takes which shares no pace with others.
 const MINTS_PER_MINUTE_ALONE: u32 = 60;
 
-/// The hosts of the event streams, one for each cloud.
-const FIREHOSES: &[&str] =
-    &["firehose.crowdstrike.com", "firehose.*.crowdstrike.com", "firehose.us-gov-2.crowdstrike.mil"];
+/// Where streams of events come from; which of them, the reply of a discovery says.
+const STREAM_HOSTS: &[&str] =
+    &["firehose.crowdstrike.com", "firehose.*.crowdstrike.com", "firehose.*.crowdstrike.mil"];
 
 /// No answer of the token endpoint comes near it, in bytes.
 const LARGEST_GRANT: usize = 1 << 20;
@@ -160,6 +160,7 @@ impl Falcon {
         let limit = settings.requests_per_minute;
         settings.pacer.tighten((limit > 0).then(|| Budget::per_minute(limit, settings.rate_share)));
         let main = builder()?
+            .hosts(HostRule::own().and_loopback())
             .policy(settings.policy.clone())
             .clock(settings.clock.clone())
             .rate_share(settings.rate_share)
@@ -176,7 +177,7 @@ impl Falcon {
         let feeds = builder()?
             .policy(once(settings.policy.clone()))
             .clock(settings.clock.clone())
-            .hosts(HostRule::own().and(FIREHOSES).and_loopback())
+            .hosts(HostRule::own().and(STREAM_HOSTS).and_loopback())
             .beside(&endpoint)
             .build();
         // The main client shares the endpoint's address and notices, so both move together.

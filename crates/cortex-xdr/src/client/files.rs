@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use edr_core::{Error, ErrorKind, Result};
-use edr_http::{RequestPlan, Target};
+use edr_core::Result;
+use edr_http::RequestPlan;
 use http::Method;
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::CortexClient;
 use crate::api::actions::{self, ActionId, ActionStarted, Patience};
@@ -43,30 +42,11 @@ impl CortexClient {
     /// request carries the credentials.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`] when the link points elsewhere, and as the vendor answers.
+    /// [`edr_core::ErrorKind::InvalidRequest`] when the link points elsewhere, and as the vendor answers.
     pub async fn download(&self, link: &str) -> Result<Bytes> {
-        let url = self.own(link).map_err(|e| self.dressed(e, files::DOWNLOAD.name))?;
-        let mut plan = RequestPlan::new(&files::DOWNLOAD, Method::POST, "/");
-        plan.target = Target::Absolute(url);
+        let url = self.http().checked(link).map_err(|e| self.dressed(e, files::DOWNLOAD.name))?;
+        let plan = RequestPlan::at(&files::DOWNLOAD, Method::POST, url);
         Ok(self.http().fetch(&plan).await?.body)
-    }
-
-    /// The link, if it points to the tenant's own host. The link itself holds a token and is not told.
-    fn own(&self, link: &str) -> Result<Url> {
-        let wrong =
-            |what: &str| Error::new(ErrorKind::InvalidRequest, format!("the link of the reply {what}"));
-        let url = Url::parse(link).map_err(|_| wrong("is no address"))?;
-        let base = self.http().base();
-        let same = url.scheme() == base.scheme()
-            && url.host() == base.host()
-            && url.port_or_known_default() == base.port_or_known_default()
-            && url.username().is_empty()
-            && url.password().is_none();
-        if same {
-            Ok(url)
-        } else {
-            Err(wrong("points to another host than the tenant's, and is not followed"))
-        }
     }
 
     /// Puts a file into quarantine. That it is accepted does not mean that it was found.

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use edr_core::{Error, ErrorKind};
+use edr_core::{Error, ErrorKind, TenantId};
 use edr_http::{MemoryTransport, TransportError, TransportErrorKind};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::*;
 use crate::Falcon;
-use crate::testing::{Answer, Log, Sent, falcon, json};
+use crate::testing::{Answer, Log, Sent, falcon};
 
 const DISCOVER: &str = "/sensors/entities/datafeed/v2";
 const RENEW: &str = "/sensors/entities/datafeed-actions/v1/0";
@@ -39,7 +39,31 @@ fn events(offsets: impl IntoIterator<Item = u64>) -> Step {
     Step::Send(offsets.into_iter().map(event).collect())
 }
 
-fn body(steps: Vec<Step>) -> Answer {
+/// One answer, to be given as often as it is asked for.
+#[derive(Clone, Debug)]
+enum Reply {
+    Body(Vec<Step>),
+    Json(u16, String),
+}
+
+impl Reply {
+    fn answer(self) -> Answer {
+        match self {
+            Self::Body(steps) => stepped(steps),
+            Self::Json(status, text) => MemoryTransport::json(status, &text),
+        }
+    }
+}
+
+fn body(steps: Vec<Step>) -> Reply {
+    Reply::Body(steps)
+}
+
+fn json(status: u16, text: &str) -> Reply {
+    Reply::Json(status, text.to_owned())
+}
+
+fn stepped(steps: Vec<Step>) -> Answer {
     let steps = stream::unfold(VecDeque::from(steps), |mut steps| async move {
         loop {
             match steps.pop_front()? {
@@ -56,12 +80,12 @@ fn body(steps: Vec<Step>) -> Answer {
     Ok(http::Response::new(steps.boxed()))
 }
 
-fn refused(status: u16) -> Answer {
+fn refused(status: u16) -> Reply {
     json(status, &format!(r#"{{"meta":{{}},"errors":[{{"code":{status},"message":"no"}}]}}"#))
 }
 
 /// The streams of so many partitions.
-fn streams(partitions: u32) -> Answer {
+fn streams(partitions: u32) -> Reply {
     let one = |n: u32| {
         format!(
             r#"{{"dataFeedURL":"https://firehose.crowdstrike.com/sensors/entities/datafeed/v1/{n}?appId=siem",
@@ -75,15 +99,12 @@ fn streams(partitions: u32) -> Answer {
 }
 
 /// Answers of one place, in order; the last stays.
-type Script = Vec<Box<dyn Fn() -> Answer + Send>>;
-
-macro_rules! script {
-    ($($answer:expr),* $(,)?) => { vec![$(Box::new(move || $answer) as Box<dyn Fn() -> Answer + Send>),*] };
-}
+type Script = Vec<Reply>;
 
 fn next(script: &Mutex<Script>) -> Answer {
     let mut script = script.lock().unwrap();
-    if script.len() > 1 { script.remove(0)() } else { script[0]() }
+    let reply = if script.len() > 1 { script.remove(0) } else { script[0].clone() };
+    reply.answer()
 }
 
 /// A tenant whose streams, renewals and connections answer by script.
@@ -93,12 +114,12 @@ fn tenant(discover: Script, renew: Script, feed: Script) -> (Falcon, Log) {
         DISCOVER => next(&discover),
         RENEW => next(&renew),
         path if path.starts_with("/sensors/entities/datafeed/v1/") => next(&feed),
-        _ => json(200, r#"{"meta":{}}"#),
+        _ => json(200, r#"{"meta":{}}"#).answer(),
     })
 }
 
 fn plain(feed: Script) -> (Falcon, Log) {
-    tenant(script![streams(1)], script![json(200, r#"{"meta":{}}"#)], feed)
+    tenant(vec![streams(1)], vec![json(200, r#"{"meta":{}}"#)], feed)
 }
 
 fn params() -> EventsParams {
@@ -106,7 +127,7 @@ fn params() -> EventsParams {
 }
 
 fn after(offset: u64) -> EventsParams {
-    let mut checkpoint = Checkpoint::empty("acme".parse().unwrap());
+    let mut checkpoint = Checkpoint::empty(TenantId::new("acme"));
     checkpoint.partitions.insert(0, Position { offset, created: None });
     EventsParams { start: Start::After(checkpoint), ..params() }
 }
@@ -154,7 +175,7 @@ fn some(values: &[&str]) -> Vec<Option<String>> {
 #[tokio::test(start_paused = true)]
 async fn a_stream_goes_on_where_it_broke_off() {
     let half = event(3);
-    let (acme, log) = plain(script![
+    let (acme, log) = plain(vec![
         body(vec![events(1..=2), Step::Send(half[..40].to_owned()), Step::Break]),
         body(vec![events([3]), Step::Send(half[..40].to_owned())]),
         body(vec![events(4..=5), Step::Hang]),
@@ -171,7 +192,7 @@ async fn a_stream_goes_on_where_it_broke_off() {
 
 #[tokio::test(start_paused = true)]
 async fn a_checkpoint_that_was_kept_is_gone_on_with() {
-    let (acme, log) = plain(script![body(vec![events([12, 13]), Step::Hang])]);
+    let (acme, log) = plain(vec![body(vec![events([12, 13]), Step::Hang])]);
     let mut first = acme.client().events(after(9));
     assert_eq!(things(&mut first, 3).await, ["gap Missing Some(9) Some(12)", "12", "13"]);
     let kept = serde_json::to_string(&first.checkpoint()).unwrap();
@@ -181,7 +202,7 @@ async fn a_checkpoint_that_was_kept_is_gone_on_with() {
     let _ = tokio::time::timeout(Duration::from_secs(1), second.next()).await;
     let _ = tokio::time::timeout(Duration::from_secs(1), second.next()).await;
     assert_eq!(asked(&log, FEED, "offset"), some(&["10", "14"]));
-    let mut foreign = Checkpoint::empty("other".parse().unwrap());
+    let mut foreign = Checkpoint::empty(TenantId::new("other"));
     foreign.partitions.insert(0, Position { offset: 1, created: None });
     let mut refused = acme.client().events(EventsParams { start: Start::After(foreign), ..params() });
     assert_eq!(end(&mut refused).await.kind(), ErrorKind::Configuration);
@@ -190,7 +211,7 @@ async fn a_checkpoint_that_was_kept_is_gone_on_with() {
 #[tokio::test(start_paused = true)]
 async fn holes_repetitions_and_bad_lines_are_told() {
     let bad = r#"{"metadata":{"offset":5,"eventType":"X"},"event":{"#.to_owned() + "\n";
-    let (acme, _) = plain(script![body(vec![
+    let (acme, _) = plain(vec![body(vec![
         events([1, 2, 2, 1, 4]),
         Step::Send(bad),
         Step::Send("\n\r\nnonsense\r\n".to_owned()),
@@ -207,7 +228,7 @@ async fn holes_repetitions_and_bad_lines_are_told() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_left() {
     let beat = || Step::Send("\n".to_owned());
-    let (acme, log) = plain(script![
+    let (acme, log) = plain(vec![
         body(vec![events([1]), Step::Wait(80), beat(), Step::Wait(80), beat(), Step::Hang]),
         body(vec![events([2]), Step::Hang]),
     ]);
@@ -223,7 +244,7 @@ async fn a_silent_connection_is_left() {
 #[tokio::test(start_paused = true)]
 async fn sessions_are_renewed_on_a_timer_and_not_by_events() {
     let beats: Vec<Step> = (0..200).flat_map(|_| [Step::Wait(30), Step::Send("\n".to_owned())]).collect();
-    let (acme, log) = plain(script![body([beats, vec![events([1])]].concat())]);
+    let (acme, log) = plain(vec![body([beats, vec![events([1])]].concat())]);
     let mut events = acme.client().events(after(0).jitter(|| 0.5));
     things(&mut events, 1).await;
     let renewed = log.to(RENEW);
@@ -239,9 +260,9 @@ async fn a_renewal_that_fails_is_tried_again_and_one_that_is_void_begins_anew() 
     let long: Vec<Step> = (0..60).flat_map(|_| quiet()).collect();
     let first = [vec![events([1])], long].concat();
     let (acme, log) = tenant(
-        script![streams(1)],
-        script![refused(500), refused(500), refused(500), refused(500), refused(500), refused(404), json(200, r#"{"meta":{}}"#)],
-        script![body(first.clone()), body(vec![events([2]), Step::Hang])],
+        vec![streams(1)],
+        vec![refused(500), refused(500), refused(500), refused(500), refused(500), refused(404), json(200, r#"{"meta":{}}"#)],
+        vec![body(first.clone()), body(vec![events([2]), Step::Hang])],
     );
     let mut events = acme.client().events(after(0));
     let mut failed = 0;
@@ -259,7 +280,7 @@ async fn a_renewal_that_fails_is_tried_again_and_one_that_is_void_begins_anew() 
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_ended_is_begun_anew_at_the_same_place() {
-    let (acme, log) = plain(script![body(vec![events([1])]), refused(401), body(vec![events([2]), Step::Hang])]);
+    let (acme, log) = plain(vec![body(vec![events([1])]), refused(401), body(vec![events([2]), Step::Hang])]);
     let mut events = acme.client().events(after(0));
     assert_eq!(things(&mut events, 2).await, ["1", "2"]);
     assert_eq!((log.to(DISCOVER).len(), log.to(FEED).len()), (2, 3));
@@ -269,7 +290,7 @@ async fn a_session_that_ended_is_begun_anew_at_the_same_place() {
 #[tokio::test(start_paused = true)]
 async fn a_name_in_use_ends_it_with_what_to_do() {
     for none in [r#"{"meta":{},"errors":[],"resources":[]}"#, r#"{"meta":{},"errors":[]}"#] {
-        let (acme, log) = tenant(script![json(200, none)], script![refused(500)], script![refused(500)]);
+        let (acme, log) = tenant(vec![json(200, none)], vec![refused(500)], vec![refused(500)]);
         let error = end(&mut acme.client().events(params())).await;
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.hint().unwrap().contains("another program reads under this name"), "{error}");
@@ -278,9 +299,9 @@ async fn a_name_in_use_ends_it_with_what_to_do() {
     // After a break it may be ourselves, for a while.
     let none = r#"{"meta":{},"errors":[],"resources":[]}"#;
     let (acme, log) = tenant(
-        script![streams(1), json(200, none)],
-        script![refused(500)],
-        script![body(vec![events([1])]), refused(401)],
+        vec![streams(1), json(200, none)],
+        vec![refused(500)],
+        vec![body(vec![events([1])]), refused(401)],
     );
     let begun = Instant::now();
     assert_eq!(end(&mut acme.client().events(params())).await.kind(), ErrorKind::Conflict);
@@ -290,15 +311,15 @@ async fn a_name_in_use_ends_it_with_what_to_do() {
 #[tokio::test(start_paused = true)]
 async fn what_the_user_must_mend_ends_it() {
     let (acme, _) = tenant(
-        script![json(403, r#"{"meta":{},"errors":[{"code":403,"message":"access denied, scope not permitted"}]}"#)],
-        script![refused(500)],
-        script![refused(500)],
+        vec![json(403, r#"{"meta":{},"errors":[{"code":403,"message":"access denied, scope not permitted"}]}"#)],
+        vec![refused(500)],
+        vec![refused(500)],
     );
     let error = end(&mut acme.client().events(params())).await;
     assert_eq!(error.kind(), ErrorKind::Permission);
     assert!(error.hint().unwrap().contains("\"Event streams: read\""), "{error}");
     // Sessions that are refused again and again are no stumble.
-    let (acme, log) = plain(script![refused(401)]);
+    let (acme, log) = plain(vec![refused(401)]);
     let error = end(&mut acme.client().events(params())).await;
     assert_eq!((error.kind(), log.to(DISCOVER).len()), (ErrorKind::Authentication, 5));
     assert!(error.hint().unwrap().contains("no session of the event stream brings anything"));
@@ -314,9 +335,9 @@ async fn a_network_that_is_away_for_hours_is_waited_for() {
         *n += u32::from(sent.path != RENEW);
         match (sent.path.as_str(), *n) {
             (_, 3..400) => lost(),
-            (DISCOVER, _) => streams(1),
-            (FEED, 1..3) => body(vec![events([1])]),
-            (FEED, _) => body(vec![events([2]), Step::Hang]),
+            (DISCOVER, _) => streams(1).answer(),
+            (FEED, 1..3) => body(vec![events([1])]).answer(),
+            (FEED, _) => body(vec![events([2]), Step::Hang]).answer(),
             _ => MemoryTransport::json(200, "{}"),
         }
     });
@@ -330,7 +351,7 @@ async fn a_network_that_is_away_for_hours_is_waited_for() {
 async fn streams_are_read_at_the_vendors_hosts_alone() {
     let elsewhere = r#"{"meta":{},"resources":[{"dataFeedURL":"https://firehose.evil.example/sensors/entities/datafeed/v1/0?appId=a",
         "sessionToken":{"token":"canary-session"},"refreshActiveSessionURL":"https://x/datafeed-actions/v1/0"}]}"#;
-    let (acme, log) = tenant(script![json(200, elsewhere)], script![refused(500)], script![refused(500)]);
+    let (acme, log) = tenant(vec![json(200, elsewhere)], vec![refused(500)], vec![refused(500)]);
     let error = end(&mut acme.client().events(params())).await;
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(log.all().iter().all(|sent| !sent.host.contains("evil")));
@@ -348,8 +369,8 @@ async fn partitions_are_read_side_by_side() {
         }
     };
     let (acme, log) = falcon(move |sent: &Sent| match sent.path.as_str() {
-        DISCOVER => streams(2),
-        _ => feeds(sent),
+        DISCOVER => streams(2).answer(),
+        _ => feeds(sent).answer(),
     });
     let mut events = acme.client().events(EventsParams { start: Start::Oldest, ..params() });
     assert_eq!(things(&mut events, 5).await, ["10", "500", "11", "12", "501"]);
@@ -360,7 +381,7 @@ async fn partitions_are_read_side_by_side() {
 
 #[tokio::test(start_paused = true)]
 async fn a_partition_that_is_gone_is_told() {
-    let (acme, _) = plain(script![body(vec![events([1]), Step::Hang])]);
+    let (acme, _) = plain(vec![body(vec![events([1]), Step::Hang])]);
     let mut params = after(0);
     if let Start::After(checkpoint) = &mut params.start {
         checkpoint.partitions.insert(3, Position { offset: 77, created: None });
@@ -371,7 +392,7 @@ async fn a_partition_that_is_gone_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_place_to_go_on_from_a_break_is_told() {
-    let (acme, log) = plain(script![body(vec![Step::Send("\n".to_owned())]), body(vec![events([7]), Step::Hang])]);
+    let (acme, log) = plain(vec![body(vec![Step::Send("\n".to_owned())]), body(vec![events([7]), Step::Hang])]);
     let mut events = acme.client().events(EventsParams { types: vec![EventType::UserActivityAudit], ..params() });
     assert_eq!(things(&mut events, 2).await, ["gap Unproven None None", "7"]);
     assert_eq!(asked(&log, FEED, "whence"), some(&["2", "2"]));
@@ -382,13 +403,13 @@ async fn without_a_place_to_go_on_from_a_break_is_told() {
 async fn a_line_that_is_too_long_is_gone_over() {
     let long = "x".repeat(2_000);
     let first = Step::Send(event(1) + &long);
-    let (acme, log) = plain(script![body(vec![first.clone(), Step::Hang]), body(vec![events([3]), Step::Hang])]);
+    let (acme, log) = plain(vec![body(vec![first.clone(), Step::Hang]), body(vec![events([3]), Step::Hang])]);
     let mut events = acme.client().events(EventsParams { longest_line: 1_000, ..after(0) });
     assert_eq!(things(&mut events, 3).await, ["1", "rejected Some(2)", "3"]);
     assert_eq!(asked(&log, FEED, "offset"), some(&["1", "3"]));
     // Where no place is known, there is nothing to go over.
     let long = "x".repeat(2_000);
-    let (acme, _) = plain(script![body(vec![Step::Send(long.clone())])]);
+    let (acme, _) = plain(vec![body(vec![Step::Send(long.clone())])]);
     let error = end(&mut acme.client().events(EventsParams { longest_line: 1_000, ..params() })).await;
     assert_eq!((error.kind(), error.hint()), (ErrorKind::Decode, Some("raise longest_line")));
 }
