@@ -131,7 +131,8 @@ async fn the_backlog_comes_and_then_what_happens() {
     assert_eq!((offset(&new[0]), offset(&new[1])), (at + 1, at + 2));
     let alerts = raw.get("/alerts/queries/alerts/v2", &[("limit", "100")]);
     let ids = send(alerts).await.2["resources"].to_string();
-    let composite = new[1]["event"]["CompositeId"].as_str().or(new[0]["event"]["CompositeId"].as_str()).unwrap();
+    let composite =
+        new[1]["event"]["CompositeId"].as_str().or(new[0]["event"]["CompositeId"].as_str()).unwrap();
     assert!(ids.contains(composite), "an alert that can be asked for");
     let change = json!({"composite_ids": [composite], "action_parameters": [{"name": "update_status", "value": "closed"}]});
     assert_eq!(send(raw.patch("/alerts/entities/alerts/v3", &change)).await.0, 200);
@@ -219,12 +220,17 @@ async fn what_is_asked_badly_is_refused() {
     let bare = raw.http.post(url).bearer_auth(&raw.token);
     assert_eq!(send(bare).await.0, 400, "without a content type");
     for wrong in ["&action_name=burn", "/9"] {
-        let url = url.replace(if wrong == "/9" { "/0" } else { "&action_name=refresh_active_stream_session" }, wrong);
+        let url = url
+            .replace(if wrong == "/9" { "/0" } else { "&action_name=refresh_active_stream_session" }, wrong);
         let (status, _, _) = send(raw.http.post(url).bearer_auth(&raw.token).json(&json!({}))).await;
         assert_eq!(status, if wrong == "/9" { 404 } else { 400 });
     }
     let feed = stream["dataFeedURL"].as_str().unwrap();
-    assert_eq!(raw.http.get(feed).bearer_auth(&raw.token).send().await.unwrap().status(), 401, "no bearer token here");
+    assert_eq!(
+        raw.http.get(feed).bearer_auth(&raw.token).send().await.unwrap().status(),
+        401,
+        "no bearer token here"
+    );
     let poor = start(builder().without_scope("streaming:read")).await;
     let (status, _, body) = send(poor.get(DISCOVER, &[("appId", "siem")])).await;
     assert_eq!((status.as_u16(), message(&body)), (403, "access denied, scope not permitted"));

@@ -70,13 +70,21 @@ fn audit(c: Context<'_>, operation: &str, service: &str, success: bool, pairs: V
 }
 
 /// That somebody connected to a stream, or went.
-pub(super) fn of_stream(c: Context<'_>, operation: &str, app: &str, place: &Place<'_>) -> (&'static str, Value) {
+pub(super) fn of_stream(
+    c: Context<'_>,
+    operation: &str,
+    app: &str,
+    place: &Place<'_>,
+) -> (&'static str, Value) {
     let pairs = vec![
         pair("APIClientID", c.falcon.client_id.as_str()),
         pair("partition", place.partition.to_string()),
         pair("offset", place.offset.map_or_else(|| "-1".to_owned(), |o| o.to_string())),
         pair("appId", app),
-        pair("eventType", place.types.map_or_else(|| "All event type(s)".to_owned(), |t| format!("[{}]", t.join(" ")))),
+        pair(
+            "eventType",
+            place.types.map_or_else(|| "All event type(s)".to_owned(), |t| format!("[{}]", t.join(" "))),
+        ),
     ];
     (AUTH, audit(c, operation, "Crowdstrike Streaming API", true, pairs))
 }

@@ -54,7 +54,13 @@ pub(super) struct Reader {
 
 impl Reader {
     /// A connection that begins at an event, and was asked for in these words.
-    pub(super) fn new(state: Arc<SimState>, session: &Session, connection: u64, next: u64, asked: Asked) -> Self {
+    pub(super) fn new(
+        state: Arc<SimState>,
+        session: &Session,
+        connection: u64,
+        next: u64,
+        asked: Asked,
+    ) -> Self {
         let reader = Self {
             last_ms: state.clock.now_ms(),
             state,
@@ -116,7 +122,8 @@ impl Reader {
             return Turn::Wait;
         }
         let turn = self.news().unwrap_or(Turn::End);
-        let heartbeat = i64::try_from(self.state.options.stream_heartbeat.as_millis()).unwrap_or(i64::MAX / 4);
+        let heartbeat =
+            i64::try_from(self.state.options.stream_heartbeat.as_millis()).unwrap_or(i64::MAX / 4);
         match turn {
             Turn::Wait if now - self.last_ms >= heartbeat && !self.silent => {
                 self.last_ms = now;

@@ -165,7 +165,8 @@ async fn renew(
     run(&state, caller, |c| {
         let query = form(&query.unwrap_or_default());
         let app = app_of(&query)?;
-        let json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let json =
+            headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         match (json, first(&query, "action_name"), partition.parse()) {
             (false, ..) => Err(bad(SERVICE, "Content-Type must be application/json")),
             (_, Some(REFRESH), Ok(partition)) => renewed(c, app, partition),
@@ -222,7 +223,8 @@ async fn read(
     headers: HeaderMap,
 ) -> Response {
     let query = form(&query.unwrap_or_default());
-    let Some(session) = token_of(&headers).and_then(|token| session(&state, token, &partition, &query)) else {
+    let Some(session) = token_of(&headers).and_then(|token| session(&state, token, &partition, &query))
+    else {
         return unauthorised();
     };
     let Some(reader) = connect(&state, &session, &query) else { return unauthorised() };

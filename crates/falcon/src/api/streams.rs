@@ -190,8 +190,10 @@ mod tests {
 
     #[test]
     fn a_session_token_is_not_shown() {
-        let stream: AvailableStream =
-            serde_json::from_str(r#"{"sessionToken":{"token":"canary","expiration":"2026-01-01T00:00:00Z"}}"#).unwrap();
+        let stream: AvailableStream = serde_json::from_str(
+            r#"{"sessionToken":{"token":"canary","expiration":"2026-01-01T00:00:00Z"}}"#,
+        )
+        .unwrap();
         assert!(!format!("{stream:?}").contains("canary"));
         assert!(stream.session.unwrap().token.is_some());
     }

@@ -37,10 +37,14 @@ fn detections_old_and_new_say_the_same_under_other_keys() {
 
 #[test]
 fn audits_have_their_pairs_in_either_form() {
-    for pairs in [r#"[{"Key":"target_name","ValueString":"x"},7,{"Key":"n"}]"#, r#"{"target_name":"x","n":""}"#] {
+    for pairs in
+        [r#"[{"Key":"target_name","ValueString":"x"},7,{"Key":"n"}]"#, r#"{"target_name":"x","n":""}"#]
+    {
         let event = read(&line(
             "AuthActivityAuditEvent",
-            &format!(r#"{{"OperationName":"deleteUser","Success":true,"UTCTimestamp":1657203917,"AuditKeyValues":{pairs}}}"#),
+            &format!(
+                r#"{{"OperationName":"deleteUser","Success":true,"UTCTimestamp":1657203917,"AuditKeyValues":{pairs}}}"#
+            ),
         ));
         let EventBody::Audit(audit) = &event.body else { panic!("{event:?}") };
         assert_eq!((audit.operation.as_deref(), audit.success), (Some("deleteUser"), Some(true)));
@@ -90,7 +94,9 @@ fn the_offset_of_a_broken_line_is_found() {
 
 #[test]
 fn numbers_have_the_scale_of_their_type() {
-    let of = |kind: &str, number: i64| read(&line(kind, &format!(r#"{{"Severity":{number}}}"#))).severity().unwrap();
+    let of = |kind: &str, number: i64| {
+        read(&line(kind, &format!(r#"{{"Severity":{number}}}"#))).severity().unwrap()
+    };
     for (number, severity) in [
         (1, Severity::Informational),
         (2, Severity::Low),
@@ -108,7 +114,9 @@ fn numbers_have_the_scale_of_their_type() {
 #[test]
 fn recorded_events_are_read_whole() {
     let Some(folder) = std::env::var_os("EDR_SAMPLES_DIR") else { return };
-    for (name, title) in [("DetectionSummaryEvent", "Overwatch Detection"), ("EppDetectionSummaryEvent", "Known Malware")] {
+    for (name, title) in
+        [("DetectionSummaryEvent", "Overwatch Detection"), ("EppDetectionSummaryEvent", "Known Malware")]
+    {
         let path = std::path::Path::new(&folder).join(format!("falcon_stream_{name}_sekoia.json"));
         let recorded: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let event = read(&recorded["event"].to_string());

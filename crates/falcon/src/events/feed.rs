@@ -46,12 +46,17 @@ pub(super) struct Session {
 /// Whether an error is for the user to mend.
 pub(super) fn is_final(error: &Error) -> bool {
     use ErrorKind as K;
-    let kinds = [K::Authentication, K::Configuration, K::InvalidRequest, K::Licence, K::Permission, K::Unsupported];
+    let kinds =
+        [K::Authentication, K::Configuration, K::InvalidRequest, K::Licence, K::Permission, K::Unsupported];
     kinds.contains(&error.kind())
 }
 
 /// An error of the stream itself.
-pub(super) fn fault(client: &HttpClient, kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(super) fn fault(
+    client: &HttpClient,
+    kind: ErrorKind,
+    message: impl Into<std::borrow::Cow<'static, str>>,
+) -> Error {
     Error::new(kind, message)
         .with_operation(streams::FOLLOW.name)
         .with_tenant(client.tenant(), client.vendor())
@@ -121,7 +126,8 @@ impl Reader {
     pub(super) fn into_stream(self) -> BoxStream<'static, Happening> {
         let (lines, failures, wait) = (None, 0, Duration::ZERO);
         let reading = Reading { r: self, lines, failures, wait, told: VecDeque::new(), over: false };
-        stream::unfold(reading, |mut reading| async move { reading.step().await.map(|told| (told, reading)) }).boxed()
+        stream::unfold(reading, |mut reading| async move { reading.step().await.map(|told| (told, reading)) })
+            .boxed()
     }
 
     fn from(&self) -> Whence {
@@ -266,7 +272,8 @@ impl Reading {
             return self.end(Happening::Fatal(error));
         };
         let partition = self.r.session.partition;
-        let rejected = RejectedLine { partition, offset: Some(offset), reason: reason.clone(), raw: Raw::default() };
+        let rejected =
+            RejectedLine { partition, offset: Some(offset), reason: reason.clone(), raw: Raw::default() };
         self.tell(EventItem::Rejected(rejected));
         let error = fault(&self.r.http, ErrorKind::Decode, reason);
         self.lost(error);

@@ -6,13 +6,16 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use edr_core::{Error, ErrorKind, Result, RetryStatus};
+use edr_http::HttpClient;
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
 use tokio::time::Instant;
 
 use super::feed::{Happening, Keeper, Kept, Reader, Session, fault, is_final};
 use super::order::Track;
 use super::schedule::pause;
-use super::{Checkpoint, EventItem, EventStream, EventsParams, Gap, GapReason, Position, Start, StreamStatus};
+use super::{
+    Checkpoint, EventItem, EventStream, EventsParams, Gap, GapReason, Position, Start, StreamStatus,
+};
 use crate::FalconClient;
 use crate::api::streams::{self, AvailableStream};
 
@@ -79,16 +82,28 @@ fn passes(error: &Error) -> bool {
     matches!(error.kind(), K::Network | K::RateLimited | K::Timeout | K::Tls | K::Vendor)
 }
 
+fn barren(http: &HttpClient, last: Error) -> Error {
+    let hint = "check the scope \"Event streams: read\", the way to the host of the streams (a firewall or proxy), and \
+                that nobody else reads under this name";
+    fault(http, last.kind(), format!("{SESSIONS} sessions of the event stream in a row brought nothing"))
+        .with_retry(RetryStatus::Persistent)
+        .with_hint(hint)
+        .with_source(last)
+}
+
 fn foreign(checkpoint: &Checkpoint) -> Error {
     let message = format!("the checkpoint is one of the tenant {}", checkpoint.tenant);
-    Error::new(ErrorKind::Configuration, message).with_hint("offsets mean nothing in another tenant: keep one checkpoint for each")
+    Error::new(ErrorKind::Configuration, message)
+        .with_hint("offsets mean nothing in another tenant: keep one checkpoint for each")
 }
 
 impl Follower {
     fn new(client: FalconClient, params: EventsParams, repeated: Arc<AtomicU64>) -> Self {
         let dense = params.types.is_empty();
         let tracks = match &params.start {
-            Start::After(c) => c.partitions.iter().map(|(n, at)| (*n, Track::new(Some(*at), dense))).collect(),
+            Start::After(c) => {
+                c.partitions.iter().map(|(n, at)| (*n, Track::new(Some(*at), dense))).collect()
+            }
             _ => BTreeMap::new(),
         };
         Self {
@@ -171,9 +186,7 @@ impl Follower {
             self.barren += 1;
         }
         if self.barren >= SESSIONS {
-            let hint = "no session of the event stream brings anything: check the scope \"Event streams: read\", the \
-                        way to the host of the streams, and that nobody else reads under this name";
-            return self.fail(error.with_retry(RetryStatus::Persistent).with_hint(hint));
+            return self.fail(barren(self.client.feeds(), error));
         }
         self.interrupted(error);
     }
@@ -228,7 +241,8 @@ impl Follower {
 
     fn session(&self, stream: &AvailableStream) -> Result<Session> {
         let feeds = self.client.feeds();
-        let odd = |what: &'static str| fault(feeds, ErrorKind::Decode, what).with_operation(streams::DISCOVER.name);
+        let odd =
+            |what: &'static str| fault(feeds, ErrorKind::Decode, what).with_operation(streams::DISCOVER.name);
         let partition = stream.partition().ok_or_else(|| odd("a stream shows no partition"))?;
         let link = stream.data_feed_url.as_deref().ok_or_else(|| odd("a stream has no address"))?;
         let token = stream.session.as_ref().and_then(|s| s.token.clone());

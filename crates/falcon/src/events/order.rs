@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn holes_are_seen_and_repetitions_dropped() {
         use Seen::{Again, Behind, Next};
-        assert_eq!(track(&[7, 8, 8, 7, 9, 12, 13], true).1, [Next, Next, Again, Again, Next, Behind(9), Next]);
+        assert_eq!(
+            track(&[7, 8, 8, 7, 9, 12, 13], true).1,
+            [Next, Next, Again, Again, Next, Behind(9), Next]
+        );
         assert_eq!(track(&[7, 12, 12, 40], false).1, [Next, Next, Again, Next], "types were chosen");
         assert_eq!(track(&[7, 9], true).0.next(), Some(10));
     }
