@@ -360,7 +360,7 @@ fn as_client(hand: &Hand, sim: &Sim) -> Hand {
 }
 
 fn operation_id(method: &str, path: &str) -> &'static str {
-    OPERATIONS.iter().find(|o| o.0 == method && o.1 == path).map_or("", |o| o.2)
+    OPERATIONS.iter().find(|o| o.0 == method && fits(o.1, path)).map_or("", |o| o.2)
 }
 
 #[tokio::test]

@@ -221,17 +221,16 @@ pub(crate) fn spoil(fault: &Fault, response: Response) -> Response {
     if !broken && fault.kind != FaultKind::TruncatedJson {
         return Response::from_parts(parts, body);
     }
-    let pieces = body.into_data_stream().map_err(Error::other);
-    let cut = pieces.scan(most, |left, piece| {
-        let piece = piece.map(|bytes| bytes.slice(..bytes.len().min(*left)));
-        *left -= piece.as_ref().map_or(0, Bytes::len);
-        std::future::ready(Some((piece, *left == 0)))
+    let pieces = body.into_data_stream().map_err(Error::other).boxed();
+    let cut = stream::unfold((pieces, most), |(mut pieces, left)| async move {
+        // Nothing is waited for that would be cut off.
+        let piece = if left == 0 { None } else { pieces.next().await };
+        let piece = piece?.map(|bytes| bytes.slice(..bytes.len().min(left)));
+        let left = left - piece.as_ref().map_or(0, Bytes::len);
+        Some((piece, (pieces, left)))
     });
-    // The piece that fills the measure is the last.
-    let mut full = false;
-    let cut = cut.take_while(move |(_, last)| std::future::ready(!std::mem::replace(&mut full, *last)));
     let end = stream::iter(broken.then(|| Err(Error::other("fault close-mid-body"))));
-    Response::from_parts(parts, Body::from_stream(cut.map(|(piece, _)| piece).chain(end)))
+    Response::from_parts(parts, Body::from_stream(cut.chain(end)))
 }
 
 fn broken(half: Bytes) -> Body {

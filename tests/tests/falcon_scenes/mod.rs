@@ -50,12 +50,22 @@ macro_rules! each_scene {
             children_are_grouped_and_linked
             posture_is_told_for_those_that_were_assessed
             installers_and_usage_are_read
+            events_are_followed_as_they_happen
+            events_are_gone_on_with_by_the_next_run
+            event_sessions_are_renewed_and_begun_anew
+            an_event_stream_that_breaks_off_or_falls_silent_goes_on
+            holes_and_repetitions_of_an_event_stream_are_told
+            event_partitions_are_read_side_by_side
+            two_readers_of_one_name_cannot_read_events
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }
     };
 }
 pub(crate) use each_scene;
+
+mod events;
+pub(crate) use events::*;
 
 struct World {
     sim: Sim,

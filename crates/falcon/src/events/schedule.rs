@@ -9,7 +9,7 @@ use edr_http::RetryPolicy;
 /// The interval when the vendor names none.
 const USUAL: Duration = Duration::from_secs(1_800);
 /// An interval below this is one that would ask without end.
-const LEAST: Duration = Duration::from_secs(10);
+const LEAST: Duration = Duration::from_secs(1);
 /// The longest that is believed.
 const MOST: Duration = Duration::from_secs(24 * 3_600);
 /// The longest wait before another attempt.
@@ -48,7 +48,7 @@ pub(crate) fn renewal(interval: Duration, dice: f64) -> Duration {
 
 /// When to try again after a renewal that failed, while the session still lives.
 pub(crate) fn retrial(interval: Duration) -> Duration {
-    (interval / 30).clamp(Duration::from_secs(1), LONGEST_PAUSE)
+    (interval / 30).min(LONGEST_PAUSE)
 }
 
 /// How long to wait before the next attempt after so many that failed.
