@@ -327,6 +327,12 @@ impl FaultRule {
             let (asked, known) = (&self.operation, operations.join(", "));
             return Err(format!("no operation is called {asked:?}; the operations are *, {known}"));
         }
+        // These are faults of an event stream, and of nothing else.
+        let of_stream = matches!(self.fault.kind, FaultKind::BreakOff | FaultKind::Silence);
+        if of_stream && !self.names(crate::falcon::STREAM) {
+            let stream = crate::falcon::STREAM;
+            return Err(format!("break-off and silence are faults of {stream}, not of {:?}", self.operation));
+        }
         match self.tenant.as_deref().filter(|t| !tenants.contains(t)) {
             Some(asked) => {
                 Err(format!("no tenant is called {asked:?}; the tenants are {}", tenants.join(", ")))
@@ -548,6 +554,11 @@ mod tests {
         ];
         for operation in good {
             assert_eq!(check(operation, Some("falcon-1/retail")), Ok(()), "{operation}");
+        }
+        for kind in [FaultKind::BreakOff, FaultKind::Silence] {
+            let why = FaultRule::always("QueryV2", kind).check_names(&operations, &tenants).unwrap_err();
+            assert!(why.contains("faults of ReadEventStream"), "{why}");
+            assert!(FaultRule::always("*", kind).check_names(&operations, &tenants).is_ok());
         }
         let why = check("QueryV3", None).unwrap_err();
         assert!(why.starts_with("no operation is called \"QueryV3\"") && why.contains("QueryV2, "), "{why}");

@@ -9,6 +9,7 @@ pub mod cortex_errors;
 pub mod delay;
 pub mod falcon_alerts;
 pub mod falcon_errors;
+pub mod falcon_events;
 pub mod falcon_hosts;
 pub mod fql;
 pub mod query;

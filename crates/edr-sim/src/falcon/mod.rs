@@ -45,6 +45,7 @@ use crate::state::SimState;
 pub(crate) use groups::GroupBook;
 pub(crate) use guard::{MINUTE, too_many};
 pub(crate) use render_host::status as containment_name;
+pub(crate) use stream_body::OPERATION as STREAM;
 pub(crate) use streams::Endless;
 pub(crate) use token::{expire, revoke_all};
 

@@ -16,7 +16,7 @@ use crate::faults::PageFault;
 use crate::state::SimState;
 
 /// The name of this operation, which the published specification does not have.
-pub(super) const OPERATION: &str = "ReadEventStream";
+pub(crate) const OPERATION: &str = "ReadEventStream";
 /// How often is looked for news: the clock of the simulator may be moved at any time.
 const LOOK: Duration = Duration::from_millis(20);
 /// How much is sent at once.

@@ -23,6 +23,9 @@ use crate::time::Timestamp;
 /// Attempts in a row that bring no line, after which the streams are looked for anew.
 const ATTEMPTS: u32 = 3;
 
+/// How far the offset of a damaged line may be ahead to be believed.
+const FAR: u64 = 1_000_000;
+
 /// What one half of a partition tells.
 pub(super) enum Happening {
     /// A heartbeat: the session is good.
@@ -253,7 +256,9 @@ impl Reading {
     }
 
     fn bad(&mut self, raw: Raw, reason: String) {
-        let offset = offset_in(raw.as_bytes());
+        // A number out of a damaged line may be damaged, too: one that is far off would hide all that follows.
+        let near = |offset: &u64| self.r.track.next().is_none_or(|next| offset.saturating_sub(next) <= FAR);
+        let offset = offset_in(raw.as_bytes()).filter(near);
         match offset {
             Some(offset) if !self.comes(offset, None) => return,
             Some(_) => {}

@@ -235,6 +235,14 @@ async fn holes_repetitions_and_bad_lines_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_damaged_offset_hides_nothing() {
+    let bad = r#"{"metadata":{"offset":99999999999,"#.to_owned() + "\n";
+    let (acme, _) = plain(vec![body(vec![events([1]), Step::Send(bad), events([3, 4]), Step::Hang])]);
+    let mut events = acme.client().events(after(0));
+    assert_eq!(things(&mut events, 4).await, ["1", "rejected None", "3", "4"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_left() {
     let beat = || Step::Send("\n".to_owned());
     let (acme, log) = plain(vec![
