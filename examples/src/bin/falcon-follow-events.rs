@@ -77,7 +77,11 @@ fn about(event: &StreamEvent) -> String {
         }
         EventBody::IdentityDetection(d) => format!("{severity} {}", d.name.as_deref().unwrap_or_default()),
         EventBody::Audit(a) => {
-            format!("{} by {}", a.operation.as_deref().unwrap_or_default(), a.user_id.as_deref().unwrap_or_default())
+            format!(
+                "{} by {}",
+                a.operation.as_deref().unwrap_or_default(),
+                a.user_id.as_deref().unwrap_or_default()
+            )
         }
         _ => event.raw.as_str().unwrap_or_default().to_owned(),
     }
