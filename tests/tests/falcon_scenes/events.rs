@@ -28,7 +28,7 @@ fn params(start: Start) -> EventsParams {
 
 /// The next item; a scene that waits for more than there is fails.
 async fn next(events: &mut EventStream) -> Result<EventItem, Error> {
-    tokio::time::timeout(Duration::from_secs(20), events.next()).await.expect("an item").expect("it goes on")
+    tokio::time::timeout(Duration::from_secs(20), events.next()).await.unwrap().unwrap()
 }
 
 /// The next item that is not about the connections.
