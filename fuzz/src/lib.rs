@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("download", targets::download::run),
     ("falcon_alerts", targets::falcon_alerts::run),
     ("falcon_errors", targets::falcon_errors::run),
+    ("falcon_events", targets::falcon_events::run),
     ("falcon_hosts", targets::falcon_hosts::run),
     ("fql", targets::fql::run),
     ("query", targets::query::run),

@@ -35,7 +35,11 @@ impl Exchange {
     }
 }
 
-/// A transport that remembers. Answers are read whole before they are handed on.
+/// Where the streams of events are: their answers have no end.
+const ENDLESS: &str = "/sensors/entities/datafeed/v1/";
+
+/// A transport that remembers. Answers are read whole before they are handed on, except those without an end, of which
+/// no body is remembered.
 pub struct Recorder {
     real: ReqwestTransport,
     seen: Mutex<Vec<Exchange>>,
@@ -61,18 +65,25 @@ impl HttpTransport for Recorder {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<BodyStream>, TransportError> {
         let (method, uri, body) = (request.method().clone(), request.uri().clone(), request.body().clone());
         let (head, answer) = self.real.send(request).await?.into_parts();
-        let pieces: Vec<Bytes> = answer.try_collect().await?;
-        let reply = Bytes::from(pieces.concat());
+        let endless = uri.path().starts_with(ENDLESS) && head.status.is_success();
+        let (reply, answer) = if endless { (Bytes::new(), answer) } else { whole(answer).await? };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange {
             method: method.to_string(),
             path: uri.path().to_owned(),
             query: uri.query().unwrap_or_default().to_owned(),
             body,
             status: head.status.as_u16(),
-            reply: reply.clone(),
+            reply,
         });
-        Ok(Response::from_parts(head, stream::iter([Ok(reply)]).boxed()))
+        Ok(Response::from_parts(head, answer))
     }
+}
+
+/// An answer read to its end, and once more as it arrived.
+async fn whole(answer: BodyStream) -> Result<(Bytes, BodyStream), TransportError> {
+    let pieces: Vec<Bytes> = answer.try_collect().await?;
+    let reply = Bytes::from(pieces.concat());
+    Ok((reply.clone(), stream::iter([Ok(reply)]).boxed()))
 }
 
 impl fmt::Debug for Recorder {

@@ -94,6 +94,12 @@ pub struct ServeArgs {
     /// How long a change takes to reach Falcon's searches, and a change of a Falcon alert to be seen at all
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub search_lag: Duration,
+    /// Into how many partitions Falcon cuts its event stream
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub stream_partitions: u64,
+    /// How long an event stream of Falcon is silent before it sends a heartbeat
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = life)]
+    pub stream_heartbeat: Duration,
     /// Where to write a configuration of `edr` that reaches the tenants (mode 600); only a file written by this flag is overwritten
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
@@ -178,6 +184,8 @@ impl ServeArgs {
             .tls(self.tls)
             .second_region(self.second_region)
             .sensor_delay(self.sensor_delay)
+            .stream_partitions(self.stream_partitions)
+            .stream_heartbeat(self.stream_heartbeat)
             .search_lag(self.search_lag);
         if let Some(path) = &self.estate {
             builder = builder.estate(EstateFile::read(path)?);

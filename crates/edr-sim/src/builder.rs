@@ -106,6 +106,16 @@ impl SimBuilder {
         search_lag: Duration = options.search_lag;
         /// Whether Falcon answers 404 to its combined endpoints, as some clouds do.
         falcon_without_combined: bool = options.falcon_without_combined;
+        /// Into how many partitions Falcon cuts its event stream.
+        stream_partitions: u64 = options.stream_partitions;
+        /// How long an event stream is silent before it sends a heartbeat.
+        stream_heartbeat: Duration = options.stream_heartbeat;
+        /// How long the session of an event stream lives without being renewed.
+        stream_session: Duration = options.stream_session;
+        /// How long the session of an event stream lives at most, however often it is renewed.
+        stream_longest: Duration = options.stream_longest;
+        /// How long events are kept for those who come back to an event stream.
+        stream_retention: Duration = options.stream_retention;
         /// Whether Cortex refuses a nonce that it has seen.
         cortex_strict_nonce: bool = options.cortex_strict_nonce;
         /// How long the Cortex keys live from the start on.

@@ -95,15 +95,25 @@ pub enum FaultKind {
     /// The cursor is refused as expired.
     ExpiredCursor,
     /// The items have moved by `shift` since the last page (default 1: the last item of it comes again;
-    /// a negative shift leaves items out).
+    /// a negative shift leaves items out). In an event stream `shift` lines come again, or are left out.
     Drift,
+    /// An event stream breaks off in the middle of a line.
+    BreakOff,
+    /// An event stream says nothing more, not even a heartbeat.
+    Silence,
 }
 
 impl FaultKind {
     fn is_page(self) -> bool {
         matches!(
             self,
-            Self::BadItem | Self::EmptyPage | Self::RepeatCursor | Self::ExpiredCursor | Self::Drift
+            Self::BadItem
+                | Self::BreakOff
+                | Self::Drift
+                | Self::EmptyPage
+                | Self::ExpiredCursor
+                | Self::RepeatCursor
+                | Self::Silence
         )
     }
 }
@@ -317,6 +327,12 @@ impl FaultRule {
             let (asked, known) = (&self.operation, operations.join(", "));
             return Err(format!("no operation is called {asked:?}; the operations are *, {known}"));
         }
+        // These are faults of an event stream, and of nothing else.
+        let of_stream = matches!(self.fault.kind, FaultKind::BreakOff | FaultKind::Silence);
+        if of_stream && !self.names(crate::falcon::STREAM) {
+            let stream = crate::falcon::STREAM;
+            return Err(format!("break-off and silence are faults of {stream}, not of {:?}", self.operation));
+        }
         match self.tenant.as_deref().filter(|t| !tenants.contains(t)) {
             Some(asked) => {
                 Err(format!("no tenant is called {asked:?}; the tenants are {}", tenants.join(", ")))
@@ -391,6 +407,10 @@ pub enum PageFault {
         /// By how many items; negative: towards the start.
         shift: i64,
     },
+    /// An event stream breaks off in the middle of a line.
+    BreakOff,
+    /// An event stream says nothing more.
+    Silence,
 }
 
 /// By how much the server's clock is off in this call, in milliseconds (fault `skew`).
@@ -475,6 +495,8 @@ impl Faults {
             FaultKind::EmptyPage => PageFault::EmptyPage,
             FaultKind::RepeatCursor => PageFault::RepeatCursor,
             FaultKind::ExpiredCursor => PageFault::ExpiredCursor,
+            FaultKind::BreakOff => PageFault::BreakOff,
+            FaultKind::Silence => PageFault::Silence,
             _ => PageFault::Drift { shift: fault.shift },
         })
     }
@@ -532,6 +554,11 @@ mod tests {
         ];
         for operation in good {
             assert_eq!(check(operation, Some("falcon-1/retail")), Ok(()), "{operation}");
+        }
+        for kind in [FaultKind::BreakOff, FaultKind::Silence] {
+            let why = FaultRule::always("QueryV2", kind).check_names(&operations, &tenants).unwrap_err();
+            assert!(why.contains("faults of ReadEventStream"), "{why}");
+            assert!(FaultRule::always("*", kind).check_names(&operations, &tenants).is_ok());
         }
         let why = check("QueryV3", None).unwrap_err();
         assert!(why.starts_with("no operation is called \"QueryV3\"") && why.contains("QueryV2, "), "{why}");

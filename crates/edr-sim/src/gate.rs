@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::clock;
 use crate::estate::hash::mix2;
+use crate::falcon::Endless;
 use crate::falcon::envelope::REQUEST;
 use crate::faults::{ClockSkew, Fault, FaultKind};
 use crate::log::{RequestEntry, rfc3339};
@@ -158,6 +159,9 @@ impl Way<'_> {
                 request.extensions_mut().insert(ClockSkew(fault.seconds * 1000));
             }
             let real = self.real(request, next).await;
+            if real.extensions().get::<Endless>().is_some() {
+                return mishap::spoil(&fault, real);
+            }
             return mishap::transform(self.state.clock.real_ms(), &fault, real).await;
         }
         if fault.after {

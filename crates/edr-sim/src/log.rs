@@ -67,6 +67,11 @@ impl MutationLog {
         lock(&self.entries).clone()
     }
 
+    /// Those behind the first `seen`.
+    pub(crate) fn since(&self, seen: usize) -> Vec<Mutation> {
+        lock(&self.entries).get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// Forgets all of them.
     pub fn clear(&self) {
         lock(&self.entries).clear();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -211,6 +211,26 @@ pub(crate) async fn transform(real_ms: i64, fault: &Fault, response: Response) -
         set(&mut response, DATE, &http_date(real_ms + 1000 * fault.seconds));
     }
     response
+}
+
+/// A fault that spoils an answer without an end: after so many `bytes` (default 1,000) it breaks off, or just ends.
+pub(crate) fn spoil(fault: &Fault, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let most = usize::try_from(fault.bytes.unwrap_or(1_000)).unwrap_or(usize::MAX);
+    let broken = matches!(fault.kind, FaultKind::CloseMidBody | FaultKind::WrongLength);
+    if !broken && fault.kind != FaultKind::TruncatedJson {
+        return Response::from_parts(parts, body);
+    }
+    let pieces = body.into_data_stream().map_err(Error::other).boxed();
+    let cut = stream::unfold((pieces, most), |(mut pieces, left)| async move {
+        // Nothing is waited for that would be cut off.
+        let piece = if left == 0 { None } else { pieces.next().await };
+        let piece = piece?.map(|bytes| bytes.slice(..bytes.len().min(left)));
+        let left = left - piece.as_ref().map_or(0, Bytes::len);
+        Some((piece, (pieces, left)))
+    });
+    let end = stream::iter(broken.then(|| Err(Error::other("fault close-mid-body"))));
+    Response::from_parts(parts, Body::from_stream(cut.chain(end)))
 }
 
 fn broken(half: Bytes) -> Body {

@@ -41,6 +41,16 @@ pub struct Options {
     pub download_bytes: u64,
     /// Whether downloads can be resumed.
     pub download_ranges: bool,
+    /// Into how many partitions Falcon cuts its event stream.
+    pub stream_partitions: u64,
+    /// How long an event stream is silent before it sends a heartbeat.
+    pub stream_heartbeat: Duration,
+    /// How long the session of an event stream lives without being renewed.
+    pub stream_session: Duration,
+    /// How long it lives at most, however often it is renewed.
+    pub stream_longest: Duration,
+    /// How long events are kept for those who come back.
+    pub stream_retention: Duration,
 }
 
 impl Default for Options {
@@ -57,6 +67,11 @@ impl Default for Options {
             cortex_strict_nonce: false,
             download_bytes: 200_000,
             download_ranges: true,
+            stream_partitions: 1,
+            stream_heartbeat: Duration::from_secs(30),
+            stream_session: Duration::from_secs(1800),
+            stream_longest: Duration::from_secs(4 * 3600),
+            stream_retention: Duration::from_secs(7 * 86_400),
         }
     }
 }
@@ -269,6 +284,7 @@ impl SimState {
         self.regions.reset();
         self.falcon.things.clear();
         self.falcon.rtr.clear();
+        self.falcon.streams.clear();
         for tenant in &self.tenants {
             tenant.estate.reset();
             tenant.groups.reset();

@@ -58,6 +58,7 @@ mod auth;
 mod client;
 mod config;
 mod dialect;
+pub mod events;
 pub mod fql;
 pub mod map;
 mod provider;
@@ -74,7 +75,7 @@ mod words;
 use std::sync::Arc;
 
 use edr_core::{Result, Vendor};
-use edr_http::{Budget, HostRule, HttpClient, Pacer};
+use edr_http::{Budget, HostRule, HttpClient, Pacer, RetryPolicy};
 use secrecy::SecretString;
 
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
@@ -161,7 +162,7 @@ impl Falcon {
         let limit = settings.requests_per_minute;
         settings.pacer.tighten((limit > 0).then(|| Budget::per_minute(limit, settings.rate_share)));
         let main = builder()?
-            .hosts(HostRule::own().and(STREAM_HOSTS).and_loopback())
+            .hosts(HostRule::own().and_loopback())
             .policy(settings.policy.clone())
             .clock(settings.clock.clone())
             .rate_share(settings.rate_share)
@@ -174,10 +175,23 @@ impl Falcon {
             .sharing(shared, discovers)
             .revoking(settings.revoke);
         let oauth = Arc::new(oauth);
+        // A stream that breaks off is asked for again from another place, which the reader alone knows.
+        let feeds = builder()?
+            .policy(once(settings.policy.clone()))
+            .clock(settings.clock.clone())
+            .hosts(HostRule::own().and(STREAM_HOSTS).and_loopback())
+            .beside(&endpoint)
+            .build();
         // The main client shares the endpoint's address and notices, so both move together.
         let http = main.beside(&endpoint).authenticator(oauth.clone()).build();
         let (cloud, on_cloud, rate_share) = (settings.cloud, settings.on_cloud, settings.rate_share);
         let setup = provider::Setup { cloud, oauth, store, on_cloud, rate_share };
-        Ok(Self::new(FalconClient::new(http), setup))
+        Ok(Self::new(FalconClient::new(http, feeds), setup))
     }
+}
+
+/// The same, without a second attempt.
+fn once(mut policy: RetryPolicy) -> RetryPolicy {
+    policy.max_attempts = 1;
+    policy
 }

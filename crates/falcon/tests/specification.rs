@@ -92,6 +92,7 @@ const SCOPES: &[(&str, &str)] = &[
     ("sensor-installers", "Sensor Download"),
     ("sensor-update-policies", "Sensor update policies"),
     ("spotlight-vulnerabilities", "Vulnerabilities"),
+    ("streaming", "Event streams"),
     ("usermgmt", "User management"),
     ("zero-trust-assessment", "Zero Trust Assessment"),
 ];

@@ -10,6 +10,7 @@ pub mod delay;
 pub mod download;
 pub mod falcon_alerts;
 pub mod falcon_errors;
+pub mod falcon_events;
 pub mod falcon_hosts;
 pub mod fql;
 pub mod query;

@@ -61,6 +61,13 @@ macro_rules! each_scene {
             a_batch_says_what_became_of_each_host
             put_files_and_scripts_live_their_whole_life
             each_level_of_response_names_its_scope
+            events_are_followed_as_they_happen
+            events_are_gone_on_with_by_the_next_run
+            event_sessions_are_renewed_and_begun_anew
+            an_event_stream_that_breaks_off_or_falls_silent_goes_on
+            holes_and_repetitions_of_an_event_stream_are_told
+            event_partitions_are_read_side_by_side
+            two_readers_of_one_name_cannot_read_events
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }
@@ -70,6 +77,8 @@ pub(crate) use each_scene;
 
 mod rtr;
 pub(crate) use rtr::*;
+mod events;
+pub(crate) use events::*;
 
 struct World {
     sim: Sim,

@@ -22,6 +22,11 @@ mod render_alert;
 mod render_host;
 pub mod rtr;
 mod sensors;
+mod stream_audit;
+mod stream_body;
+mod stream_event;
+mod stream_feed;
+mod streams;
 mod things;
 mod token;
 mod users;
@@ -42,6 +47,8 @@ pub(crate) use groups::GroupBook;
 pub(crate) use guard::{MINUTE, too_many};
 pub(crate) use render_host::status as containment_name;
 pub(crate) use rtr::{takes_files, woke as rtr_woke};
+pub(crate) use stream_body::OPERATION as STREAM;
+pub(crate) use streams::Endless;
 pub(crate) use token::{expire, revoke_all};
 
 /// Every scope that the simulator knows.
@@ -68,6 +75,7 @@ pub const ALL_SCOPES: &[&str] = &[
     "sensor-update-policies:read",
     "sensor-update-policies:write",
     "sensor-usage:read",
+    "streaming:read",
     "usermgmt:read",
     "usermgmt:write",
     "zero-trust-assessment:read",
@@ -78,6 +86,7 @@ pub const ALL_SCOPES: &[&str] = &[
 pub(crate) struct FalconState {
     pub(crate) tokens: token::Tokens,
     pub(crate) cursors: AtomicU64,
+    pub(crate) streams: streams::Streams,
     pub(crate) things: things::Things,
     pub(crate) rtr: rtr::Desks,
 }
@@ -85,7 +94,8 @@ pub(crate) struct FalconState {
 /// (method, path, operationId, scope).
 type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
 
-/// The operations, under their names in the published specification.
+/// The operations, under their names in the published specification; the event stream itself is not in it. A part of
+/// a path in `{}` stands for any.
 pub const OPERATIONS: &[Operation] = &joined();
 
 const SERVICES: [&[Operation]; 2] = [GENERAL, rtr::OPERATIONS];
@@ -420,10 +430,27 @@ const GENERAL: &[Operation] = &[
         "GetSensorUsageHourly",
         Some("sensor-usage:read"),
     ),
+    ("GET", "/sensors/entities/datafeed/v2", "listAvailableStreamsOAuth2", Some("streaming:read")),
+    (
+        "POST",
+        "/sensors/entities/datafeed-actions/v1/{partition}",
+        "refreshActiveStreamSession",
+        Some("streaming:read"),
+    ),
+    ("GET", "/sensors/entities/datafeed/v1/{partition}", stream_body::OPERATION, None),
 ];
 
 fn entry(method: &Method, path: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|(m, p, _, _)| *m == method.as_str() && *p == path)
+    OPERATIONS.iter().find(|(m, p, _, _)| *m == method.as_str() && fits(p, path))
+}
+
+/// Whether a path is one of a template, whose `{…}` stands for any part.
+fn fits(template: &str, path: &str) -> bool {
+    if !template.contains('{') {
+        return template == path;
+    }
+    let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    a.len() == b.len() && a.iter().zip(&b).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
 }
 
 /// The operationId of a call.
@@ -435,6 +462,9 @@ pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static str> {
 pub(crate) fn tenant_of(state: &SimState, parts: &Parts, body: &Bytes) -> Option<usize> {
     if parts.uri.path().starts_with("/oauth2/") {
         return token::tenant_of_form(state, &parts.headers, body);
+    }
+    if parts.uri.path().starts_with(streams::FEED) {
+        return streams::tenant_of(state, &parts.headers);
     }
     token::tenant_of_bearer(state, &parts.headers)
 }
@@ -466,6 +496,7 @@ pub fn router(state: Arc<SimState>) -> Router {
         .merge(posture::router())
         .merge(rtr::router())
         .merge(sensors::router())
+        .merge(streams::router())
         .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)

@@ -168,6 +168,12 @@ impl Endpoint {
         self
     }
 
+    /// A POST without a body.
+    pub(crate) const fn without_body(mut self) -> Self {
+        self.body = false;
+        self
+    }
+
     /// A DELETE with a body.
     pub(crate) const fn with_body(mut self) -> Self {
         self.body = true;

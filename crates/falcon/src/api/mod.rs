@@ -13,6 +13,7 @@ pub mod oauth2;
 pub mod policies;
 pub mod rtr;
 pub mod sensors;
+pub mod streams;
 pub mod users;
 pub mod zero_trust;
 
@@ -47,6 +48,7 @@ const SERVICES: &[&[&Endpoint]] = &[
     users::ENDPOINTS,
     zero_trust::ENDPOINTS,
     sensors::ENDPOINTS,
+    streams::ENDPOINTS,
 ];
 
 const COUNT: usize = {

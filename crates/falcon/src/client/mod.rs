@@ -15,6 +15,7 @@ mod recorded_tests;
 mod request_tests;
 mod rtr;
 mod sensors;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -89,6 +90,8 @@ pub(crate) struct Tail {
 #[derive(Clone)]
 pub struct FalconClient {
     http: HttpClient,
+    /// For the hosts of event streams, which take the token of a session and not ours.
+    feeds: HttpClient,
     told: Arc<std::sync::Mutex<Vec<&'static str>>>,
 }
 
@@ -99,8 +102,12 @@ impl fmt::Debug for FalconClient {
 }
 
 impl FalconClient {
-    pub(crate) fn new(http: HttpClient) -> Self {
-        Self { http, told: Arc::default() }
+    pub(crate) fn new(http: HttpClient, feeds: HttpClient) -> Self {
+        Self { http, feeds, told: Arc::default() }
+    }
+
+    pub(crate) fn feeds(&self) -> &HttpClient {
+        &self.feeds
     }
 
     /// The plumbing, for plans of the caller's own.
