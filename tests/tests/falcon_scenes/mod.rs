@@ -34,6 +34,13 @@ use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
 pub(crate) use downloads::installers_are_downloaded_and_proven;
+mod casework;
+mod files;
+mod read;
+
+pub(crate) use casework::*;
+pub(crate) use files::*;
+pub(crate) use read::*;
 
 /// What carries a scene's requests, and remembers them.
 pub(crate) type Wire = Arc<Recorder>;
@@ -68,6 +75,18 @@ macro_rules! each_scene {
             holes_and_repetitions_of_an_event_stream_are_told
             event_partitions_are_read_side_by_side
             two_readers_of_one_name_cannot_read_events
+            assets_are_machines_software_accounts_and_logins
+            accounts_are_on_machines_and_log_in
+            assets_end_at_their_cap
+            vulnerabilities_are_walked_with_their_parts
+            vulnerabilities_keep_the_services_rules
+            evaluation_logic_is_read
+            cases_are_read
+            cases_live_their_whole_life
+            incidents_are_gone
+            quarantined_files_are_read_and_released
+            a_scan_is_started_watched_and_done
+            scans_are_cancelled_and_planned
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }

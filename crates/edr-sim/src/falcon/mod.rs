@@ -2,7 +2,11 @@
 
 mod alerts;
 mod alerts_update;
+mod cases;
+mod counts;
 mod cursor;
+mod derived;
+mod discover;
 pub(crate) mod envelope;
 pub mod fql;
 mod groups;
@@ -16,8 +20,11 @@ mod hosts_tags;
 mod iocs;
 mod mssp;
 mod mssp_groups;
+mod ods;
+mod ods_rows;
 mod policies;
 mod posture;
+mod quarantine;
 mod render_alert;
 mod render_host;
 pub mod rtr;
@@ -27,6 +34,7 @@ mod stream_body;
 mod stream_event;
 mod stream_feed;
 mod streams;
+mod spotlight;
 mod things;
 mod token;
 mod users;
@@ -55,20 +63,27 @@ pub(crate) use token::{expire, revoke_all};
 pub const ALL_SCOPES: &[&str] = &[
     "alerts:read",
     "alerts:write",
+    "cases:read",
+    "cases:write",
     "devices:read",
     "devices:write",
+    "discover:read",
     "host-group:read",
     "host-group:write",
     "ioc:read",
     "ioc:write",
     "mssp:read",
     "mssp:write",
+    "ods:read",
+    "ods:write",
     "prevention-policies:read",
     "prevention-policies:write",
     "real-time-response-admin:write",
     "real-time-response-audit:read",
     "real-time-response:read",
     "real-time-response:write",
+    "quarantine:read",
+    "quarantine:write",
     "response-policies:read",
     "response-policies:write",
     "sensor-installers:read",
@@ -76,6 +91,7 @@ pub const ALL_SCOPES: &[&str] = &[
     "sensor-update-policies:write",
     "sensor-usage:read",
     "streaming:read",
+    "spotlight-vulnerabilities:read",
     "usermgmt:read",
     "usermgmt:write",
     "zero-trust-assessment:read",
@@ -92,13 +108,18 @@ pub(crate) struct FalconState {
 }
 
 /// (method, path, operationId, scope).
-type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
+pub type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
 
-/// The operations, under their names in the published specification; the event stream itself is not in it. A part of
-/// a path in `{}` stands for any.
-pub const OPERATIONS: &[Operation] = &joined();
-
-const SERVICES: [&[Operation]; 2] = [GENERAL, rtr::OPERATIONS];
+/// The operations, service by service.
+const SERVICES: &[&[Operation]] = &[
+    FIRST,
+    discover::OPERATIONS,
+    spotlight::OPERATIONS,
+    cases::OPERATIONS,
+    quarantine::OPERATIONS,
+    ods::OPERATIONS,
+    rtr::OPERATIONS,
+];
 
 const COUNT: usize = {
     let (mut count, mut at) = (0, 0);
@@ -109,9 +130,12 @@ const COUNT: usize = {
     count
 };
 
-/// The operations of all services in one list.
-const fn joined() -> [Operation; COUNT] {
-    let mut all = [GENERAL[0]; COUNT];
+/// The operations, under their names in the published specification; the event stream itself is not in it. A part of
+/// a path in `{}` stands for any.
+pub const OPERATIONS: &[Operation] = &ALL;
+
+const ALL: [Operation; COUNT] = {
+    let mut all = [FIRST[0]; COUNT];
     let (mut service, mut to) = (0, 0);
     while service < SERVICES.len() {
         let mut at = 0;
@@ -123,10 +147,10 @@ const fn joined() -> [Operation; COUNT] {
         service += 1;
     }
     all
-}
+};
 
-/// Those that stand in no list of their own.
-const GENERAL: &[Operation] = &[
+/// Those of the services that do not list their own.
+const FIRST: &[Operation] = &[
     ("POST", "/oauth2/token", "oauth2AccessToken", None),
     ("POST", "/oauth2/revoke", "oauth2RevokeToken", None),
     ("GET", "/devices/combined/devices/v1", "CombinedDevicesByFilter", Some("devices:read")),
@@ -489,14 +513,19 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/mssp/queries/children/v1", get(mssp::query))
         .route("/mssp/entities/children/v1", get(mssp::get_entities))
         .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
+        .merge(cases::router())
+        .merge(discover::router())
         .merge(history::router())
         .merge(iocs::router())
         .merge(mssp_groups::router())
+        .merge(ods::router())
         .merge(policies::router())
         .merge(posture::router())
         .merge(rtr::router())
+        .merge(quarantine::router())
         .merge(sensors::router())
         .merge(streams::router())
+        .merge(spotlight::router())
         .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)

@@ -2,7 +2,9 @@
 
 mod aggregate;
 pub mod alerts;
+pub mod cases;
 mod common;
+pub mod discover;
 mod endpoint;
 pub mod flight_control;
 pub mod host_groups;
@@ -10,10 +12,13 @@ mod host_words;
 pub mod hosts;
 pub mod iocs;
 pub mod oauth2;
+pub mod ods;
 pub mod policies;
 pub mod rtr;
-pub mod sensors;
 pub mod streams;
+pub mod quarantine;
+pub mod sensors;
+pub mod spotlight;
 pub mod users;
 pub mod zero_trust;
 
@@ -24,7 +29,7 @@ use serde::{Deserialize as _, Deserializer};
 use serde_json::value::RawValue;
 
 pub use aggregate::{Aggregate, AggregateKind, AggregateSpec, Bucket, DateSpan, NumberSpan};
-pub use common::{Accepted, ActionParameter, AfterParams, ListParams};
+pub use common::{Accepted, ActionParameter, AfterParams, FacetParams, ListParams};
 pub use endpoint::{Endpoint, Paging, Verb};
 
 use crate::wire::wire;
@@ -49,6 +54,11 @@ const SERVICES: &[&[&Endpoint]] = &[
     zero_trust::ENDPOINTS,
     sensors::ENDPOINTS,
     streams::ENDPOINTS,
+    discover::ENDPOINTS,
+    spotlight::ENDPOINTS,
+    cases::ENDPOINTS,
+    quarantine::ENDPOINTS,
+    ods::ENDPOINTS,
 ];
 
 const COUNT: usize = {
