@@ -7,7 +7,7 @@ use edr_core::Error;
 use tokio::time::Instant;
 use tracing::{Span, debug_span, field};
 
-use crate::{HttpClient, Operation};
+use crate::{HttpClient, Operation, Refused};
 
 /// What follows a verdict.
 pub(crate) enum Next {
@@ -22,6 +22,8 @@ pub(crate) struct Attempts {
     pub(crate) deadline: Instant,
     pub(crate) reauthenticated: bool,
     pub(crate) relocated: bool,
+    /// The answer of the last attempt, where it was refused.
+    pub(crate) refused: Option<Refused>,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -42,6 +44,7 @@ impl Attempts {
             deadline: Instant::now() + time,
             reauthenticated: false,
             relocated: false,
+            refused: None,
             waited: Duration::ZERO,
             request,
             span: Span::none(),
