@@ -62,7 +62,8 @@ impl Wanted<'_> {
         let all = || vec![format!("{}/*", self.parent.name)];
         let names = self.names.clone().unwrap_or_else(all);
         let vendor = self.parent.vendor.word().into();
-        let hint = "the children of this parent are missing; `edr tenants test` says more of the parent itself";
+        let hint =
+            "the children of this parent are missing; `edr tenants test` says more of the parent itself";
         let error = error.clone().with_tenant(&self.parent.name, &vendor).with_hint(hint);
         let lost = |name: &String| Member::failed(name.as_str().into(), self.parent, error.clone());
         names.iter().map(lost).collect()
@@ -74,11 +75,14 @@ impl Wanted<'_> {
     /// # Errors
     /// For a child that is wanted by name and is not there.
     pub(crate) fn tenants(&self, config: &Config, children: &[Child]) -> Result<Vec<TenantConfig>> {
-        if let Some(name) = self.names.iter().flatten().find(|n| !children.iter().any(|c| c.tenant.as_str() == *n)) {
+        if let Some(name) =
+            self.names.iter().flatten().find(|n| !children.iter().any(|c| c.tenant.as_str() == *n))
+        {
             let known: Vec<TenantId> = children.iter().map(|c| c.tenant.clone()).collect();
             return Err(config.unknown(name, &known));
         }
-        let tenant = |child: &Child| config.of_customer(&child.cid).cloned().unwrap_or_else(|| self.tenant(child));
+        let tenant =
+            |child: &Child| config.of_customer(&child.cid).cloned().unwrap_or_else(|| self.tenant(child));
         Ok(children.iter().filter(|child| self.takes(child)).map(tenant).collect())
     }
 
@@ -120,7 +124,8 @@ impl Config {
         self.check_names(selection)?;
         let takes = |t: &&TenantConfig| selection.fits(t) && (selection.is_open() || selection.calls(t));
         let tenants: Vec<&TenantConfig> = self.tenants.iter().filter(takes).collect();
-        let parents: Vec<Wanted<'_>> = self.tenants.iter().filter_map(|t| self.wanted(t, selection)).collect();
+        let parents: Vec<Wanted<'_>> =
+            self.tenants.iter().filter_map(|t| self.wanted(t, selection)).collect();
         if tenants.is_empty() && parents.is_empty() {
             return Err(self.nothing_selected());
         }
@@ -222,7 +227,10 @@ impl Config {
             let free = |name: &String| !strangers(name, cid) && !given.contains(name);
             let alone = Some(&short).filter(|n| seen.get(*n) == Some(&1) && free(n));
             let whole = format!("{parent}/{cid}");
-            let name = alone.or(Some(&tailed).filter(|n| !seen.contains_key(*n) && free(n))).unwrap_or(&whole).clone();
+            let name = alone
+                .or(Some(&tailed).filter(|n| !seen.contains_key(*n) && free(n)))
+                .unwrap_or(&whole)
+                .clone();
             given.insert(name.clone());
             children.push(Child { tenant: name.as_str().into(), cid: cid.clone() });
         }
@@ -245,7 +253,9 @@ fn escaped(name: &str) -> String {
     for c in name.trim().chars() {
         match c {
             '/' | '%' | '*' => text.push_str(&format!("%{:02X}", u32::from(c))),
-            c if c.is_control() => c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| text.push_str(&format!("%{b:02X}"))),
+            c if c.is_control() => {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| text.push_str(&format!("%{b:02X}")))
+            }
             c => text.push(c),
         }
     }
@@ -279,7 +289,9 @@ async fn rows(parent: &Member) -> Result<BTreeMap<String, Option<String>>> {
     let named = found.found.into_iter().filter_map(|child| Some((child.child_cid?, child.name)));
     let names: BTreeMap<String, Option<String>> = named.collect();
     // One that has no details is a child all the same.
-    let row = |id: String| Ok((falcon::customer_id(&id).map_err(|_| strange("a customer id is none", parent))?, id));
+    let row = |id: String| {
+        Ok((falcon::customer_id(&id).map_err(|_| strange("a customer id is none", parent))?, id))
+    };
     let ids = ids.into_iter().map(row).collect::<Result<Vec<_>>>()?;
     Ok(ids.into_iter().map(|(cid, id)| (cid, names.get(&id).cloned().flatten())).collect())
 }
@@ -313,7 +325,8 @@ pub(crate) fn inherited(tenants: &toml::Table, value: &toml::Value) -> Result<Op
     let Some(name) = own.get("parent") else { return Ok(None) };
     let name = name.as_str().ok_or_else(|| wrong("parent must be the name of a tenant"))?;
     let parent = tenants.get(name).and_then(toml::Value::as_table);
-    let parent = parent.ok_or_else(|| wrong(format!("parent names '{name}', and there is no such tenant")))?;
+    let parent =
+        parent.ok_or_else(|| wrong(format!("parent names '{name}', and there is no such tenant")))?;
     if parent.contains_key("parent") || parent.contains_key("member_cid") {
         return Err(wrong(format!("parent names '{name}', which is a child itself")));
     }

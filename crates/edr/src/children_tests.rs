@@ -57,7 +57,11 @@ fn a_selection_is_exact_about_parents_and_children() {
         (Selection::names(["acme/Shop"]), &[], &["acme/Shop"]),
         (Selection::names(["acme", "acme/Shop"]), &["acme"], &["acme/Shop"]),
         (children_of("acme"), &["acme/Bank"], &["acme"]),
-        (Selection { names: vec!["globex".into()], ..children_of("acme") }, &["acme/Bank", "globex"], &["acme"]),
+        (
+            Selection { names: vec!["globex".into()], ..children_of("acme") },
+            &["acme/Bank", "globex"],
+            &["acme"],
+        ),
         (Selection { vendor: Some("cortex".into()), ..Selection::default() }, &["globex"], &[]),
         (Selection { tags: vec!["gold".into()], ..Selection::default() }, &["acme"], &["acme"]),
         (Selection { tags: vec!["silver".into()], ..children_of("acme") }, &["acme/Bank"], &[]),
@@ -79,7 +83,10 @@ fn a_selection_is_exact_about_parents_and_children() {
 #[test]
 fn names_are_unique_stable_and_escaped() {
     let (a, b, c) = (cid('a'), cid('b'), cid('c'));
-    assert_eq!(called(&[(&a, Some(" Retail ")), (&c, None)]), ["acme/Retail".to_owned(), format!("acme/{c}")]);
+    assert_eq!(
+        called(&[(&a, Some(" Retail ")), (&c, None)]),
+        ["acme/Retail".to_owned(), format!("acme/{c}")]
+    );
     assert_eq!(called(&[(&a, Some("R")), (&c, Some("R"))]), ["acme/R-aaaaaaaa", "acme/R-cccccccc"]);
     let taken = called(&[(&a, Some("Bank")), (&b, Some("Old name"))]);
     assert_eq!(taken, ["acme/Bank-aaaaaaaa", "acme/Old name"], "a table of another customer keeps its name");
@@ -88,7 +95,11 @@ fn names_are_unique_stable_and_escaped() {
     assert_eq!(called(&[(&a, Some("x\ny"))]), ["acme/x%0Ay"]);
     let mut ends = (format!("{}12345678", "a".repeat(24)), format!("{}12345678", "c".repeat(24)));
     let same = called(&[(&ends.0, Some("R")), (&ends.1, Some("R"))]);
-    assert_eq!(same, ["acme/R-12345678".to_owned(), format!("acme/{}", ends.1)], "the whole id as a last resort");
+    assert_eq!(
+        same,
+        ["acme/R-12345678".to_owned(), format!("acme/{}", ends.1)],
+        "the whole id as a last resort"
+    );
     std::mem::swap(&mut ends.0, &mut ends.1);
     let odd = called(&[(&ends.0, Some("R")), (&ends.1, Some("R"))]);
     assert_eq!(odd, same, "the order of the list does not matter");
@@ -129,10 +140,7 @@ fn children_that_are_not_known_are_told() {
         wanted.lost(&error).iter().map(|m| (m.tenant.to_string(), m.provider.is_err())).collect::<Vec<_>>()
     };
     assert_eq!(names(Wanted { parent, names: None }), [("acme/*".to_owned(), true)]);
-    assert_eq!(
-        names(Wanted { parent, names: Some(vec!["acme/x".into()]) }),
-        [("acme/x".to_owned(), true)]
-    );
+    assert_eq!(names(Wanted { parent, names: Some(vec!["acme/x".into()]) }), [("acme/x".to_owned(), true)]);
     let estate = crate::Estate::connect(&config, &Selection::all(), &Options::default()).unwrap();
     let told: Vec<_> = estate.members().iter().map(|m| (m.tenant.as_str(), m.provider.is_err())).collect();
     assert_eq!(told, [("acme", false), ("acme/*", true), ("acme/Bank", false), ("globex", false)]);

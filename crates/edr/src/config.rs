@@ -223,7 +223,8 @@ impl Config {
         config.warnings.extend(config.network.warnings());
         for (name, value) in &form.tenants {
             let whole = children::inherited(&form.tenants, value).map_err(|e| e.with_tenant_name(name))?;
-            let tenant = tenant(name, whole.as_ref().unwrap_or(value)).map_err(|e| e.with_tenant_name(name))?;
+            let tenant =
+                tenant(name, whole.as_ref().unwrap_or(value)).map_err(|e| e.with_tenant_name(name))?;
             if whole.is_none() {
                 config.warn_of_plain(&tenant);
             }

@@ -157,8 +157,9 @@ impl Estate {
         let mut connector = registry::Connector::new(options, &chosen.tenants);
         let mut members: Vec<Member> =
             chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
-        let unasked = Error::new(ErrorKind::Configuration, "nobody has asked for the children of this parent")
-            .with_hint("connect with Estate::discover");
+        let unasked =
+            Error::new(ErrorKind::Configuration, "nobody has asked for the children of this parent")
+                .with_hint("connect with Estate::discover");
         members.extend(chosen.parents.iter().flat_map(|wanted| wanted.lost(&unasked)));
         Ok(Self::with(members, options))
     }
@@ -446,7 +447,11 @@ impl Estate {
 impl Member {
     /// A tenant that is connected.
     pub(crate) fn connected(tenant: &TenantConfig, provider: Arc<dyn EdrProvider>, native: Native) -> Self {
-        Self { provider: Ok(provider), native, ..Self::failed(tenant.name.clone(), tenant, Error::unsupported("")) }
+        Self {
+            provider: Ok(provider),
+            native,
+            ..Self::failed(tenant.name.clone(), tenant, Error::unsupported(""))
+        }
     }
 
     /// A tenant that cannot be connected, called `name`.

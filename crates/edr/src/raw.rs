@@ -72,8 +72,11 @@ impl RawRequest {
         ];
         let wanted = method.to_ascii_uppercase();
         let method = METHODS.into_iter().find(|m| m.as_str() == wanted).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidRequest, format!("'{method}' is no method of HTTP that is used here"))
-                .with_hint("use one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
+            Error::new(
+                ErrorKind::InvalidRequest,
+                format!("'{method}' is no method of HTTP that is used here"),
+            )
+            .with_hint("use one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
         })?;
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         check(path)?;
@@ -260,7 +263,9 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_host() {
-        for good in ["/devices/queries/devices/v1", "incidents/get_incidents", "/a/b%20c", "/x?filter=a:'//..'"] {
+        for good in
+            ["/devices/queries/devices/v1", "incidents/get_incidents", "/a/b%20c", "/x?filter=a:'//..'"]
+        {
             assert!(RawRequest::new("GET", good).is_ok(), "{good}");
         }
         for bad in [

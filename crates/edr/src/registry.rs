@@ -168,11 +168,7 @@ where
 
 impl Connector<'_> {
     #[cfg(feature = "falcon")]
-    fn falcon(
-        &mut self,
-        tenant: &TenantConfig,
-        transport: &Arc<dyn HttpTransport>,
-    ) -> Result<Connected> {
+    fn falcon(&mut self, tenant: &TenantConfig, transport: &Arc<dyn HttpTransport>) -> Result<Connected> {
         let options = self.options;
         use secrecy::ExposeSecret as _;
 
@@ -216,11 +212,7 @@ impl Connector<'_> {
     }
 
     #[cfg(feature = "cortex")]
-    fn cortex(
-        &mut self,
-        tenant: &TenantConfig,
-        transport: &Arc<dyn HttpTransport>,
-    ) -> Result<Connected> {
+    fn cortex(&mut self, tenant: &TenantConfig, transport: &Arc<dyn HttpTransport>) -> Result<Connected> {
         let options = self.options;
         use secrecy::ExposeSecret as _;
 

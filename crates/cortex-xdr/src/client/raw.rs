@@ -107,7 +107,8 @@ impl CortexClient {
         let walk = self.planned(any(method, path, query, body, false)).and_then(|plan| {
             let window = (plan.method != Method::GET).then(|| Window::of(&plan)).transpose();
             let operation = plan.operation.name;
-            window.map(|window| RawWalk { client: self.clone(), plan, window, empty: 0, last: None })
+            window
+                .map(|window| RawWalk { client: self.clone(), plan, window, empty: 0, last: None })
                 .map_err(|e| self.dressed(e, operation))
         });
         match walk {
@@ -231,7 +232,10 @@ impl RawWalk {
         }
         let more = count == window.size() || page.total.is_some_and(|total| window.to < total);
         if more && self.empty > EMPTY_PAGES {
-            return Err(Error::new(ErrorKind::Vendor, "page after page has no items, and the listing no end"));
+            return Err(Error::new(
+                ErrorKind::Vendor,
+                "page after page has no items, and the listing no end",
+            ));
         }
         (self.last, self.window) = (first, Some(window.next()));
         Ok((page, more))
@@ -289,7 +293,12 @@ mod tests {
     #[test]
     fn items_are_found_in_every_envelope() {
         for (body, items, total, pages) in [
-            (r#"{"reply":{"total_count":"7","result_count":2,"incidents":[{"a":1},2],"restricted":[1]}}"#, 2, Some(7), true),
+            (
+                r#"{"reply":{"total_count":"7","result_count":2,"incidents":[{"a":1},2],"restricted":[1]}}"#,
+                2,
+                Some(7),
+                true,
+            ),
             (r#"{"reply":{"TOTAL_COUNT":9,"FILTER_COUNT":3,"data":[]}}"#, 0, Some(3), true),
             (r#"{"reply":{"total_count":0,"alerts":null}}"#, 0, Some(0), true),
             (r#"{"reply":[1, 2, 3]}"#, 3, None, false),

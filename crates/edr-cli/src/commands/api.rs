@@ -48,7 +48,9 @@ fn request(context: &Context, call: &ApiCall) -> Result<RawRequest, Failure> {
     }
     let formats = [Format::Json, Format::Jsonl];
     if globals.columns.is_some() || (globals.output.is_some() && !formats.contains(&context.view.format)) {
-        return Err(Failure::usage("the answer is printed as it comes: only -o json and -o jsonl mean something"));
+        return Err(Failure::usage(
+            "the answer is printed as it comes: only -o json and -o jsonl mean something",
+        ));
     }
     for pair in &call.query {
         let wrong = || Failure::usage("--query takes KEY=VALUE");

@@ -57,10 +57,8 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Sim(command) => sim::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
-        Command::Alerts(_)
-        | Command::Api(_)
-        | Command::Doctor
-        | Command::Hosts(_)
-        | Command::Tenants(_) => Ok(Exit::Complete),
+        Command::Alerts(_) | Command::Api(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => {
+            Ok(Exit::Complete)
+        }
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn look(context: &Context, session: &Session, estate: &Estate) -> Res
     let part = if chosen < all { format!(", {chosen} of them selected") } else { String::new() };
     found.add(Probe::passed("tenants", format!("{tenants}{part}")));
     let members = estate.members().iter();
-    let children = members.filter(|m| m.customer().is_some() && session.config.named(m.tenant.as_str()).is_none());
+    let children =
+        members.filter(|m| m.customer().is_some() && session.config.named(m.tenant.as_str()).is_none());
     match children.count() as u64 {
         0 => {}
         count => found.add(Probe::passed("children", counted(count, ("child found", "children found")))),

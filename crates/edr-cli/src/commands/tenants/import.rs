@@ -159,7 +159,10 @@ fn verify(path: &Path, after: &str, rows: &[ImportRow]) -> Result<(), Failure> {
     let is_there = |row: &&ImportRow| config.named(row.tenant.as_str()).is_some();
     match rows.iter().filter(|row| row.is_new()).all(|row| is_there(&row)) {
         true => Ok(()),
-        false => Err(Failure::Other(format!("{} would not hold the children; nothing was written", path.display()))),
+        false => Err(Failure::Other(format!(
+            "{} would not hold the children; nothing was written",
+            path.display()
+        ))),
     }
 }
 
@@ -188,7 +191,11 @@ fn diff(path: &Path, before: &str, added: &str) -> String {
     let (at, path) = (before.lines().count(), path.display().to_string());
     // A last line without an end is ended; what is added are the lines behind it.
     let is_ended = before.is_empty() || before.ends_with('\n');
-    let new = added.strip_prefix("\r\n").or_else(|| added.strip_prefix('\n')).filter(|_| !is_ended).unwrap_or(added);
+    let new = added
+        .strip_prefix("\r\n")
+        .or_else(|| added.strip_prefix('\n'))
+        .filter(|_| !is_ended)
+        .unwrap_or(added);
     let lines: Vec<&str> = new.lines().collect();
     let body: String = lines.iter().map(|line| format!("+{line}\n")).collect();
     let head = format!("--- {path}\n+++ {path}\n@@ -{at},0 +{},{} @@\n", at + 1, lines.len());
@@ -262,9 +269,15 @@ mod tests {
 
     #[test]
     fn tables_are_added_behind_what_is_there() {
-        let row = |name: &str, result| ImportRow { result, ..ImportRow::of(&"acme".into(), &name.into(), "a".repeat(32)) };
+        let row = |name: &str, result| ImportRow {
+            result,
+            ..ImportRow::of(&"acme".into(), &name.into(), "a".repeat(32))
+        };
         let rows = [row("acme/A \"b\"\\", "added"), row("acme/had", "present")];
-        let table = format!("\n[tenants.\"acme/A \\\"b\\\"\\\\\"]\nparent = \"acme\"\nmember_cid = \"{}\"\n", "a".repeat(32));
+        let table = format!(
+            "\n[tenants.\"acme/A \\\"b\\\"\\\\\"]\nparent = \"acme\"\nmember_cid = \"{}\"\n",
+            "a".repeat(32)
+        );
         assert_eq!(addition("x = 1 # note\n", &rows), table);
         assert_eq!(addition("x = 1", &rows), format!("\n{table}"));
         assert_eq!(addition("x = 1\r\n", &rows), table.replace('\n', "\r\n"));

@@ -119,8 +119,18 @@ impl Record for TenantRow {
     ];
     const PIPE: &'static [&'static str] =
         &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret", "problem"];
-    const WIDE: &'static [&'static str] =
-        &["tenant", "vendor", "uid", "address", "tags", "children", "key_type", "generation", "secret", "problem"];
+    const WIDE: &'static [&'static str] = &[
+        "tenant",
+        "vendor",
+        "uid",
+        "address",
+        "tags",
+        "children",
+        "key_type",
+        "generation",
+        "secret",
+        "problem",
+    ];
 
     fn sort_key(&self) -> Self::Key {
         key(&self.tenant, &self.vendor)
