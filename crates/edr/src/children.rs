@@ -208,35 +208,33 @@ impl Config {
     /// Gives each child its name. One that another child has too, or a tenant of the configuration, gets the
     /// end of its customer id.
     fn called(&self, parent: &str, rows: BTreeMap<String, Option<String>>) -> Vec<Child> {
-        let plain = |cid: &str, name: &Option<String>| {
-            let name = name.as_deref().map(escaped).filter(|n| !n.is_empty());
-            format!("{parent}/{}", name.as_deref().unwrap_or(cid))
-        };
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for (cid, name) in &rows {
-            *seen.entry(plain(cid, name)).or_default() += 1;
-        }
-        let strangers = |name: &str, cid: &str| {
+        let rows: Vec<(String, String)> =
+            rows.into_iter().map(|(cid, name)| (plain(parent, &cid, name.as_deref()), cid)).collect();
+        let has = |name: &str| rows.iter().filter(|(plain, _)| plain == name).count();
+        let is_foreign = |name: &str, cid: &str| {
             self.named(name).is_some_and(|t| t.vendor.customer().as_deref() != Some(cid))
         };
         let mut given = BTreeSet::new();
         let mut children: Vec<Child> = Vec::new();
-        for (cid, name) in &rows {
-            let short = plain(cid, name);
-            let tailed = format!("{short}-{}", &cid[cid.len().saturating_sub(TAIL)..]);
-            let free = |name: &String| !strangers(name, cid) && !given.contains(name);
-            let alone = Some(&short).filter(|n| seen.get(*n) == Some(&1) && free(n));
-            let whole = format!("{parent}/{cid}");
-            let name = alone
-                .or(Some(&tailed).filter(|n| !seen.contains_key(*n) && free(n)))
-                .unwrap_or(&whole)
-                .clone();
-            given.insert(name.clone());
+        for (name, cid) in &rows {
+            let tailed = format!("{name}-{}", &cid[cid.len().saturating_sub(TAIL)..]);
+            let free = |name: &String| !is_foreign(name, cid) && !given.contains(name);
+            let own = (has(name) == 1).then(|| name.clone());
+            let tailed = (has(&tailed) == 0).then_some(tailed);
+            let name = [own, tailed].into_iter().flatten().find(free);
+            let name = name.unwrap_or_else(|| format!("{parent}/{cid}"));
             children.push(Child { tenant: name.as_str().into(), cid: cid.clone() });
+            given.insert(name);
         }
         children.sort_by(|a, b| a.tenant.cmp(&b.tenant));
         children
     }
+}
+
+/// The name of a child that no other one has.
+fn plain(parent: &str, cid: &str, name: Option<&str>) -> String {
+    let name = name.map(escaped).filter(|name| !name.is_empty());
+    format!("{parent}/{}", name.as_deref().unwrap_or(cid))
 }
 
 fn childless(name: &str) -> Error {

@@ -180,21 +180,26 @@ impl Estate {
         let mut connector = registry::Connector::new(options, &chosen.involved());
         let mut members: Vec<Member> =
             chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
-        let mut parents = Vec::new();
-        for wanted in &chosen.parents {
-            let known = members.iter().find(|m| m.tenant == wanted.parent.name).cloned();
-            parents.push(known.unwrap_or_else(|| connector.member(wanted.parent, &config.network)));
-        }
+        let parents: Vec<Member> = chosen
+            .parents
+            .iter()
+            .map(|wanted| {
+                let known = members.iter().find(|m| m.tenant == wanted.parent.name).cloned();
+                known.unwrap_or_else(|| connector.member(wanted.parent, &config.network))
+            })
+            .collect();
         let listed = config.list(&parents, options).await;
         for (wanted, children) in chosen.parents.iter().zip(listed) {
-            match children {
-                Err(error) => members.extend(wanted.lost(&error)),
-                Ok(children) => {
-                    for tenant in wanted.tenants(config, &children)? {
-                        if !members.iter().any(|m| m.tenant == tenant.name) {
-                            members.push(connector.member(&tenant, &config.network));
-                        }
-                    }
+            let children = match children {
+                Ok(children) => wanted.tenants(config, &children)?,
+                Err(error) => {
+                    members.extend(wanted.lost(&error));
+                    continue;
+                }
+            };
+            for tenant in children {
+                if !members.iter().any(|m| m.tenant == tenant.name) {
+                    members.push(connector.member(&tenant, &config.network));
                 }
             }
         }
