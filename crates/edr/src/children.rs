@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::config::wrong;
 use crate::estate::{Member, Options};
-use crate::{Config, Selection, TenantConfig, VendorConfig};
+use crate::{Config, Estate, Selection, TenantConfig, VendorConfig, registry};
 
 /// How long the children of all parents may take to be listed, where the command has no time of its own.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,6 +92,53 @@ impl Wanted<'_> {
             (*member_cid, *children) = (Some(child.cid.clone()), false);
         }
         tenant
+    }
+}
+
+impl Estate {
+    /// As [`Self::connect`], and asks Flight Control parents for those children that the selection takes
+    /// and the configuration does not have; each is a tenant `parent/child` with a token of its own, the
+    /// tags and the share of its parent, and a lane in its parent's pace. Where no child is wanted, nothing
+    /// is sent. The children of a parent that does not answer, within half of the deadline or a minute, are a
+    /// member `parent/*` that fails.
+    ///
+    /// A parent may see the hosts and alerts of its children. Those of a child that is a member, too, are
+    /// given out by that child alone.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; and for a child that is named and that its parent does not have.
+    pub async fn discover(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
+        let chosen = config.choose(selection)?;
+        let mut connector = registry::Connector::new(options, &chosen.involved());
+        let mut members: Vec<Member> =
+            chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
+        let parents: Vec<Member> = chosen
+            .parents
+            .iter()
+            .map(|wanted| {
+                let known = members.iter().find(|m| m.tenant == wanted.parent.name).cloned();
+                known.unwrap_or_else(|| connector.member(wanted.parent, &config.network))
+            })
+            .collect();
+        let listed = config.list(&parents, options).await;
+        for (wanted, children) in chosen.parents.iter().zip(listed) {
+            let children = match children {
+                Ok(children) => wanted.tenants(config, &children)?,
+                Err(error) => {
+                    members.extend(wanted.lost(&error));
+                    continue;
+                }
+            };
+            for tenant in children {
+                if !members.iter().any(|m| m.tenant == tenant.name) {
+                    members.push(connector.member(&tenant, &config.network));
+                }
+            }
+        }
+        if members.is_empty() {
+            return Err(config.nothing_selected());
+        }
+        Ok(Self::with(members, options))
     }
 }
 
@@ -185,7 +232,7 @@ impl Config {
     ) -> Result<Vec<(TenantId, Result<Vec<Child>>)>> {
         let parent = |name: &&str| self.named(name).ok_or_else(|| self.unknown(name, &[]));
         let parents = parents.iter().map(parent).collect::<Result<Vec<_>>>()?;
-        let mut connector = crate::registry::Connector::new(options, &parents);
+        let mut connector = registry::Connector::new(options, &parents);
         let members: Vec<Member> = parents.iter().map(|p| connector.member(p, &self.network)).collect();
         let names = members.iter().map(|m| m.tenant.clone());
         Ok(names.zip(self.list(&members, options).await).collect())
