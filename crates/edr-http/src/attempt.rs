@@ -22,6 +22,8 @@ pub(crate) struct Attempts {
     pub(crate) deadline: Instant,
     pub(crate) reauthenticated: bool,
     pub(crate) relocated: bool,
+    /// A success is given out byte for byte, packed as it may be.
+    pub(crate) verbatim: bool,
     /// The answer of the last attempt, where it was refused.
     pub(crate) refused: Option<Refused>,
     /// The waits before the next attempt.
@@ -44,6 +46,7 @@ impl Attempts {
             deadline: Instant::now() + time,
             reauthenticated: false,
             relocated: false,
+            verbatim: false,
             refused: None,
             waited: Duration::ZERO,
             request,
