@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use tracing::{Span, debug_span, field};
 
-use crate::{HttpClient, Operation};
+use crate::{HttpClient, Operation, Refused};
 
 /// What follows a verdict.
 pub(crate) enum Next {
@@ -35,6 +35,8 @@ pub(crate) struct Attempts {
     pub(crate) reauthenticated: bool,
     pub(crate) relocated: bool,
     pub(crate) reading: Reading,
+    /// The answer of the last attempt, where it was refused.
+    pub(crate) refused: Option<Refused>,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -56,6 +58,7 @@ impl Attempts {
             reauthenticated: false,
             relocated: false,
             reading: Reading::Unpacked,
+            refused: None,
             waited: Duration::ZERO,
             request,
             span: Span::none(),

@@ -21,7 +21,7 @@ use crate::transport::{BodyStream, TransportError, TransportErrorKind};
 use crate::wire::Exchange;
 use crate::{
     Authenticator, CheckedUrl, Dialect, Failure, FullReply, HostRule, HttpTransport, ItemReader, Lane, Pacer,
-    RequestPlan, RetryBudget, RetryPolicy, Target, Verdict, is_loopback, safe_url,
+    Refused, RequestPlan, RetryBudget, RetryPolicy, Target, Verdict, is_loopback, safe_url,
 };
 
 /// The head of a success, and the body as it arrives.
@@ -349,6 +349,7 @@ impl HttpClient {
     async fn attempt(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply, Verdict> {
         let (generation, request) = self.prepared(plan, attempts).await?;
         attempts.made += 1;
+        attempts.refused = None;
         let exchange = Exchange::begin(plan, &request, attempts.made);
         let (head, body) = match self.send_out(plan, request, attempts).await? {
             Ok(response) => response.into_parts(),
@@ -472,7 +473,7 @@ impl HttpClient {
         &self,
         plan: &RequestPlan,
         reply: &mut Reply,
-        attempts: &Attempts,
+        attempts: &mut Attempts,
         exchange: Option<&Exchange>,
     ) -> Verdict {
         const ENOUGH: usize = 256 << 10;
@@ -480,6 +481,8 @@ impl HttpClient {
         if let Some(exchange) = exchange {
             exchange.refused(&body);
         }
+        let (status, headers) = (reply.status, reply.headers.clone());
+        attempts.refused = Some(Refused { status, headers, body: body.clone() });
         let failure = self.failure(plan, reply.status, &reply.headers, &body);
         let verdict = self.0.dialect.judge(&failure);
         match verdict {

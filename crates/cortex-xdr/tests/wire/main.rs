@@ -7,4 +7,5 @@ mod credentials;
 mod diagnose;
 mod native;
 mod paging;
+mod raw;
 mod services;

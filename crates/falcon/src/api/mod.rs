@@ -14,11 +14,11 @@ pub mod iocs;
 pub mod oauth2;
 pub mod ods;
 pub mod policies;
-pub mod rtr;
-pub mod streams;
 pub mod quarantine;
+pub mod rtr;
 pub mod sensors;
 pub mod spotlight;
+pub mod streams;
 pub mod users;
 pub mod zero_trust;
 

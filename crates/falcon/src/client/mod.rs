@@ -19,8 +19,8 @@ mod recorded_tests;
 mod request_tests;
 mod rtr;
 mod sensors;
-mod streams;
 mod spotlight;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod users;
