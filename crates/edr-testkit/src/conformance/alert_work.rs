@@ -90,17 +90,14 @@ pub async fn words(world: &dyn World) -> CaseResult {
     Ok(Ran::Passed)
 }
 
-/// Assignee, comment and labels: what can be expressed exactly is read back.
-///
-/// # Errors
-/// When it is not, or when something is sent that cannot be expressed.
-pub async fn details(world: &dyn World) -> CaseResult {
-    let uid = an_alert!(world);
-    needs!(world.requests().is_some(), "the back end does not count requests");
+/// A change, and whether an alert shows it.
+type Trial = (AlertChange, fn(&Alert) -> bool);
+
+fn trials() -> [Trial; 6] {
     let mut someone = User::default();
     (someone.email, someone.name) = (Some(EMAIL.to_owned()), Some(EMAIL.to_owned()));
     let closed = AlertChange::new().status(AlertStatus::Resolved).verdict(Verdict::TruePositive);
-    let trials: [(AlertChange, fn(&Alert) -> bool); 6] = [
+    [
         (AlertChange::new().assignee(Assignee::User(someone)), |a| {
             a.assignee.as_ref().is_some_and(|who| who.names().any(|name| name == EMAIL))
         }),
@@ -109,8 +106,17 @@ pub async fn details(world: &dyn World) -> CaseResult {
         (closed.comment(CLOSED), |a| a.comments.iter().any(|c| c.text == CLOSED)),
         (AlertChange::new().add_label(LABEL), |a| a.labels.iter().any(|label| label == LABEL)),
         (AlertChange::new().remove_label(LABEL), |a| !a.labels.iter().any(|label| label == LABEL)),
-    ];
-    for (change, shown) in trials {
+    ]
+}
+
+/// Assignee, comment and labels: what can be expressed exactly is read back.
+///
+/// # Errors
+/// When it is not, or when something is sent that cannot be expressed.
+pub async fn details(world: &dyn World) -> CaseResult {
+    let uid = an_alert!(world);
+    needs!(world.requests().is_some(), "the back end does not count requests");
+    for (change, shown) in trials() {
         match world.provider().alert_fit(&change) {
             Ok(Fit::Exact) => {
                 let alert = exactly(world, &change, &uid).await?;
