@@ -47,7 +47,7 @@ pub use cursor::Cursor;
 pub use diagnosis::{Diagnosis, Probe, ProbeState};
 pub use error::{Error, ErrorKind, PlainDetail, Result, RetryStatus, VendorDetail};
 pub use filter::{Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, host_fields};
-pub use memory::{InMemory, InMemoryBuilder, Script};
+pub use memory::{InMemory, InMemoryBuilder, Mutation, Quirk, Script};
 pub use model::{
     Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Attack, AttackRef, Cloud, Comment,
     ConnectionState, ContainmentState, Disposition, Dns, Evidence, File, Group, Hashes, Host, HostType,

@@ -37,6 +37,8 @@ pub(crate) struct Attempts {
     pub(crate) reading: Reading,
     /// The answer of the last attempt, where it was refused.
     pub(crate) refused: Option<Refused>,
+    /// An attempt has ended without a word on whether the vendor did what was asked.
+    pub(crate) open: bool,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -59,6 +61,7 @@ impl Attempts {
             relocated: false,
             reading: Reading::Unpacked,
             refused: None,
+            open: false,
             waited: Duration::ZERO,
             request,
             span: Span::none(),
