@@ -10,6 +10,7 @@ mod file;
 mod network;
 mod printed;
 mod registry;
+pub mod respond;
 mod secret;
 mod turn;
 
@@ -20,7 +21,7 @@ pub use edr_core::{
     ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
 };
 
-pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
+pub use config::{ApprovalsConfig, Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
 pub use network::{NetworkConfig, ProxySource};
 pub use secret::SecretSource;

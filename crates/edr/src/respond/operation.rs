@@ -1,0 +1,446 @@
+//! Operations as the journal tells them: which hosts, what was asked for, and what became of it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use edr_core::{Because, ResponseAction, Standing, TenantId};
+use serde::{Deserialize, Serialize};
+
+use super::host::{HostKey, HostRef};
+use super::plan::Decision;
+use super::record::{AnswerWord, Event, JournalAnswer, Record, Told};
+
+/// What became of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The vendor took the request. Whether it took effect is not known yet.
+    Accepted,
+    /// It was so already.
+    Already,
+    /// The vendor says that it is done.
+    Done,
+    /// The vendor took the request, and it did not work.
+    Failed {
+        /// What the vendor says.
+        reason: String,
+    },
+    /// The plan left the host out.
+    LeftOut {
+        /// Why.
+        decision: Decision,
+    },
+    /// The host was not as the plan saw it, and was left out.
+    Moved {
+        /// What is different.
+        now: String,
+    },
+    /// The vendor was not asked, or did nothing at all.
+    NotSent {
+        /// Why.
+        reason: String,
+    },
+    /// The vendor waits for the host, which is offline.
+    Offline,
+    /// On its way.
+    Pending,
+    /// The vendor refused this host. Nothing was done to it.
+    Refused {
+        /// What the vendor says.
+        reason: String,
+    },
+    /// Nobody can say. Taken up again, the host is read back, and never asked for on a guess.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+    /// Its turn has not come.
+    Waiting,
+}
+
+impl Outcome {
+    /// The outcome as a stable word.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Already => "already",
+            Self::Done => "done",
+            Self::Failed { .. } => "failed",
+            Self::LeftOut { .. } => "left_out",
+            Self::Moved { .. } => "moved",
+            Self::NotSent { .. } => "not_sent",
+            Self::Offline => "offline",
+            Self::Pending => "pending",
+            Self::Refused { .. } => "refused",
+            Self::Unknown { .. } => "unknown",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// True when the host is as it was wanted.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Already | Self::Done)
+    }
+
+    /// True when the vendor has it in hand, and looking again may show more.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Self::Accepted | Self::Offline | Self::Pending)
+    }
+
+    /// True when the host is not finished, and taking the operation up again may finish it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::NotSent { .. } | Self::Refused { .. } | Self::Unknown { .. } | Self::Waiting)
+    }
+}
+
+/// One host of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HostOutcome {
+    /// The host.
+    pub host: HostRef,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// True when it was this operation that did it, as far as is known.
+    pub ours: bool,
+    /// When that was learnt.
+    pub as_of: DateTime<Utc>,
+    /// The vendor's id of the action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// The id under which the vendor's support finds the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// When a request was announced that has no answer yet, or one of which nobody can say.
+    #[serde(skip)]
+    pub(super) in_doubt: Option<DateTime<Utc>>,
+    /// It was asked for.
+    #[serde(skip)]
+    pub(super) asked: bool,
+}
+
+/// How many hosts ended in which way. The numbers are never mixed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// The vendor took the request, and has not said more.
+    pub accepted: usize,
+    /// It was so already.
+    pub already: usize,
+    /// The vendor says that it is done.
+    pub done: usize,
+    /// The vendor refused, or it did not work.
+    pub failed: usize,
+    /// The plan left the host out, or the estate moved under it.
+    pub left_out: usize,
+    /// Not asked for: its turn has not come, or its tenant failed.
+    pub not_sent: usize,
+    /// The vendor waits for a host that is offline.
+    pub offline: usize,
+    /// On its way.
+    pub pending: usize,
+    /// Nobody can say.
+    pub unknown: usize,
+}
+
+/// A tenant that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StoppedTenant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Why.
+    pub error: Told,
+}
+
+/// A plan that was applied, as the journal tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Operation {
+    /// The id, which is the plan's.
+    pub id: String,
+    /// The digest of the plan.
+    pub digest: String,
+    /// What was asked for.
+    pub action: ResponseAction,
+    /// Why.
+    pub because: Because,
+    /// Who applied it first.
+    pub by: String,
+    /// When.
+    pub began: DateTime<Utc>,
+    /// When its last run came to its end; absent while it runs, or when it was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<DateTime<Utc>>,
+    /// When its lease is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<DateTime<Utc>>,
+    /// The operation whose work it undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<String>,
+    /// Selectors that stood for no single host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<String>,
+    /// Tenants that were given up in its last run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedTenant>,
+    /// Its hosts, in the order of tenant and id.
+    pub hosts: Vec<HostOutcome>,
+}
+
+impl Operation {
+    /// How many hosts ended in which way.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for host in &self.hosts {
+            let count = match host.outcome {
+                Outcome::Accepted => &mut counts.accepted,
+                Outcome::Already => &mut counts.already,
+                Outcome::Done => &mut counts.done,
+                Outcome::Failed { .. } | Outcome::Refused { .. } => &mut counts.failed,
+                Outcome::LeftOut { .. } | Outcome::Moved { .. } => &mut counts.left_out,
+                Outcome::NotSent { .. } | Outcome::Waiting => &mut counts.not_sent,
+                Outcome::Offline => &mut counts.offline,
+                Outcome::Pending => &mut counts.pending,
+                Outcome::Unknown { .. } => &mut counts.unknown,
+            };
+            *count += 1;
+        }
+        counts
+    }
+
+    /// True when taking it up again may finish more hosts.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.hosts.iter().any(|h| h.outcome.is_open())
+    }
+
+    /// One host of it.
+    #[must_use]
+    pub fn host(&self, key: &HostKey) -> Option<&HostOutcome> {
+        self.hosts.iter().find(|h| h.host.tenant == key.tenant && h.host.uid == key.uid)
+    }
+}
+
+/// All operations of these records, the oldest first.
+pub(super) fn operations(records: &[Record]) -> Vec<Operation> {
+    let mut order: Vec<String> = Vec::new();
+    let mut all: BTreeMap<String, Tale> = BTreeMap::new();
+    for record in records {
+        let Some(plan) = record.event.plan() else { continue };
+        if let Event::Began { .. } = &record.event
+            && !all.contains_key(plan)
+        {
+            order.push(plan.to_owned());
+            all.extend(Tale::begin(record).map(|tale| (plan.to_owned(), tale)));
+        } else if let Some(tale) = all.get_mut(plan) {
+            tale.go_on(record);
+        }
+    }
+    order.iter().filter_map(|id| all.remove(id)).map(|tale| tale.operation).collect()
+}
+
+/// One operation of these records.
+pub(super) fn operation(records: &[Record], id: &str) -> Option<Operation> {
+    let mut tale: Option<Tale> = None;
+    for record in records.iter().filter(|r| r.event.plan() == Some(id)) {
+        match &mut tale {
+            None => tale = Tale::begin(record),
+            Some(tale) => tale.go_on(record),
+        }
+    }
+    tale.map(|tale| tale.operation)
+}
+
+/// An operation while its records are read.
+struct Tale {
+    operation: Operation,
+    places: BTreeMap<HostKey, usize>,
+    /// The hosts of each intention that has no answer yet.
+    intents: BTreeMap<u64, Vec<HostKey>>,
+}
+
+impl Tale {
+    fn begin(record: &Record) -> Option<Self> {
+        let Event::Began {
+            plan, digest, action, because, hosts, unresolved, lease_until, releases, ..
+        } = &record.event
+        else {
+            return None;
+        };
+        let outcome = |decision: &Decision| match decision {
+            Decision::Act | Decision::Offline => Outcome::Waiting,
+            Decision::AlreadyDone => Outcome::Already,
+            Decision::Pending => Outcome::Pending,
+            other => Outcome::LeftOut { decision: other.clone() },
+        };
+        let host = |h: &super::record::JournalHost| HostOutcome {
+            host: h.host.clone(),
+            outcome: outcome(&h.decision),
+            ours: false,
+            as_of: record.time,
+            handle: None,
+            trace_id: None,
+            in_doubt: None,
+            asked: false,
+        };
+        let hosts: Vec<HostOutcome> = hosts.iter().map(host).collect();
+        let places = hosts.iter().enumerate().map(|(at, h)| (h.host.key(), at)).collect();
+        let operation = Operation {
+            id: plan.clone(),
+            digest: digest.clone(),
+            action: action.clone(),
+            because: because.clone(),
+            by: record.by.clone(),
+            began: record.time,
+            ended: None,
+            lease_until: *lease_until,
+            releases: releases.clone(),
+            unresolved: unresolved.clone(),
+            stopped: Vec::new(),
+            hosts,
+        };
+        Some(Self { operation, places, intents: BTreeMap::new() })
+    }
+
+    fn host(&mut self, tenant: &TenantId, uid: &str) -> Option<&mut HostOutcome> {
+        let at = *self.places.get(&HostKey::new(tenant, uid))?;
+        self.operation.hosts.get_mut(at)
+    }
+
+    fn set(&mut self, tenant: &TenantId, uid: &str, outcome: Outcome, time: DateTime<Utc>) {
+        if let Some(host) = self.host(tenant, uid) {
+            (host.outcome, host.as_of, host.in_doubt) = (outcome, time, None);
+        }
+    }
+
+    fn go_on(&mut self, record: &Record) {
+        let time = record.time;
+        match &record.event {
+            Event::Answered { tenant, intent, answers, error, .. } => {
+                self.answered(tenant, *intent, answers, error.as_ref(), time);
+            }
+            Event::Ended { .. } => self.operation.ended = Some(time),
+            Event::Intended { tenant, hosts, .. } => self.intended(record.seq, tenant, hosts, time),
+            Event::Moved { hosts, .. } => {
+                for moved in hosts {
+                    let now = moved.now.clone();
+                    self.set(&moved.host.tenant, &moved.host.uid, Outcome::Moved { now }, time);
+                }
+            }
+            Event::Observed { tenant, hosts, .. } => {
+                for seen in hosts {
+                    self.set(tenant, &seen.uid, of_standing(&seen.standing), time);
+                }
+            }
+            Event::Resumed { sends, .. } => self.resumed(sends),
+            Event::Settled { tenant, hosts, .. } => self.settled(tenant, hosts, time),
+            Event::Stopped { tenant, error, .. } => self.stopped(tenant, error, time),
+            _ => {}
+        }
+    }
+
+    fn intended(&mut self, seq: u64, tenant: &TenantId, uids: &[String], time: DateTime<Utc>) {
+        for uid in uids {
+            let reason = "a request was announced, and no answer is known".to_owned();
+            self.set(tenant, uid, Outcome::Unknown { reason }, time);
+            if let Some(host) = self.host(tenant, uid) {
+                (host.in_doubt, host.asked) = (Some(time), true);
+            }
+        }
+        self.intents.insert(seq, uids.iter().map(|uid| HostKey::new(tenant, uid)).collect());
+    }
+
+    fn answered(
+        &mut self,
+        tenant: &TenantId,
+        intent: u64,
+        answers: &[JournalAnswer],
+        error: Option<&Told>,
+        time: DateTime<Utc>,
+    ) {
+        let asked = self.intents.remove(&intent).unwrap_or_default();
+        if let Some(error) = error {
+            for key in asked {
+                let reason = error.message.clone();
+                self.set(&key.tenant, &key.uid, Outcome::NotSent { reason }, time);
+            }
+        }
+        for answer in answers {
+            self.set(tenant, &answer.uid, of_answer(answer), time);
+            if let Some(host) = self.host(tenant, &answer.uid) {
+                host.ours |= answer.answer == AnswerWord::Accepted;
+                host.in_doubt = Some(time).filter(|_| answer.answer == AnswerWord::Unknown);
+                host.handle.clone_from(&answer.handle);
+                host.trace_id.clone_from(&answer.trace_id);
+            }
+        }
+    }
+
+    fn settled(&mut self, tenant: &TenantId, hosts: &[super::record::Readback], time: DateTime<Utc>) {
+        for back in hosts {
+            let outcome = match back.done {
+                Some(true) => Outcome::Accepted,
+                Some(false) => Outcome::Waiting,
+                None => Outcome::Unknown { reason: back.seen.clone() },
+            };
+            let before = self.host(tenant, &back.uid).and_then(|h| h.in_doubt);
+            self.set(tenant, &back.uid, outcome, time);
+            if let Some(host) = self.host(tenant, &back.uid) {
+                host.ours |= back.done == Some(true);
+                host.in_doubt = before.filter(|_| back.done.is_none());
+            }
+        }
+    }
+
+    fn stopped(&mut self, tenant: &TenantId, error: &Told, time: DateTime<Utc>) {
+        self.operation.stopped.retain(|s| s.tenant != *tenant);
+        self.operation.stopped.push(StoppedTenant { tenant: tenant.clone(), error: error.clone() });
+        for host in self.operation.hosts.iter_mut().filter(|h| h.host.tenant == *tenant) {
+            if host.outcome == Outcome::Waiting {
+                (host.outcome, host.as_of) = (Outcome::NotSent { reason: error.message.clone() }, time);
+            }
+        }
+    }
+
+    fn resumed(&mut self, sends: &[HostKey]) {
+        self.operation.ended = None;
+        self.operation.stopped.clear();
+        for key in sends {
+            if let Some(host) = self.host(&key.tenant, &key.uid)
+                && host.in_doubt.is_none()
+            {
+                host.outcome = Outcome::Waiting;
+            }
+        }
+    }
+}
+
+fn of_answer(answer: &JournalAnswer) -> Outcome {
+    let reason = || answer.error.as_ref().map_or_else(String::new, |e| e.message.clone());
+    match answer.answer {
+        AnswerWord::Accepted => Outcome::Accepted,
+        AnswerWord::Already => Outcome::Already,
+        AnswerWord::Refused => Outcome::Refused { reason: reason() },
+        AnswerWord::Unknown => Outcome::Unknown { reason: reason() },
+    }
+}
+
+/// What the vendor says of a host that it has in hand.
+pub(super) fn of_standing(standing: &Standing) -> Outcome {
+    let failed = |reason: &str| Outcome::Failed { reason: reason.to_owned() };
+    match standing {
+        Standing::Done => Outcome::Done,
+        Standing::PendingOffline => Outcome::Offline,
+        Standing::Cancelled => failed("cancelled"),
+        Standing::Expired => failed("the vendor gave up waiting for the host"),
+        Standing::Failed { reason } | Standing::Partial { reason } => failed(reason),
+        _ => Outcome::Pending,
+    }
+}
