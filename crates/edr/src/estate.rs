@@ -324,7 +324,10 @@ impl Estate {
     }
 
     /// Asks every tenant on its turn; the answers are in the order of the members.
-    pub(crate) async fn each<T>(&self, ask: impl Fn(Arc<dyn EdrProvider>) -> Asked<T>) -> Vec<(Member, Result<T>)> {
+    pub(crate) async fn each<T>(
+        &self,
+        ask: impl Fn(Arc<dyn EdrProvider>) -> Asked<T>,
+    ) -> Vec<(Member, Result<T>)> {
         let (turns, until) = (Turns::new(self.concurrency), self.until());
         let asked = self.members.iter().map(|member| {
             let work = member.provider.clone().map(|provider| (provider.clone(), ask(provider)));

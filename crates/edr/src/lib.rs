@@ -21,7 +21,9 @@ pub use edr_core::{
     ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
 };
 
-pub use config::{ApprovalsConfig, Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
+pub use config::{
+    ApprovalsConfig, Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig,
+};
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
 pub use network::{NetworkConfig, ProxySource};
 pub use secret::SecretSource;

@@ -85,7 +85,8 @@ impl Responder {
             return Err(estate_moved(&moved).into());
         }
         let gone: BTreeSet<HostKey> = moved.iter().map(|m| m.host.key()).collect();
-        let sends: Vec<HostKey> = wanted.iter().map(|p| p.host.key()).filter(|key| !gone.contains(key)).collect();
+        let sends: Vec<HostKey> =
+            wanted.iter().map(|p| p.host.key()).filter(|key| !gone.contains(key)).collect();
         plan.save(&self.state().plan(&plan.id))?;
         self.begin(plan, again, consent, &sends)?;
         if !moved.is_empty() {
@@ -118,7 +119,9 @@ impl Responder {
         }
         let now = match fresh.hosts.get(&planned.host.key()) {
             None => "the tenant does not have it any more".to_owned(),
-            Some(host) if host.hostname != planned.host.hostname => format!("it is called {} now", host.hostname),
+            Some(host) if host.hostname != planned.host.hostname => {
+                format!("it is called {} now", host.hostname)
+            }
             Some(host) => match self.decide(&plan.action, host) {
                 decision if decision.is_sent() => return None,
                 decision => decision.to_string(),

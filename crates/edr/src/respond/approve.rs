@@ -60,7 +60,8 @@ impl fmt::Debug for ApprovalKey {
 }
 
 fn unwrap_pem(text: &str) -> Option<Vec<u8>> {
-    let body: String = text.lines().filter(|l| !l.starts_with("-----")).flat_map(str::split_whitespace).collect();
+    let body: String =
+        text.lines().filter(|l| !l.starts_with("-----")).flat_map(str::split_whitespace).collect();
     BASE64.decode(body).ok()
 }
 
@@ -133,8 +134,10 @@ pub struct Signature {
 impl Signature {
     /// Whose it is.
     pub(super) fn signer<'k>(&self, plan: &Plan, keys: &'k [ApprovalKey]) -> Result<&'k str, Refusal> {
-        let refuse = |why: &str| Err(Refusal::new(Rule::Signature, format!("the signature of {} {why}", self.key)));
-        let Some(key) = ApprovalKey::parse("", &self.key).ok().and_then(|k| keys.iter().find(|c| c.is_same_key(&k)))
+        let refuse =
+            |why: &str| Err(Refusal::new(Rule::Signature, format!("the signature of {} {why}", self.key)));
+        let Some(key) =
+            ApprovalKey::parse("", &self.key).ok().and_then(|k| keys.iter().find(|c| c.is_same_key(&k)))
         else {
             return refuse("is by no key of the configuration");
         };

@@ -88,15 +88,17 @@ impl Chain {
         let seq = last + 1;
         let line = self.lines;
         let fault = |what: String| Err(Fault { line, seq, what });
-        let hash = hash_of(value.clone()).unwrap_or_default();
+        let said = value.get("hash").and_then(Value::as_str).map(str::to_owned);
+        let Some(said) = said else { return fault("this is no record".to_owned()) };
+        if hash_of(value.clone()).ok().is_none_or(|hash| hash != said) {
+            return fault("it was changed: its hash is another".to_owned());
+        }
         let Ok(record) = serde_json::from_value::<Record>(value) else {
             return fault("this is no record".to_owned());
         };
-        if record.hash != hash {
-            return fault("it was changed: its hash is another".to_owned());
-        }
         if record.seq != seq {
-            let what = if record.seq > seq { "records are missing before it" } else { "it was moved or doubled" };
+            let what =
+                if record.seq > seq { "records are missing before it" } else { "it was moved or doubled" };
             return fault(format!("it is number {}: {what}", record.seq));
         }
         if record.prev != prev {

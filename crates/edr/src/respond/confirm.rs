@@ -83,10 +83,14 @@ impl Responder {
             self.ask(id, action, hosts, &mut watches).await?;
             first = false;
             let operation = self.operation(id)?;
-            let open = operation.hosts.iter().any(|h| is_watched(h, false) && !is_given_up(&watches, &h.host.tenant));
+            let open = operation
+                .hosts
+                .iter()
+                .any(|h| is_watched(h, false) && !is_given_up(&watches, &h.host.tenant));
             let left = waiting.deadline.map(|d| d.saturating_sub(begin.elapsed()));
             if !open || left.is_some_and(|left| left.is_zero()) {
-                let unread = watches.into_iter().filter_map(|(tenant, w)| Some((tenant, w.given_up?))).collect();
+                let unread =
+                    watches.into_iter().filter_map(|(tenant, w)| Some((tenant, w.given_up?))).collect();
                 return Ok(Confirmed { operation, timed_out: open, unread });
             }
             sleep(left.map_or(pause, |left| pause.min(left))).await;
@@ -133,9 +137,16 @@ impl Responder {
     }
 
     /// Writes down what is new. That a host which was so already is so still is not.
-    fn observed(&self, id: &str, tenant: &TenantId, progress: Vec<Progress>, before: &[HostOutcome]) -> Result<()> {
+    fn observed(
+        &self,
+        id: &str,
+        tenant: &TenantId,
+        progress: Vec<Progress>,
+        before: &[HostOutcome],
+    ) -> Result<()> {
         let known: BTreeMap<HostKey, &Outcome> = before.iter().map(|h| (h.host.key(), &h.outcome)).collect();
-        let is_new = |p: &Progress| match (known.get(&HostKey::new(tenant, &p.uid)), of_standing(&p.standing)) {
+        let is_new = |p: &Progress| match (known.get(&HostKey::new(tenant, &p.uid)), of_standing(&p.standing))
+        {
             (Some(Outcome::Already), outcome) => outcome.is_under_way(),
             (Some(before), outcome) => **before != outcome,
             (None, _) => false,

@@ -1,6 +1,6 @@
 //! What would happen to one host, from what is seen of it. Pure.
 
-use edr_core::{Capabilities, ConnectionState, ContainmentState, Host, ResponseAction};
+use edr_core::{Capabilities, ConnectionState, ContainmentState, Host, ResponseAction, Standing};
 
 use super::plan::Decision;
 use super::protect::Protection;
@@ -49,27 +49,15 @@ enum State {
 }
 
 fn state(action: &ResponseAction, host: &Host) -> State {
-    use ContainmentState::{Contained, ContainmentPending, LiftPending, Normal};
-    match (action, &host.containment_state) {
-        (ResponseAction::Contain, Contained) | (ResponseAction::Release, Normal) => State::Done,
-        (ResponseAction::Contain, ContainmentPending) | (ResponseAction::Release, LiftPending) => State::OnItsWay,
-        (ResponseAction::Contain, Normal | LiftPending)
-        | (ResponseAction::Release, Contained | ContainmentPending) => State::Open,
-        (ResponseAction::Tag { tags }, _) => seen(tags.iter().all(|tag| has_tag(host, tag))),
-        (ResponseAction::Untag { tags }, _) => seen(!tags.iter().any(|tag| has_tag(host, tag))),
-        _ => State::Hidden,
+    let is_hidden = matches!(host.containment_state, ContainmentState::Unknown | ContainmentState::Other(_));
+    let by_containment = matches!(action, ResponseAction::Contain | ResponseAction::Release);
+    match action.standing_of(host) {
+        None => State::Hidden,
+        Some(Standing::Done) => State::Done,
+        Some(Standing::Pending | Standing::PendingOffline | Standing::Running) => State::OnItsWay,
+        Some(_) if by_containment && is_hidden => State::Hidden,
+        Some(_) => State::Open,
     }
-}
-
-fn seen(done: bool) -> State {
-    if done { State::Done } else { State::Open }
-}
-
-fn has_tag(host: &Host, wanted: &str) -> bool {
-    host.tags.iter().any(|tag| {
-        let full = tag.source.as_ref().map(|source| format!("{source}/{}", tag.value));
-        tag.value == wanted || full.is_some_and(|full| full == wanted)
-    })
 }
 
 /// Whether what was asked for is so, or on its way; `None` when a look at the host does not tell.
@@ -86,7 +74,10 @@ pub(super) fn is_done(action: &ResponseAction, host: &Host) -> Option<bool> {
 pub(super) fn once_a_machine(action: &ResponseAction) -> bool {
     !matches!(
         action,
-        ResponseAction::Release | ResponseAction::Scan { .. } | ResponseAction::Tag { .. } | ResponseAction::Untag { .. }
+        ResponseAction::Release
+            | ResponseAction::Scan { .. }
+            | ResponseAction::Tag { .. }
+            | ResponseAction::Untag { .. }
     )
 }
 

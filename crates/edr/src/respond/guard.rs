@@ -215,18 +215,23 @@ impl<'a> Guard<'a> {
     fn counts(&self, plan: &Plan, consent: &Consent) -> Result<(), Refusal> {
         let count = plan.count();
         if let Some(ceiling) = self.safety.max_hosts.filter(|ceiling| count > *ceiling) {
-            let message = format!("the plan acts on {count} hosts; [safety] max_hosts is {ceiling}, and no flag passes it");
+            let message = format!(
+                "the plan acts on {count} hosts; [safety] max_hosts is {ceiling}, and no flag passes it"
+            );
             return Err(Refusal::new(Rule::Ceiling, message));
         }
         let most = consent.max_hosts.unwrap_or(DEFAULT_MAX_HOSTS);
         if count > most {
-            let message = format!("the plan acts on {count} hosts, and the run may act on {most}; raise it with --max-hosts");
+            let message = format!(
+                "the plan acts on {count} hosts, and the run may act on {most}; raise it with --max-hosts"
+            );
             return Err(Refusal::new(Rule::MaxHosts, message));
         }
         match consent.confirm {
-            Some(n) if n != count => {
-                Err(Refusal::new(Rule::Confirm, format!("the plan acts on {count} hosts, not on exactly {n}")))
-            }
+            Some(n) if n != count => Err(Refusal::new(
+                Rule::Confirm,
+                format!("the plan acts on {count} hosts, not on exactly {n}"),
+            )),
             _ => Ok(()),
         }
     }
@@ -274,13 +279,15 @@ impl<'a> Guard<'a> {
         }
         let all: std::collections::BTreeSet<&HostKey> = before.chain(sends).collect();
         if let Some(cap) = self.safety.per_hour.filter(|cap| all.len() > *cap) {
-            let message = format!("it would make {} hosts within an hour; [safety] per_hour is {cap}", all.len());
+            let message =
+                format!("it would make {} hosts within an hour; [safety] per_hour is {cap}", all.len());
             return Err(Refusal::new(Rule::PerHour, message));
         }
         let mut tenants: BTreeMap<&TenantId, usize> = BTreeMap::new();
         all.iter().for_each(|key| *tenants.entry(&key.tenant).or_default() += 1);
         let over = |(tenant, n): (&TenantId, usize), cap: usize| {
-            let message = format!("it would make {n} hosts of {tenant} within an hour; [safety] per_tenant is {cap}");
+            let message =
+                format!("it would make {n} hosts of {tenant} within an hour; [safety] per_tenant is {cap}");
             Refusal::new(Rule::PerTenant, message)
         };
         let cap = self.safety.per_tenant.unwrap_or(usize::MAX);
@@ -306,6 +313,9 @@ impl Decision {
     /// True when the host is left out for a reason that a strict run does not bear.
     #[must_use]
     pub fn is_hindrance(&self) -> bool {
-        !matches!(self, Self::Act | Self::AlreadyDone | Self::Offline | Self::OtherAgent { .. } | Self::Pending)
+        !matches!(
+            self,
+            Self::Act | Self::AlreadyDone | Self::Offline | Self::OtherAgent { .. } | Self::Pending
+        )
     }
 }

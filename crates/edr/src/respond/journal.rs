@@ -129,7 +129,8 @@ impl Journal {
     fn add(&self, chain: &Chain, event: Event, records: &mut Vec<Record>, bytes: &mut Vec<u8>) -> Result<()> {
         let (seq, prev) = records.last().map_or_else(|| chain.end(), |r| (r.seq, r.hash.clone()));
         let (by, tool) = (self.by.clone(), self.tool.clone());
-        let record = Record { seq: seq + 1, prev, time: self.clock.now(), by, tool, event, hash: String::new() };
+        let record =
+            Record { seq: seq + 1, prev, time: self.clock.now(), by, tool, event, hash: String::new() };
         let (record, line) = record.seal().map_err(Error::inner)?;
         records.push(record);
         bytes.extend(line);

@@ -70,6 +70,7 @@ impl Draft {
     }
 
     fn check(&self) -> Result<()> {
+        self.action.check()?;
         if let Some(lease) = self.lease
             && (self.action != ResponseAction::Contain || lease <= TimeDelta::zero())
         {
@@ -141,8 +142,7 @@ impl Responder {
             (tenant, read)
         });
         let reads: Vec<_> = stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
-        let mut fresh =
-            Fresh { hosts: BTreeMap::new(), failed: BTreeMap::new(), as_of: self.clock().now() };
+        let mut fresh = Fresh { hosts: BTreeMap::new(), failed: BTreeMap::new(), as_of: self.clock().now() };
         for (tenant, read) in reads {
             match read {
                 Ok(found) => fresh.hosts.extend(found.hosts.into_iter().map(|h| (key(&h), h))),
@@ -186,7 +186,10 @@ impl Responder {
 }
 
 fn unread(resolved: &Resolved, fresh: &Fresh) -> Vec<Unread> {
-    let failed = fresh.failed.iter().map(|(tenant, error)| Unread { tenant: tenant.clone(), reason: error.to_string() });
+    let failed = fresh
+        .failed
+        .iter()
+        .map(|(tenant, error)| Unread { tenant: tenant.clone(), reason: error.to_string() });
     let mut all = resolved.unread.clone();
     for unread in failed {
         if !all.iter().any(|u| u.tenant == unread.tenant) {
@@ -205,13 +208,12 @@ fn spread_protection(hosts: &mut [PlannedHost], seen: &[Host]) {
             _ => None,
         })
     };
-    let rules: Vec<Option<String>> = seen
-        .iter()
-        .map(|host| twins(host, seen).into_iter().find_map(|twin| rule_of(hosts, twin)))
-        .collect();
+    let rules: Vec<Option<String>> =
+        seen.iter().map(|host| twins(host, seen).into_iter().find_map(|twin| rule_of(hosts, twin))).collect();
     for (planned, rule) in hosts.iter_mut().zip(rules) {
         if let (true, Some(rule)) = (planned.decision.is_sent(), rule) {
-            planned.decision = Decision::Protected { rule: format!("{rule}, by another agent of the machine") };
+            planned.decision =
+                Decision::Protected { rule: format!("{rule}, by another agent of the machine") };
         }
     }
 }

@@ -268,9 +268,8 @@ struct Tale {
 
 impl Tale {
     fn begin(record: &Record) -> Option<Self> {
-        let Event::Began {
-            plan, digest, action, because, hosts, unresolved, lease_until, releases, ..
-        } = &record.event
+        let Event::Began { plan, digest, action, because, hosts, unresolved, lease_until, releases, .. } =
+            &record.event
         else {
             return None;
         };

@@ -245,14 +245,19 @@ impl Plan {
         let version = value.get("edr_plan").and_then(serde_json::Value::as_u64);
         if version != Some(u64::from(VERSION)) {
             let found = version.map_or_else(|| "none".to_owned(), |v| v.to_string());
-            return Err(Error::Plan(format!("a plan of version {found} is not known; this program knows {VERSION}")));
+            return Err(Error::Plan(format!(
+                "a plan of version {found} is not known; this program knows {VERSION}"
+            )));
         }
         let plan: Self = serde_json::from_value(value.clone())
             .map_err(|e| Error::refused(Rule::PlanEdited, format!("the plan cannot be read: {e}")))?;
         plan.check_digest()?;
         // What was read and would not be written again is an edit, too.
         if serde_json::to_value(&plan).map_err(Error::inner)? != value {
-            return Err(Error::refused(Rule::PlanEdited, "the plan holds something that was not there when it was made"));
+            return Err(Error::refused(
+                Rule::PlanEdited,
+                "the plan holds something that was not there when it was made",
+            ));
         }
         Ok(plan)
     }

@@ -55,8 +55,13 @@ impl Protection {
     #[must_use]
     pub fn rule_for(&self, host: &Host) -> Option<String> {
         let names = names(host);
-        let by_name = self.names.iter().find(|(p, _)| names.iter().any(|name| is_like(name, p))).map(|(_, rule)| rule.clone());
-        let tags = host.tags.iter().flat_map(|t| [Some(t.value.as_str()), t.value.split_once('/').map(|(_, v)| v)]);
+        let by_name = self
+            .names
+            .iter()
+            .find(|(p, _)| names.iter().any(|name| is_like(name, p)))
+            .map(|(_, rule)| rule.clone());
+        let tags =
+            host.tags.iter().flat_map(|t| [Some(t.value.as_str()), t.value.split_once('/').map(|(_, v)| v)]);
         let groups = host.groups.iter().flat_map(|g| [g.uid.as_deref(), g.name.as_deref()]);
         by_name
             .or_else(|| among("tags", &self.tags, tags.flatten()))
@@ -116,10 +121,14 @@ mod tests {
 
     #[test]
     fn patterns_cover_the_whole_name_and_ignore_case() {
-        for (text, pattern) in [("DC-01", "dc-*"), ("a", "*"), ("web-1", "web-?"), ("xaab", "*ab"), ("", "*"), ("abc", "a*b*c")] {
+        for (text, pattern) in
+            [("DC-01", "dc-*"), ("a", "*"), ("web-1", "web-?"), ("xaab", "*ab"), ("", "*"), ("abc", "a*b*c")]
+        {
             assert!(is_like(text, pattern), "{text} {pattern}");
         }
-        for (text, pattern) in [("xdc-01", "dc-*"), ("web-10", "web-?"), ("ab", "a"), ("a", ""), ("abx", "*ab")] {
+        for (text, pattern) in
+            [("xdc-01", "dc-*"), ("web-10", "web-?"), ("ab", "a"), ("a", ""), ("abx", "*ab")]
+        {
             assert!(!is_like(text, pattern), "{text} {pattern}");
         }
     }
@@ -145,14 +154,26 @@ mod tests {
         assert_eq!(host(|_| {}), None);
         assert_eq!(host(|h| h.hostname = "core-7.lan.example".into()).as_deref(), Some("hostnames CORE-*"));
         assert_eq!(host(|h| h.name = Some("Core-9".into())).as_deref(), Some("hostnames CORE-*"));
-        assert_eq!(host(|h| h.domain = Some("secure.example".into())).as_deref(), Some("hostnames *.secure.example"));
+        assert_eq!(
+            host(|h| h.domain = Some("secure.example".into())).as_deref(),
+            Some("hostnames *.secure.example")
+        );
         assert_eq!(host(|h| h.hostname = "VPN-2".into()).as_deref(), Some("file vpn-*"));
-        assert_eq!(host(|h| h.roles = vec!["domain_controller".into()]).as_deref(), Some("roles domain_controller"));
-        let tag = host(|h| h.tags = vec![Tag { source: None, value: "FalconGroupingTags/Crown-Jewel".into() }]);
+        assert_eq!(
+            host(|h| h.roles = vec!["domain_controller".into()]).as_deref(),
+            Some("roles domain_controller")
+        );
+        let tag =
+            host(|h| h.tags = vec![Tag { source: None, value: "FalconGroupingTags/Crown-Jewel".into() }]);
         assert_eq!(tag.as_deref(), Some("tags crown-jewel"));
         let group = host(|h| h.groups = vec![Group { uid: None, name: Some("servers".into()) }]);
         assert_eq!(group.as_deref(), Some("groups Servers"));
         let lost = ProtectedConfig { file: Some("gone.txt".into()), ..config };
-        assert!(Protection::of(&lost, Some(folder.path())).unwrap_err().to_string().contains("gone.txt cannot be read"));
+        assert!(
+            Protection::of(&lost, Some(folder.path()))
+                .unwrap_err()
+                .to_string()
+                .contains("gone.txt cannot be read")
+        );
     }
 }

@@ -177,16 +177,21 @@ fn overdue(op: &Operation, all: &[Operation], holdings: &Holdings, now: DateTime
 /// What the release met at the first host that is still held.
 fn trouble(release: &Operation, held: &BTreeSet<HostKey>) -> Option<String> {
     let stopped = release.stopped.first().map(|s: &super::operation::StoppedTenant| s.error.clone());
-    let of_host = release.hosts.iter().filter(|h| held.contains(&h.host.key())).find_map(|h| match &h.outcome {
-        Outcome::Failed { reason } | Outcome::NotSent { reason } | Outcome::Refused { reason } | Outcome::Unknown { reason } => {
-            Some(format!("{}: {reason}", h.host))
-        }
-        Outcome::LeftOut { decision } => Some(format!("{}: {decision}", h.host)),
-        Outcome::Moved { now } => Some(format!("{}: {now}", h.host)),
-        _ => None,
-    });
+    let of_host =
+        release.hosts.iter().filter(|h| held.contains(&h.host.key())).find_map(|h| match &h.outcome {
+            Outcome::Failed { reason }
+            | Outcome::NotSent { reason }
+            | Outcome::Refused { reason }
+            | Outcome::Unknown { reason } => Some(format!("{}: {reason}", h.host)),
+            Outcome::LeftOut { decision } => Some(format!("{}: {decision}", h.host)),
+            Outcome::Moved { now } => Some(format!("{}: {now}", h.host)),
+            _ => None,
+        });
     of_host.or_else(|| stopped.map(|told: Told| told.message))
 }
+
+/// An operation, and until when it wants a host contained; for good when there is no time.
+type Wish = (String, Option<DateTime<Utc>>);
 
 /// Which operation holds which host contained, as the journal tells it.
 #[derive(Debug, Default)]
@@ -194,13 +199,14 @@ struct Holdings {
     /// Who contained it.
     holder: BTreeMap<HostKey, String>,
     /// Who found it contained, and wanted it so.
-    also: BTreeMap<HostKey, Vec<(String, Option<DateTime<Utc>>)>>,
+    also: BTreeMap<HostKey, Vec<Wish>>,
 }
 
 impl Holdings {
     /// Operations count in the order in which they began, each with what is known of its hosts by now.
     fn of(records: &[Record]) -> Self {
-        let all: BTreeMap<String, Operation> = operations(records).into_iter().map(|op| (op.id.clone(), op)).collect();
+        let all: BTreeMap<String, Operation> =
+            operations(records).into_iter().map(|op| (op.id.clone(), op)).collect();
         let mut holdings = Self::default();
         for record in records {
             match &record.event {

@@ -101,7 +101,9 @@ impl Resolved {
     /// When the host is not a candidate of this selector.
     pub fn pick(&mut self, selector: &str, host: Host) -> Result<()> {
         let candidates = |f: &Finding| match &f.found {
-            Found::Ambiguous { hosts } => f.selector == selector && hosts.iter().any(|c| c.key() == key(&host)),
+            Found::Ambiguous { hosts } => {
+                f.selector == selector && hosts.iter().any(|c| c.key() == key(&host))
+            }
             _ => false,
         };
         let finding = self.findings.iter_mut().find(|f| candidates(f));
@@ -128,8 +130,10 @@ pub(super) async fn resolve(
         return Err(Error::refused(Rule::EmptySelection, "nothing is selected; that never means every host"));
     }
     selectors.iter().try_for_each(Selector::check)?;
-    let mut sight = Sight { members: estate.members().iter().map(|m| m.tenant.clone()).collect(), ..Sight::default() };
-    if let Some(stranger) = selectors.iter().filter_map(Selector::tenant).find(|t| !sight.members.contains(t)) {
+    let mut sight =
+        Sight { members: estate.members().iter().map(|m| m.tenant.clone()).collect(), ..Sight::default() };
+    if let Some(stranger) = selectors.iter().filter_map(Selector::tenant).find(|t| !sight.members.contains(t))
+    {
         return Err(Error::Selection(format!("the tenant {stranger} is not among those that are chosen")));
     }
     let all: Vec<(usize, Selector)> = selectors.iter().cloned().enumerate().collect();
@@ -137,9 +141,9 @@ pub(super) async fn resolve(
     let nameless = |(at, s): &(usize, Selector)| {
         matches!(s, Selector::Host { by: By::Any, .. }) && sight.hosts_of(*at, s).is_empty()
     };
-    let serials: Vec<(usize, Selector)> = selectors.iter().cloned().enumerate().filter(nameless).collect();
-    if !serials.is_empty() {
-        sight.look(estate, serials, Pass::Serials, now).await;
+    let rest: Vec<(usize, Selector)> = selectors.iter().cloned().enumerate().filter(nameless).collect();
+    if !rest.is_empty() {
+        sight.look(estate, rest, Pass::Last, now).await;
     }
     Ok(sight.judge(selectors, stale_after, now))
 }
@@ -200,7 +204,8 @@ impl Sight {
             }
             findings.push(Finding { selector: selector.label(), found });
         }
-        let hosts = self.pool.into_iter().filter(|(key, _)| taken.contains_key(key)).map(|(_, host)| host).collect();
+        let hosts =
+            self.pool.into_iter().filter(|(key, _)| taken.contains_key(key)).map(|(_, host)| host).collect();
         Resolved { findings, hosts, unread: self.unread, as_of: now }
     }
 
@@ -239,5 +244,7 @@ pub(super) fn is_stale(host: &Host, after: Option<TimeDelta>, now: DateTime<Utc>
 
 /// The other agents of the same machine among these hosts.
 pub(super) fn twins<'a>(host: &Host, all: &'a [Host]) -> Vec<&'a Host> {
-    all.iter().filter(|other| key(other) != key(host) && other.tenant != host.tenant && same_machine(host, other)).collect()
+    all.iter()
+        .filter(|other| key(other) != key(host) && other.tenant != host.tenant && same_machine(host, other))
+        .collect()
 }

@@ -220,7 +220,10 @@ impl Responder {
     pub(super) fn provider(&self, tenant: &TenantId) -> edr_core::Result<Arc<dyn EdrProvider>> {
         let member = self.estate.members().iter().find(|m| m.tenant == *tenant);
         let absent = || {
-            edr_core::Error::new(ErrorKind::Configuration, format!("the tenant {tenant} is not among those that are chosen"))
+            edr_core::Error::new(
+                ErrorKind::Configuration,
+                format!("the tenant {tenant} is not among those that are chosen"),
+            )
         };
         member.ok_or_else(absent)?.provider.clone()
     }

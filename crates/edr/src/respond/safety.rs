@@ -83,9 +83,13 @@ impl Safety {
 fn keys(config: &SafetyConfig) -> edr_core::Result<Vec<ApprovalKey>> {
     let mut keys: Vec<ApprovalKey> = Vec::new();
     for (name, text) in &config.approvals.keys {
-        let key = ApprovalKey::parse(name, text).map_err(|why| wrong(format!("approvals.keys.{name}: {why}")))?;
+        let key =
+            ApprovalKey::parse(name, text).map_err(|why| wrong(format!("approvals.keys.{name}: {why}")))?;
         if let Some(same) = keys.iter().find(|k| k.is_same_key(&key)) {
-            return Err(wrong(format!("approvals.keys: {name} and {} are one and the same key", same.name())));
+            return Err(wrong(format!(
+                "approvals.keys: {name} and {} are one and the same key",
+                same.name()
+            )));
         }
         keys.push(key);
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    EdrProvider, EdrProviderExt as _, Error, ErrorKind, Filter, Host, HostQuery, Noun, Op, Outcome, Result, Site,
+    EdrProvider, EdrProviderExt as _, Error, ErrorKind, Filter, Host, HostQuery, Noun, Op, Outcome, Result,
+    Site,
 };
 
 use super::selector::{By, Selector, is_address_of};
@@ -30,8 +31,8 @@ pub(super) struct Answer {
 pub(super) enum Pass {
     /// Ids, addresses, names, and what is said to be a serial number; alerts and filters.
     First,
-    /// What nobody knows by name may be a serial number.
-    Serials,
+    /// What nobody knows by name may be an id of another form, or a serial number.
+    Last,
 }
 
 /// Looks for these selectors, each with its place.
@@ -44,7 +45,7 @@ pub(super) async fn search(
     let mut search = Search { provider, now, answer: Answer::default() };
     let found = match pass {
         Pass::First => search.first(wants).await,
-        Pass::Serials => search.by_field("serial_number", &texts(wants, |_| true)).await,
+        Pass::Last => search.last(&texts(wants, |_| true)).await,
     };
     search.answer.error = search.answer.error.or(found.err());
     search.answer
@@ -72,6 +73,11 @@ fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// True when the text was refused before anything was sent: the tenant's vendor has no such ids.
+fn is_no_id(error: &Error) -> bool {
+    error.kind() == ErrorKind::InvalidRequest && error.attempts() == 0
+}
+
 fn is_address(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok()
 }
@@ -92,10 +98,17 @@ impl Search<'_> {
         if names.len() > MANY && self.listing_is_cheaper(names.len()).await? {
             return self.list(&HostQuery::new()).await;
         }
+        // Ids of 32 hex digits are lower-case at every vendor; people paste them in capitals.
+        let ids: Vec<String> = ids.iter().map(|id| id.to_ascii_lowercase()).collect();
         self.by_uid(&[texts(wants, |by| by == By::Uid), ids].concat()).await?;
         self.by_field("ip", &[texts(wants, |by| by == By::Address), addresses].concat()).await?;
         self.by_name(&names).await?;
         self.by_field("serial_number", &texts(wants, |by| by == By::Serial)).await
+    }
+
+    async fn last(&mut self, texts: &[String]) -> Result<()> {
+        self.by_uid(texts).await?;
+        self.by_field("serial_number", texts).await
     }
 
     /// One page tells how many hosts there are. Names cost a request for each chunk, and another for those that are
@@ -109,13 +122,18 @@ impl Search<'_> {
     }
 
     async fn by_uid(&mut self, uids: &[String]) -> Result<()> {
-        if !uids.is_empty() {
-            // An id that the tenant's vendor cannot have was refused before anything was sent.
-            match self.provider.hosts_by_uid(uids).await {
-                Ok(found) => self.answer.pool.extend(found.hosts),
-                Err(e) if e.kind() == ErrorKind::InvalidRequest && e.attempts() == 0 => {}
-                Err(e) => return Err(e),
+        if uids.is_empty() {
+            return Ok(());
+        }
+        match self.provider.hosts_by_uid(uids).await {
+            // One of them cannot be an id here, and nothing was sent: it must not hide the others.
+            Err(e) if is_no_id(&e) && uids.len() > 1 => {
+                for uid in uids {
+                    Box::pin(self.by_uid(std::slice::from_ref(uid))).await?;
+                }
             }
+            Err(e) if is_no_id(&e) => {}
+            found => self.answer.pool.extend(found?.hosts),
         }
         Ok(())
     }
@@ -124,7 +142,10 @@ impl Search<'_> {
         self.by_field("hostname", names).await?;
         let found = |name: &String| self.answer.pool.iter().any(|h| h.hostname == *name);
         let missing: Vec<String> = names.iter().filter(|name| !found(name)).cloned().collect();
-        self.by_field_op("hostname", Op::Like, &missing, |host, name| host.hostname.eq_ignore_ascii_case(name)).await
+        self.by_field_op("hostname", Op::Like, &missing, |host, name| {
+            host.hostname.eq_ignore_ascii_case(name)
+        })
+        .await
     }
 
     async fn by_field(&mut self, field: &str, texts: &[String]) -> Result<()> {
@@ -189,9 +210,7 @@ impl Search<'_> {
     async fn alert(&mut self, at: usize, uid: &str) -> Result<()> {
         let alert = match self.provider.alert(uid).await {
             Ok(alert) => alert,
-            Err(e) if e.is_not_found() || (e.kind() == ErrorKind::InvalidRequest && e.attempts() == 0) => {
-                return Ok(());
-            }
+            Err(e) if e.is_not_found() || is_no_id(&e) => return Ok(()),
             Err(e) => return Err(e),
         };
         let Some(device) = alert.device else { return Ok(()) };

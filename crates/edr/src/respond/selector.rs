@@ -239,7 +239,8 @@ fn row(record: &csv::StringRecord, columns: &[Option<Column>], at: u64) -> Resul
     let known = columns.iter().zip(record.iter()).filter_map(|(column, field)| Some(((*column)?, field)));
     let mut fields: Vec<(Column, &str)> = known.filter(|(_, field)| !field.is_empty()).collect();
     fields.sort_by_key(|(column, _)| *column);
-    let tenant = fields.iter().find(|(column, _)| *column == Column::Tenant).map(|(_, name)| TenantId::new(name));
+    let tenant =
+        fields.iter().find(|(column, _)| *column == Column::Tenant).map(|(_, name)| TenantId::new(name));
     let by = |column| match column {
         Column::Uid => Some(By::Uid),
         Column::Name => Some(By::Name),
@@ -289,7 +290,9 @@ mod tests {
             let error = read_list(text).unwrap_err();
             assert_eq!(error.rule().map(Rule::as_str), Some(rule), "{text:?}: {error}");
         }
-        for text in ["web-1,web-2", "site,owner\nBerlin,ann", "hostname,ip\n,\nx,\n\ntenant", "tenant\nacme,x\n"] {
+        for text in
+            ["web-1,web-2", "site,owner\nBerlin,ann", "hostname,ip\n,\nx,\n\ntenant", "tenant\nacme,x\n"]
+        {
             assert!(read_list(text).is_err() || text.starts_with("hostname"), "{text:?}");
         }
         assert!(read_list("tenant,hostname\nacme,\n").unwrap_err().to_string().contains("line 2"));
