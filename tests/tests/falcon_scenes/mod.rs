@@ -31,6 +31,14 @@ use falcon::{Falcon, FalconClient, PageKey, Pages, Reply};
 use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
+mod casework;
+mod files;
+mod read;
+
+pub(crate) use casework::*;
+pub(crate) use files::*;
+pub(crate) use read::*;
+
 /// What carries a scene's requests, and remembers them.
 pub(crate) type Wire = Arc<Recorder>;
 
@@ -50,6 +58,18 @@ macro_rules! each_scene {
             children_are_grouped_and_linked
             posture_is_told_for_those_that_were_assessed
             installers_and_usage_are_read
+            assets_are_machines_software_accounts_and_logins
+            accounts_are_on_machines_and_log_in
+            assets_end_at_their_cap
+            vulnerabilities_are_walked_with_their_parts
+            vulnerabilities_keep_the_services_rules
+            evaluation_logic_is_read
+            cases_are_read
+            cases_live_their_whole_life
+            incidents_are_gone
+            quarantined_files_are_read_and_released
+            a_scan_is_started_watched_and_done
+            scans_are_cancelled_and_planned
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }

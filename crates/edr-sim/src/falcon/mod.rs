@@ -2,7 +2,11 @@
 
 mod alerts;
 mod alerts_update;
+mod cases;
+mod counts;
 mod cursor;
+mod derived;
+mod discover;
 pub(crate) mod envelope;
 pub mod fql;
 mod groups;
@@ -16,11 +20,15 @@ mod hosts_tags;
 mod iocs;
 mod mssp;
 mod mssp_groups;
+mod ods;
+mod ods_rows;
 mod policies;
 mod posture;
+mod quarantine;
 mod render_alert;
 mod render_host;
 mod sensors;
+mod spotlight;
 mod things;
 mod token;
 mod users;
@@ -46,22 +54,30 @@ pub(crate) use token::{expire, revoke_all};
 pub const ALL_SCOPES: &[&str] = &[
     "alerts:read",
     "alerts:write",
+    "cases:read",
+    "cases:write",
     "devices:read",
     "devices:write",
+    "discover:read",
     "host-group:read",
     "host-group:write",
     "ioc:read",
     "ioc:write",
     "mssp:read",
     "mssp:write",
+    "ods:read",
+    "ods:write",
     "prevention-policies:read",
     "prevention-policies:write",
+    "quarantine:read",
+    "quarantine:write",
     "response-policies:read",
     "response-policies:write",
     "sensor-installers:read",
     "sensor-update-policies:read",
     "sensor-update-policies:write",
     "sensor-usage:read",
+    "spotlight-vulnerabilities:read",
     "usermgmt:read",
     "usermgmt:write",
     "zero-trust-assessment:read",
@@ -76,10 +92,47 @@ pub(crate) struct FalconState {
 }
 
 /// (method, path, operationId, scope).
-type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
+pub type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
+
+/// The operations, service by service.
+const SERVICES: &[&[Operation]] = &[
+    FIRST,
+    discover::OPERATIONS,
+    spotlight::OPERATIONS,
+    cases::OPERATIONS,
+    quarantine::OPERATIONS,
+    ods::OPERATIONS,
+];
+
+const COUNT: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < SERVICES.len() {
+        count += SERVICES[at].len();
+        at += 1;
+    }
+    count
+};
 
 /// The operations, under their names in the published specification.
-pub const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &ALL;
+
+const ALL: [Operation; COUNT] = {
+    let mut all = [FIRST[0]; COUNT];
+    let (mut service, mut to) = (0, 0);
+    while service < SERVICES.len() {
+        let mut at = 0;
+        while at < SERVICES[service].len() {
+            all[to] = SERVICES[service][at];
+            at += 1;
+            to += 1;
+        }
+        service += 1;
+    }
+    all
+};
+
+/// Those of the services that do not list their own.
+const FIRST: &[Operation] = &[
     ("POST", "/oauth2/token", "oauth2AccessToken", None),
     ("POST", "/oauth2/revoke", "oauth2RevokeToken", None),
     ("GET", "/devices/combined/devices/v1", "CombinedDevicesByFilter", Some("devices:read")),
@@ -404,12 +457,17 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/mssp/queries/children/v1", get(mssp::query))
         .route("/mssp/entities/children/v1", get(mssp::get_entities))
         .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
+        .merge(cases::router())
+        .merge(discover::router())
         .merge(history::router())
         .merge(iocs::router())
         .merge(mssp_groups::router())
+        .merge(ods::router())
         .merge(policies::router())
         .merge(posture::router())
+        .merge(quarantine::router())
         .merge(sensors::router())
+        .merge(spotlight::router())
         .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)

@@ -58,6 +58,22 @@ impl World for Aging {
         self.inner.calm().await;
     }
 
+    fn mutations(&self) -> Option<Vec<String>> {
+        self.inner.mutations()
+    }
+
+    fn script(&self) -> Option<(String, Vec<(String, String)>)> {
+        self.inner.script()
+    }
+
+    async fn set_online(&self, uid: &str, online: bool) -> bool {
+        self.inner.set_online(uid, online).await
+    }
+
+    async fn settle(&self) -> bool {
+        self.inner.settle().await
+    }
+
     async fn advance(&self, by: TimeDelta) -> bool {
         self.old.store(true, Ordering::SeqCst);
         self.inner.advance(by).await
@@ -74,6 +90,8 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
     let one = |name: &str| vec![name.to_owned()];
     vec![
         (Fault::Absurd, both(&["times"])),
+        (Fault::AcceptedIsDone, vec!["deeds.contain".to_owned(), "deeds.orders".to_owned()]),
+        (Fault::AnyBatch, one("deeds.before_the_wire")),
         (Fault::AnyCursor, both(&["paging.foreign"])),
         (Fault::Busy, both(&["concurrent"])),
         (Fault::CaseBlind, [both(&["filters.text"]), one("hosts.find")].concat()),
@@ -82,12 +100,14 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::DeniedIsEmpty, both(&["disturbed.denied"])),
         (Fault::DropsLast, both(&["whole", "paging.sizes"])),
         (Fault::EmptyIsEnd, both(&["disturbed.empty_page"])),
+        (Fault::EverythingIsExact, one("alert_work.words")),
         (Fault::ExpiredToken, both(&["times.later"])),
         (Fault::FirstFilterOnly, both(&["filters.several"])),
         (Fault::FirstValueOnly, both(&["filters.alternatives"])),
         (Fault::ForgetsTenant, both(&["identity"])),
         (Fault::ForgetsUid, both(&["identity"])),
         (Fault::GetsAnother, both(&["get"])),
+        (Fault::HidesOffline, one("deeds.offline")),
         (Fault::HidesTotal, both(&["disturbed.shift"])),
         (Fault::IgnoresBools, both(&["filters.bools"])),
         (Fault::IgnoresOrders, vec!["alerts.filters.ordered".to_owned()]),
@@ -96,8 +116,12 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::IgnoresTimes, both(&["filters.times"])),
         (Fault::IgnoresWords, both(&["filters.words"])),
         (Fault::LastIsLost, both(&["parts"])),
+        (Fault::LosesComments, one("alert_work.details")),
         (Fault::LosesFields, both(&["fields"])),
         (Fault::LosesRaw, both(&["identity"])),
+        (Fault::LosesTags, one("deeds.tags")),
+        (Fault::LostIsNotDone, vec!["deeds.lost_answer".to_owned(), "alert_work.lost_answer".to_owned()]),
+        (Fault::MissingIsDropped, one("deeds.by_uid")),
         (Fault::MuteProbes, one("diagnosis")),
         (Fault::NamesNoTenant, both(&["errors.unknown", "errors.hostile", "paging.foreign"])),
         (Fault::NothingIsAnError, both(&["filters.nothing"])),
@@ -108,12 +132,14 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::RepeatIsEnd, both(&["disturbed.repeated_cursor"])),
         (Fault::ResumesLate, both(&["paging.text", "paging.checkpoint"])),
         (Fault::ResumesNothingLater, both(&["times.late_resume"])),
+        (Fault::SendsTwice, vec!["deeds.lost_answer".to_owned(), "alert_work.lost_answer".to_owned()]),
         (Fault::SendsUnsupported, one("unsupported")),
         (Fault::StatesUnknown, one("hosts.states")),
         (Fault::StripsQuotes, both(&["filters.hostile"])),
         (Fault::SwallowsRejected, both(&["disturbed.bad_item", "disturbed.stream"])),
         (Fault::TellsWrongTotal, both(&["total"])),
         (Fault::Twice, both(&["whole"])),
+        (Fault::UnknownIsAccepted, vec!["deeds.unknown".to_owned(), "alert_work.unknown".to_owned()]),
         (Fault::UnknownIsFound, both(&["errors.unknown", "errors.hostile"])),
         (Fault::UnknownIsVendor, both(&["errors.unknown"])),
         (Fault::UnsupportedIsNotFound, one("unsupported")),

@@ -10,11 +10,12 @@ use super::error::{Error, Refusal, Result};
 use super::guard::{Consent, Guard, Rule};
 use super::host::HostKey;
 use super::make::{Fresh, SIDE_BY_SIDE};
-use super::operation::{HostOutcome, Operation, operation};
+use super::operation::{HostOutcome, Operation};
 use super::plan::{Plan, PlannedHost};
 use super::record::{Event, JournalHost, Moved, Record, Told, without_values};
 use super::responder::Responder;
 use super::send::TenantRun;
+use super::tale::operation;
 
 impl Responder {
     /// Applies a plan, or takes it up again where it was interrupted.

@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep};
 use super::error::Result;
 use super::host::HostKey;
 use super::make::SIDE_BY_SIDE;
-use super::operation::{HostOutcome, Operation, Outcome, of_standing};
+use super::operation::{HostOutcome, Operation, Outcome};
 use super::plan::Plan;
 use super::record::{Event, Seen, Told};
 use super::responder::Responder;
+use super::tale::of_standing;
 
 /// How long to wait, and how often to ask.
 #[derive(Clone, Debug)]

@@ -61,6 +61,7 @@ mod search;
 mod selector;
 mod send;
 mod state;
+mod tale;
 #[cfg(test)]
 mod tests;
 

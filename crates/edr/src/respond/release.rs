@@ -10,11 +10,12 @@ use super::error::{Error, Result};
 use super::guard::Consent;
 use super::host::{HostKey, HostRef};
 use super::make::Draft;
-use super::operation::{Operation, Outcome, operation, operations};
+use super::operation::{Operation, Outcome};
 use super::plan::Plan;
 use super::record::{Event, Record, Told};
 use super::resolve::{Resolved, Unread};
 use super::responder::Responder;
+use super::tale::{operation, operations};
 
 /// A lease whose time is over while hosts are still contained.
 #[derive(Clone, Debug, PartialEq, Serialize)]

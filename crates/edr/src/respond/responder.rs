@@ -11,11 +11,12 @@ use edr_core::{EdrProvider, ErrorKind, TenantId};
 use super::error::{Error, Result};
 use super::guard::Guard;
 use super::journal::Journal;
-use super::operation::{Operation, operation, operations};
+use super::operation::Operation;
 use super::resolve::{Resolved, resolve};
 use super::safety::Safety;
 use super::selector::Selector;
 use super::state::State;
+use super::tale::{operation, operations};
 use crate::Estate;
 
 /// Sixteen random bytes at a time.

@@ -9,10 +9,11 @@ use edr_core::{Answer, EdrProvider, Error as VendorError, ErrorKind, Receipt};
 
 use super::decide::is_done;
 use super::error::Result;
-use super::operation::{HostOutcome, Outcome, operation};
+use super::operation::{HostOutcome, Outcome};
 use super::plan::Plan;
 use super::record::{AnswerWord, Event, JournalAnswer, Readback, Told};
 use super::responder::Responder;
+use super::tale::operation;
 
 /// How often hosts of which nobody can say are read back and, when they are untouched, asked for again.
 const ROUNDS: usize = 3;

@@ -2,18 +2,23 @@
 
 mod alerts;
 mod by_id;
+mod cases;
+mod discover;
 mod escape;
 mod flight_control;
 mod host_groups;
 mod hosts;
 mod iocs;
+mod ods;
 mod paging;
 mod policies;
+mod quarantine;
 #[cfg(test)]
 mod recorded_tests;
 #[cfg(test)]
 mod request_tests;
 mod sensors;
+mod spotlight;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -27,7 +32,7 @@ use edr_http::{Failure, HttpClient, ItemEvent, Operation, RequestPlan};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::api::{ApiError, Envelope, Expect, Pagination, RESOURCES, Resources};
+use crate::api::{Aggregate, AggregateSpec, ApiError, Envelope, Expect, Pagination, RESOURCES, Resources};
 use crate::dialect::error_inside;
 pub use by_id::{ById, Identified, PerId, Refusal};
 pub use escape::Answer;
@@ -144,6 +149,25 @@ impl FalconClient {
             }
         }
         Ok((reply, raw.tail.failure))
+    }
+
+    /// A page of a service that wants a filter: without one nothing is sent.
+    async fn filtered<T: DeserializeOwned>(&self, plan: RequestPlan) -> Result<Reply<T>> {
+        let filter = plan.query.iter().find(|(key, _)| key == "filter");
+        if filter.is_none_or(|(_, filter)| filter.trim().is_empty()) {
+            let hint = "for all rows name a time that is long ago, such as created_timestamp:>'2000-01-01T00:00:00Z'";
+            return Err(self.refuse(&plan, "the service answers no listing without a filter", hint));
+        }
+        self.listing(plan).await
+    }
+
+    /// Counts by questions, of which each must be whole.
+    async fn counts(&self, plan: RequestPlan, specs: &[AggregateSpec]) -> Result<Reply<Aggregate>> {
+        if specs.is_empty() || specs.iter().any(|s| s.lacks().is_some()) {
+            let hint = "a date_histogram needs an interval, a date_range and a range need their spans";
+            return Err(self.refuse(&plan, "a question of the aggregate is not whole", hint));
+        }
+        self.entities(plan).await
     }
 
     /// An error of ours, before anything is sent.
