@@ -1,5 +1,6 @@
 //! Tenants from a TOML file or from the environment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,8 +133,31 @@ impl VendorConfig {
 pub struct SafetyConfig {
     /// A ceiling on hosts in one run that no flag passes.
     pub max_hosts: Option<u32>,
+    /// The most hosts within an hour, over all runs.
+    pub per_hour: Option<u32>,
+    /// The most hosts of one tenant within an hour, over all runs.
+    pub per_tenant: Option<u32>,
+    /// Who must approve a plan.
+    pub approvals: ApprovalsConfig,
+    /// How old a plan may be when it is applied, such as `24h`.
+    pub plan_age: Option<String>,
     /// Hosts that are never acted on.
     pub protected: ProtectedConfig,
+    /// Nothing is changed.
+    pub read_only: bool,
+    /// A host that its vendor has not seen for so long, such as `30d`, is stale.
+    pub stale_after: Option<String>,
+}
+
+/// Who must approve a plan.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ApprovalsConfig {
+    /// How many different keys must sign.
+    pub required: u8,
+    /// The ed25519 public keys in base64, by the name of whose they are.
+    pub keys: BTreeMap<String, String>,
 }
 
 /// Hosts that are never acted on.
@@ -145,6 +169,10 @@ pub struct ProtectedConfig {
     pub hostnames: Vec<String>,
     /// Tags.
     pub tags: Vec<String>,
+    /// Names or ids of host groups.
+    pub groups: Vec<String>,
+    /// Roles; `domain_controller` unless said otherwise.
+    pub roles: Option<Vec<String>>,
     /// A file with one pattern a line.
     pub file: Option<String>,
 }

@@ -340,7 +340,10 @@ impl Estate {
     }
 
     /// Asks every tenant on its turn; the answers are in the order of the members.
-    async fn each<T>(&self, ask: impl Fn(Arc<dyn EdrProvider>) -> Asked<T>) -> Vec<(Member, Result<T>)> {
+    pub(crate) async fn each<T>(
+        &self,
+        ask: impl Fn(Arc<dyn EdrProvider>) -> Asked<T>,
+    ) -> Vec<(Member, Result<T>)> {
         let (turns, until) = (Turns::new(self.concurrency), self.until());
         let asked = self.members.iter().map(|member| {
             let work = member.provider.clone().map(|provider| (provider.clone(), ask(provider)));
@@ -420,7 +423,7 @@ fn out_of_time(deadline: Duration) -> Error {
 }
 
 /// The answer of one tenant, under way.
-type Asked<T> = BoxFuture<'static, Result<T>>;
+pub(crate) type Asked<T> = BoxFuture<'static, Result<T>>;
 
 /// What a tenant's task needs: where its events go, its turn, when its time is over, and whose it is.
 struct Way<T> {

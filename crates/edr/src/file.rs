@@ -6,6 +6,8 @@ use std::path::Path;
 
 /// The most that a configuration or a bundle of certificates holds, in bytes.
 pub(crate) const LARGE: u64 = 8 << 20;
+/// The most that a plan or another list of hosts holds, in bytes.
+pub(crate) const LIST: u64 = 256 << 20;
 /// The most that a secret holds, in bytes.
 pub(crate) const SMALL: u64 = 64 << 10;
 

@@ -14,6 +14,7 @@ mod network;
 mod printed;
 pub mod raw;
 mod registry;
+pub mod respond;
 mod secret;
 mod turn;
 
@@ -25,7 +26,9 @@ pub use edr_core::{
 };
 
 pub use children::Child;
-pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
+pub use config::{
+    ApprovalsConfig, Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig,
+};
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
 pub use network::{NetworkConfig, ProxySource};
 pub use secret::SecretSource;

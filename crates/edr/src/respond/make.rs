@@ -1,0 +1,238 @@
+//! Making a plan: the hosts are read again, with all that decides about them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use edr_core::{Because, ConnectionState, EdrProvider, Host, ResponseAction, TenantId};
+use futures_util::stream::{self, StreamExt as _};
+
+use super::decide::{decide, once_a_machine};
+use super::error::Result;
+use super::host::{HostKey, HostRef, key};
+use super::plan::{Decision, Plan, PlannedHost, uuid};
+use super::resolve::{Found, Resolved, Unread, is_stale, twins};
+use super::responder::Responder;
+
+/// What a plan is to do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Draft {
+    /// What is asked for.
+    pub action: ResponseAction,
+    /// Why.
+    pub because: Because,
+    /// For how long; only a containment can be leased.
+    pub lease: Option<TimeDelta>,
+    /// Act on hosts that their vendor has not seen for long, too.
+    pub stale_too: bool,
+    pub(super) releases: Option<String>,
+}
+
+impl Draft {
+    /// A plan for this action.
+    #[must_use]
+    pub fn new(action: ResponseAction) -> Self {
+        Self { action, because: Because::new(), lease: None, stale_too: false, releases: None }
+    }
+
+    /// Contain.
+    #[must_use]
+    pub fn contain() -> Self {
+        Self::new(ResponseAction::Contain)
+    }
+
+    /// Release.
+    #[must_use]
+    pub fn release() -> Self {
+        Self::new(ResponseAction::Release)
+    }
+
+    /// For this reason.
+    #[must_use]
+    pub fn because(mut self, because: Because) -> Self {
+        self.because = because;
+        self
+    }
+
+    /// For so long: then the hosts are released again.
+    #[must_use]
+    pub fn lease(mut self, lease: TimeDelta) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Act on hosts that their vendor has not seen for long, too.
+    #[must_use]
+    pub fn stale_too(mut self) -> Self {
+        self.stale_too = true;
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        self.action.check()?;
+        if let Some(lease) = self.lease
+            && (self.action != ResponseAction::Contain || lease <= TimeDelta::zero())
+        {
+            let why = "only a containment can be leased, for a time from now on".to_owned();
+            return Err(super::Error::Plan(why));
+        }
+        Ok(())
+    }
+}
+
+/// What the tenants say of these hosts now.
+pub(super) struct Fresh {
+    pub(super) hosts: BTreeMap<HostKey, Host>,
+    pub(super) failed: BTreeMap<TenantId, edr_core::Error>,
+    pub(super) as_of: DateTime<Utc>,
+}
+
+/// How many tenants are asked at the same time.
+pub(super) const SIDE_BY_SIDE: usize = 16;
+
+impl Responder {
+    /// What would happen to these hosts. Nothing is changed; the hosts are read again, so that the plan is as fresh as it
+    /// says.
+    ///
+    /// # Errors
+    /// When the draft makes no sense. A tenant that cannot be read is no error: its hosts are planned as unread.
+    pub async fn plan(&self, resolved: &Resolved, draft: &Draft) -> Result<Plan> {
+        draft.check()?;
+        let fresh = self.fresh(resolved.hosts.iter().map(key)).await;
+        let now = fresh.as_of;
+        let seen: Vec<Host> =
+            resolved.hosts.iter().map(|h| fresh.hosts.get(&key(h)).unwrap_or(h)).cloned().collect();
+        let planned = |host: &Host| self.planned(host, &fresh, draft);
+        let mut hosts: Vec<PlannedHost> = seen.iter().map(planned).collect();
+        spread_protection(&mut hosts, &seen);
+        if once_a_machine(&draft.action) {
+            choose_agents(&mut hosts, &seen);
+        }
+        let open = |f: &&super::resolve::Finding| {
+            matches!(f.found, Found::Ambiguous { .. } | Found::Unknown | Found::Unproven { .. })
+        };
+        Plan {
+            edr_plan: 0,
+            id: uuid(now, self.dice()),
+            created: now,
+            by: self.actor().to_owned(),
+            tool: self.tool().to_owned(),
+            action: draft.action.clone(),
+            because: draft.because.clone(),
+            lease_seconds: draft.lease.map(|lease| lease.num_seconds()),
+            releases: draft.releases.clone(),
+            hosts,
+            unresolved: resolved.findings.iter().filter(open).cloned().collect(),
+            unread: unread(resolved, &fresh),
+            digest: String::new(),
+        }
+        .seal()
+    }
+
+    /// Reads hosts back, tenant by tenant, in as few calls as the vendors allow.
+    pub(super) async fn fresh(&self, keys: impl IntoIterator<Item = HostKey>) -> Fresh {
+        let mut tenants: BTreeMap<TenantId, Vec<String>> = BTreeMap::new();
+        keys.into_iter().for_each(|key| tenants.entry(key.tenant).or_default().push(key.uid));
+        let reads = tenants.into_iter().map(|(tenant, uids)| async move {
+            let read = match self.provider(&tenant) {
+                Ok(provider) => provider.hosts_by_uid(&uids).await,
+                Err(error) => Err(error),
+            };
+            (tenant, read)
+        });
+        let reads: Vec<_> = stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
+        let mut fresh = Fresh { hosts: BTreeMap::new(), failed: BTreeMap::new(), as_of: self.clock().now() };
+        for (tenant, read) in reads {
+            match read {
+                Ok(found) => fresh.hosts.extend(found.hosts.into_iter().map(|h| (key(&h), h))),
+                Err(error) => drop(fresh.failed.insert(tenant, error)),
+            }
+        }
+        fresh
+    }
+
+    fn planned(&self, host: &Host, fresh: &Fresh, draft: &Draft) -> PlannedHost {
+        let stale = !draft.stale_too
+            && draft.action != ResponseAction::Release
+            && is_stale(host, self.safety().stale_after, fresh.as_of);
+        let decision = match (fresh.failed.get(&host.tenant), fresh.hosts.contains_key(&key(host))) {
+            (Some(error), _) => Decision::Unread { reason: error.to_string() },
+            (None, false) => Decision::Unread { reason: "the tenant does not have it any more".to_owned() },
+            (None, true) => match self.decide(&draft.action, host) {
+                sent if sent.is_sent() && stale => Decision::Stale,
+                decision => decision,
+            },
+        };
+        PlannedHost {
+            host: HostRef::from(host),
+            platform: host.os.platform.clone(),
+            roles: host.roles.clone(),
+            containment: host.containment_state.clone(),
+            connection: host.connection_state.clone(),
+            as_of: fresh.as_of,
+            decision,
+        }
+    }
+
+    /// What would happen to this host, as it is seen now.
+    pub(super) fn decide(&self, action: &ResponseAction, host: &Host) -> Decision {
+        let provider: edr_core::Result<Arc<dyn EdrProvider>> = self.provider(&host.tenant);
+        match provider {
+            Ok(provider) => decide(action, host, provider.capabilities(), &self.safety().protected),
+            Err(error) => Decision::Unread { reason: error.to_string() },
+        }
+    }
+}
+
+fn unread(resolved: &Resolved, fresh: &Fresh) -> Vec<Unread> {
+    let failed = fresh
+        .failed
+        .iter()
+        .map(|(tenant, error)| Unread { tenant: tenant.clone(), reason: error.to_string() });
+    let mut all = resolved.unread.clone();
+    for unread in failed {
+        if !all.iter().any(|u| u.tenant == unread.tenant) {
+            all.push(unread);
+        }
+    }
+    all.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    all
+}
+
+/// A machine whose other agent is protected is protected: it is the same machine by another name.
+fn spread_protection(hosts: &mut [PlannedHost], seen: &[Host]) {
+    let rule_of = |all: &[PlannedHost], host: &Host| {
+        all.iter().find(|p| p.host.key() == key(host)).and_then(|p| match &p.decision {
+            Decision::Protected { rule } => Some(rule.clone()),
+            _ => None,
+        })
+    };
+    let rules: Vec<Option<String>> =
+        seen.iter().map(|host| twins(host, seen).into_iter().find_map(|twin| rule_of(hosts, twin))).collect();
+    for (planned, rule) in hosts.iter_mut().zip(rules) {
+        if let (true, Some(rule)) = (planned.decision.is_sent(), rule) {
+            planned.decision =
+                Decision::Protected { rule: format!("{rule}, by another agent of the machine") };
+        }
+    }
+}
+
+/// Of several agents of one machine one acts: one that has done so already, else one that is online, else the one that was
+/// seen last.
+fn choose_agents(hosts: &mut [PlannedHost], seen: &[Host]) {
+    let busy = |p: &PlannedHost| matches!(p.decision, Decision::AlreadyDone | Decision::Pending);
+    for at in 0..seen.len() {
+        let Some(planned) = hosts.get(at).filter(|p| p.decision.is_sent()) else { continue };
+        let others: Vec<HostKey> = twins(&seen[at], seen).into_iter().map(key).collect();
+        let rank = |p: &PlannedHost| {
+            let online = p.connection == ConnectionState::Online;
+            (busy(p), online, p.host.last_seen, std::cmp::Reverse(p.host.key()))
+        };
+        let able = |p: &&PlannedHost| others.contains(&p.host.key()) && (busy(p) || p.decision.is_sent());
+        let best = hosts.iter().filter(able).max_by_key(|p| rank(p));
+        if let Some(by) = best.filter(|best| rank(best) > rank(planned)).map(|p| p.host.key()) {
+            hosts[at].decision = Decision::OtherAgent { by };
+        }
+    }
+}
