@@ -10,7 +10,8 @@ use edr_sim::Sim;
 use futures_util::StreamExt as _;
 
 async fn sim() -> Sim {
-    let sim = Sim::builder().falcon_hosts(150).cortex_hosts(150).alerts(0).sensor_delay(Duration::from_secs(1));
+    let sim =
+        Sim::builder().falcon_hosts(150).cortex_hosts(150).alerts(0).sensor_delay(Duration::from_secs(1));
     sim.start().await.unwrap()
 }
 
@@ -82,12 +83,21 @@ async fn a_list_of_two_tenants_is_contained_exactly_and_once() {
     let plan = responder.plan(&resolved, &draft).await.unwrap();
     let decided = |word: &str| plan.hosts.iter().filter(|h| h.decision.as_str() == word).count();
     assert_eq!(decided("already_done"), 4);
-    assert!(decided("offline") > 0 && decided("protected") > 0 && !plan.unresolved.is_empty(), "{:?}", plan.blast_radius());
+    assert!(
+        decided("offline") > 0 && decided("protected") > 0 && !plan.unresolved.is_empty(),
+        "{:?}",
+        plan.blast_radius()
+    );
 
     let operation = responder.apply(&plan, &Consent::yes(300).confirm(plan.count())).await.unwrap();
     let confirmed = responder.confirm(&plan.id, &Waiting::at_most(Duration::from_secs(60))).await.unwrap();
     let counts = confirmed.operation.counts();
-    println!("{} names, {} requests to resolve, {} in all; {counts:?}", names.len() + 1, looked, requests(&sim) - start);
+    println!(
+        "{} names, {} requests to resolve, {} in all; {counts:?}",
+        names.len() + 1,
+        looked,
+        requests(&sim) - start
+    );
 
     let mut now = log(&sim);
     now.retain(|key, _| !earlier.contains_key(key));

@@ -185,7 +185,14 @@ fn query(ask: &Ask<'_>) -> Result<Response, Refused> {
     // An asterisk alone lets everything through.
     let star = ask.get("filter") == Some("*");
     let query = ask.query.iter().filter(|(key, _)| !(star && key == "filter")).cloned().collect();
-    let ask = Ask { c: ask.c, method: ask.method.clone(), path: ask.path, query, body: ask.body.clone() };
+    let ask = Ask {
+        c: ask.c,
+        method: ask.method.clone(),
+        path: ask.path,
+        query,
+        body: ask.body.clone(),
+        headers: ask.headers,
+    };
     Ok(page(&ask, rows, &STYLE)?.ids(SERVICE, "id").into_response())
 }
 

@@ -106,8 +106,14 @@ fn query(ask: &Ask<'_>) -> Result<Response, Refused> {
         Method::GET => {
             let rows = passing(ask, ask.get("filter").unwrap_or_default(), ask.get("q").unwrap_or_default())?;
             let star = ask.query.iter().filter(|(key, _)| key != "filter").cloned().collect();
-            let rest =
-                Ask { c: ask.c, method: Method::GET, path: ask.path, query: star, body: ask.body.clone() };
+            let rest = Ask {
+                c: ask.c,
+                method: Method::GET,
+                path: ask.path,
+                query: star,
+                body: ask.body.clone(),
+                headers: ask.headers,
+            };
             Ok(page(&rest, rows, &STYLE)?.ids(SERVICE, "id").into_response())
         }
         Method::PATCH => update_where(ask),
