@@ -511,7 +511,10 @@ fn a_wrong_form_with_files_is_caught() {
     let whole = [("description", "d"), ("permission_type", "none"), ("platform", "mac"), ("file", "x\r\ny")];
     assert_eq!(places(&form(&whole)), []);
     assert_eq!(places(&form(&whole[..3])), [("/form/file", "required")]);
-    assert_eq!(places(&form(&[&whole[..], &[("colour", "red")]].concat())), [("/form/colour", "additionalProperties")]);
+    assert_eq!(
+        places(&form(&[&whole[..], &[("colour", "red")]].concat())),
+        [("/form/colour", "additionalProperties")]
+    );
 }
 
 #[test]
