@@ -9,6 +9,7 @@ pub mod errata;
 pub mod fleet;
 pub mod graph;
 pub mod matrix;
+pub mod ocsf;
 pub mod openapi;
 pub mod recorder;
 pub mod reliability;

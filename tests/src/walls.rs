@@ -6,9 +6,10 @@ use crate::graph::{Declared, Graph, Kind};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("cortex-xdr", &["edr-core", "edr-http"]),
     ("edr", &["cortex-xdr", "edr-core", "edr-http", "falcon"]),
-    ("edr-cli", &["edr", "edr-core", "edr-sim"]),
+    ("edr-cli", &["edr", "edr-core", "edr-ocsf", "edr-sim"]),
     ("edr-core", &[]),
     ("edr-http", &["edr-core"]),
+    ("edr-ocsf", &["edr-core"]),
     ("edr-sim", &[]),
     ("edr-testkit", &["edr-core"]),
     ("falcon", &["edr-core", "edr-http"]),
@@ -18,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OUTSIDE: &[&str] = &["edr-benches", "edr-examples", "edr-fuzz", "edr-tests"];
 
 /// What users get.
-const SHIPPED: &[&str] = &["cortex-xdr", "edr", "edr-cli", "edr-core", "edr-http", "falcon"];
+const SHIPPED: &[&str] = &["cortex-xdr", "edr", "edr-cli", "edr-core", "edr-http", "edr-ocsf", "falcon"];
 
 /// What has no place in what users get.
 const FOR_TESTS: &[&str] = &[

@@ -1,0 +1,169 @@
+//! An alert as Detection Finding (2004).
+
+use edr_core::{Alert, AlertStatus, Attack, AttackRef, Verdict};
+use serde_json::Value;
+
+use crate::build::Object;
+use crate::inventory::{observables, value};
+use crate::{Class, Event, Source, Writer, device, evidence, head, metadata, words};
+
+pub(crate) fn event(alert: &Alert, writer: &Writer) -> Event {
+    let class =
+        Class { uid: 2004, name: "Detection Finding", category: (2, "Findings"), activity: activity(alert) };
+    let described = alert.device.as_deref().and_then(device::device);
+    let cloud = alert.device.as_deref().and_then(device::cloud);
+    let mut profiles = vec!["incident", "security_control"];
+    profiles.extend(described.iter().map(|_| "host"));
+    profiles.extend(cloud.iter().map(|_| "cloud"));
+    profiles.sort_unstable();
+    let source = Source {
+        vendor: &alert.vendor,
+        urn: alert.urn(),
+        tenant_uid: alert.tenant_uid.as_deref(),
+        feature: alert.product_feature.as_deref(),
+        labels: alert.labels.clone(),
+        profiles,
+    };
+    let known = described.is_some();
+    let mut event = head(&class, writer, &alert.raw);
+    event
+        .put("time", alert.time.or(alert.created_time).unwrap_or(writer.now).timestamp_millis())
+        .id("severity", "severity", words::severity(&alert.severity))
+        .text("message", &alert.title)
+        .put("is_alert", true)
+        .object("metadata", metadata(source))
+        .object("finding_info", info(alert))
+        .object("device", described.unwrap_or_default())
+        .object("cloud", cloud.unwrap_or_default())
+        .list("evidences", alert.evidences.iter().filter_map(evidence::evidence));
+    decided(&mut event, alert);
+    let mut seen: Vec<Value> =
+        alert.device.as_deref().filter(|_| known).map(|d| observables(d, "device")).unwrap_or_default();
+    seen.extend(alert.iocs.iter().map(indicator));
+    event.list("observables", seen).object("unmapped", unmapped(alert));
+    Event(event.into_map())
+}
+
+/// A finding is created once; what has changed since is an update, and what is resolved is closed.
+fn activity(alert: &Alert) -> (u64, &'static str) {
+    let changed = alert.modified_time.zip(alert.created_time).is_some_and(|(changed, made)| changed > made);
+    match alert.status {
+        AlertStatus::Resolved => (3, "Close"),
+        _ if changed => (2, "Update"),
+        _ => (1, "Create"),
+    }
+}
+
+/// What the product did, and what people decided.
+fn decided(event: &mut Object, alert: &Alert) {
+    event
+        .id("status", "status", words::status(&alert.status))
+        .id("action", "action", words::action(&alert.action))
+        .id("disposition", "disposition", words::disposition(&alert.disposition))
+        .some("confidence_score", alert.confidence_score)
+        .some("assignee", alert.assignee.as_ref().and_then(device::user))
+        .some("src_url", alert.console_url.as_deref())
+        .some("comment", alert.comments.last().map(|c| c.text.as_str()).filter(|t| !t.is_empty()));
+    if alert.verdict != Verdict::Unknown {
+        event.id("verdict", "verdict", words::verdict(&alert.verdict));
+    }
+}
+
+fn info(alert: &Alert) -> Object {
+    let mut info = Object::new();
+    info.put("uid", alert.uid.as_str())
+        .some("uid_alt", alert.uid_alt.as_deref())
+        .text("title", &alert.title)
+        .some("desc", alert.desc.as_deref())
+        .time("created_time", alert.created_time)
+        .time("modified_time", alert.modified_time)
+        .time("first_seen_time", alert.first_seen)
+        .time("last_seen_time", alert.last_seen)
+        .list("types", alert.types.iter().map(String::as_str))
+        .list("data_sources", alert.source_vendors.iter().map(String::as_str))
+        .some("src_url", alert.console_url.as_deref())
+        .list("attacks", alert.attacks.iter().filter_map(attack))
+        .list("related_events", alert.case_uids.iter().map(|uid| related(uid)));
+    let analytic = alert.analytic.as_ref().filter(|a| a.uid.is_some() || a.name.is_some());
+    if let Some(analytic) = analytic {
+        let mut object = Object::new();
+        object.some("uid", analytic.uid.as_deref()).some("name", analytic.name.as_deref()).id(
+            "type",
+            "type",
+            words::analytic(analytic.kind.as_deref()),
+        );
+        info.object("analytic", object);
+    }
+    info
+}
+
+/// The case or incident that the alert belongs to.
+fn related(uid: &str) -> Value {
+    let mut object = Object::new();
+    object.put("uid", uid).put("type", "case");
+    object.into()
+}
+
+fn attack(attack: &Attack) -> Option<Value> {
+    let entry = |entry: &Option<AttackRef>| {
+        let mut object = Object::new();
+        let entry = entry.as_ref()?;
+        object.some("uid", entry.uid.as_deref()).some("name", entry.name.as_deref());
+        object.filled()
+    };
+    let mut object = Object::new();
+    object
+        .some("tactic", entry(&attack.tactic))
+        .some("technique", entry(&attack.technique))
+        .some("sub_technique", entry(&attack.sub_technique));
+    object.filled()
+}
+
+fn indicator(indicator: &edr_core::Indicator) -> Value {
+    let kind = match indicator.kind.as_str() {
+        "domain" => (1, "Hostname"),
+        "ipv4" | "ipv6" => (2, "IP Address"),
+        "url" => (6, "Uniform Resource Locator"),
+        "md5" | "sha1" | "sha256" => (8, "Hash"),
+        _ => (99, indicator.kind.as_str()),
+    };
+    let mut object = Object::new();
+    object.put("value", indicator.value.as_str()).id("type", "type", kind);
+    object.into()
+}
+
+/// What the standard has no attribute for, in the model's names.
+fn unmapped(alert: &Alert) -> Object {
+    let mut edr = Object::new();
+    edr.put("tenant", alert.tenant.as_str())
+        .put("vendor", alert.vendor.as_str())
+        .some("is_suppressed", alert.is_suppressed)
+        .some("prevented", alert.prevented)
+        .some("would_prevent", alert.would_prevent)
+        .list("group_keys", alert.group_keys.iter().map(String::as_str))
+        .list("users", alert.users.iter().map(value))
+        .list("comments", alert.comments.iter().map(value))
+        .list("iocs", alert.iocs.iter().map(value))
+        .list("origins", alert.origins.iter().map(value))
+        .list("anomalies", alert.anomalies.iter().map(value));
+    if alert.status == AlertStatus::Reopened {
+        edr.put("status", alert.status.as_str());
+    }
+    let left = alert.evidences.iter().filter(|e| loses(e)).map(value);
+    edr.list("evidences", left);
+    let mut unmapped = Object::new();
+    unmapped.object("edr", edr);
+    unmapped
+}
+
+/// True when the standard's form of an evidence holds less than the model's: a process without any id, a
+/// file's activity, a signature.
+fn loses(evidence: &edr_core::Evidence) -> bool {
+    let process = evidence.process.as_ref().is_some_and(|p| {
+        let nameless = p.pid.is_none() && p.uid.is_none() && !p.is_empty();
+        nameless
+            || p.signature.is_some()
+            || p.parent.as_ref().is_some_and(|p| p.pid.is_none() && p.uid.is_none())
+    });
+    process || evidence.file.as_ref().is_some_and(|f| f.activity.is_some() || f.time.is_some())
+}
