@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("cortex_endpoints", targets::cortex_endpoints::run),
     ("cortex_errors", targets::cortex_errors::run),
     ("delay", targets::delay::run),
+    ("download", targets::download::run),
     ("falcon_alerts", targets::falcon_alerts::run),
     ("falcon_errors", targets::falcon_errors::run),
     ("falcon_hosts", targets::falcon_hosts::run),

@@ -81,10 +81,12 @@ pub use api::actions::{ActionId, ActionStarted, ActionState, ActionStatus, Patie
 pub use api::responses::{Endpoints, Terminate};
 pub use api::{AlertRecord, AlertsPath, EventRecord, Order, PageRequest};
 pub use client::{
-    Batch, Case, CaseBatch, CaseChange, CaseListing, CaseQuery, CortexClient, Item, Listing, Position, XqlRun,
+    Batch, Case, CaseBatch, CaseChange, CaseListing, CaseQuery, CortexClient, Item, Listing, Position, Rows,
+    XqlRun,
 };
 pub use config::{CortexXdrBuilder, Generation, KeyType, SettingError};
 pub use detail::CortexDetail;
+pub use edr_http::{Download, Downloaded};
 pub use filter::{Filters, Triple};
 pub use fqdn::{Fqdn, FqdnError};
 pub use provider::CortexXdr;

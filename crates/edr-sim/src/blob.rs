@@ -99,15 +99,75 @@ impl Blob {
 
     /// The file as an answer, or the part of it that is asked for, where parts are served at all.
     pub(crate) fn answer(self, headers: &HeaderMap, serves_parts: bool) -> Response {
-        let tag = format!("\"{:016x}-{:x}\"", self.mark, self.size);
+        Wrapped { head: Vec::new(), blob: self, tail: Vec::new() }.answer(headers, serves_parts)
+    }
+
+    /// The CRC-32 of ZIP archives.
+    fn crc(self) -> u32 {
+        let mut crc = flate2::Crc::new();
+        self.pieces(0..self.size).for_each(|piece| crc.update(&piece));
+        crc.sum()
+    }
+
+    /// An archive of this one file, stored as it is.
+    pub(crate) fn zipped(self, name: &str) -> Wrapped {
+        let size = u32::try_from(self.size).unwrap_or(u32::MAX).to_le_bytes();
+        let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes();
+        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 33, 0];
+        common.extend(self.crc().to_le_bytes());
+        common.extend([size, size].concat());
+        common.extend(length);
+        common.extend([0, 0]);
+        let head = [b"PK\x03\x04".as_slice(), &common, name.as_bytes()].concat();
+        let central = [b"PK\x01\x02\x14\x00".as_slice(), &common, &[0; 14], name.as_bytes()].concat();
+        let place = u32::try_from(head.len() as u64 + self.size).unwrap_or(u32::MAX).to_le_bytes();
+        let extent = u32::try_from(central.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let end = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0".as_slice(), &extent, &place, &[0, 0]].concat();
+        Wrapped { head, blob: self, tail: [central, end].concat() }
+    }
+}
+
+/// A file with something before and behind it.
+pub(crate) struct Wrapped {
+    head: Vec<u8>,
+    blob: Blob,
+    tail: Vec<u8>,
+}
+
+impl Wrapped {
+    fn size(&self) -> u64 {
+        (self.head.len() + self.tail.len()) as u64 + self.blob.size
+    }
+
+    /// All bytes of a range, piece by piece.
+    fn pieces(self, range: Range<u64>) -> impl Iterator<Item = Vec<u8>> + Send {
+        let head = self.head.len() as u64;
+        let (blob, tail) = (head..head + self.blob.size, head + self.blob.size..self.size());
+        // What of a stretch lies in the range, counted from the stretch's beginning.
+        let within = move |stretch: Range<u64>| {
+            let (start, end) =
+                (range.start.clamp(stretch.start, stretch.end), range.end.clamp(stretch.start, stretch.end));
+            start - stretch.start..end.max(start) - stretch.start
+        };
+        let cut = |bytes: Vec<u8>, part: Range<u64>| bytes[part.start as usize..part.end as usize].to_vec();
+        let first = cut(self.head, within(0..head));
+        let last = cut(self.tail, within(tail));
+        let middle = self.blob.pieces(within(blob));
+        std::iter::once(first).chain(middle).chain(std::iter::once(last)).filter(|piece| !piece.is_empty())
+    }
+
+    /// The file as an answer, or the part of it that is asked for, where parts are served at all.
+    pub(crate) fn answer(self, headers: &HeaderMap, serves_parts: bool) -> Response {
+        let size = self.size();
+        let tag = format!("\"{:016x}-{size:x}\"", self.blob.mark);
         let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let same = text(IF_RANGE).is_none_or(|wanted| wanted == tag);
-        let asked = text(RANGE).filter(|_| serves_parts && same).and_then(|range| self.asked(range));
+        let asked = text(RANGE).filter(|_| serves_parts && same).and_then(|range| asked(range, size));
         let (status, range) = match asked {
-            None => (StatusCode::OK, 0..self.size),
+            None => (StatusCode::OK, 0..size),
             Some(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
             Some(None) => {
-                let all = format!("bytes */{}", self.size);
+                let all = format!("bytes */{size}");
                 return (StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, all)]).into_response();
             }
         };
@@ -124,19 +184,19 @@ impl Blob {
             put(ACCEPT_RANGES, "bytes".to_owned());
         }
         if status == StatusCode::PARTIAL_CONTENT {
-            put(CONTENT_RANGE, format!("bytes {}-{}/{}", range.start, range.end - 1, self.size));
+            put(CONTENT_RANGE, format!("bytes {}-{}/{}", range.start, range.end - 1, size));
         }
         answer
     }
+}
 
-    /// The range of `bytes=FIRST-` or `bytes=FIRST-LAST`; other forms are not understood, and one that begins behind
-    /// the end is none.
-    fn asked(self, header: &str) -> Option<Option<Range<u64>>> {
-        let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
-        let first: u64 = first.parse().ok()?;
-        let end = if last.is_empty() { self.size } else { last.parse::<u64>().ok()?.saturating_add(1) };
-        Some((first < self.size && first < end).then(|| first..end.min(self.size)))
-    }
+/// The range of `bytes=FIRST-` or `bytes=FIRST-LAST`; other forms are not understood, and one that begins behind the
+/// end is none.
+fn asked(header: &str, size: u64) -> Option<Option<Range<u64>>> {
+    let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
+    let first: u64 = first.parse().ok()?;
+    let end = if last.is_empty() { size } else { last.parse::<u64>().ok()?.saturating_add(1) };
+    Some((first < size && first < end).then(|| first..end.min(size)))
 }
 
 #[cfg(test)]
@@ -161,6 +221,20 @@ mod tests {
                     assert_eq!(part, whole[start as usize..end as usize], "{start}..{end} of {size}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_archive_is_a_file_with_something_around_it() {
+        let blob = Blob::new(BLOCK + 5, 1);
+        let whole: Vec<u8> = blob.zipped("a.txt").pieces(0..u64::MAX).flatten().collect();
+        assert_eq!(whole.len() as u64, blob.zipped("a.txt").size());
+        assert!(whole.starts_with(b"PK\x03\x04"));
+        let head = 30 + "a.txt".len();
+        assert_eq!(whole[head..head + blob.size as usize], all(blob));
+        for start in [0, 3, head, head + 9, whole.len() - 30, whole.len() - 1, whole.len()] {
+            let part: Vec<u8> = blob.zipped("a.txt").pieces(start as u64..u64::MAX).flatten().collect();
+            assert_eq!(part, whole[start..], "{start}");
         }
     }
 

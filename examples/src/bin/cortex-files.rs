@@ -5,7 +5,7 @@
 //! ```
 
 use cortex_xdr::api::files::FilePaths;
-use cortex_xdr::{Endpoints, Generation, Patience};
+use cortex_xdr::{Download, Endpoints, Generation, Patience};
 use edr_examples::cortex::{connected, simulated};
 
 #[tokio::main]
@@ -17,7 +17,11 @@ async fn main() -> anyhow::Result<()> {
     let action = started.action_id.ok_or_else(|| anyhow::anyhow!("the order has no number"))?;
     for (endpoint, link) in client.wait_for_files(&action, &Patience::default()).await? {
         match link {
-            Some(link) => println!("{endpoint}: a ZIP of {} bytes", client.download(&link).await?.len()),
+            Some(link) => {
+                let to = Download::to(std::env::temp_dir().join(format!("{endpoint}.zip")));
+                let done = client.download(&link, &to).await?;
+                println!("{endpoint}: {} of {} bytes", done.path.display(), done.bytes);
+            }
             None => println!("{endpoint}: not there yet"),
         }
     }

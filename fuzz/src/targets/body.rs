@@ -1,6 +1,6 @@
 //! Bodies as they arrive: the cutter of items, and gzip that no header mentions.
 //!
-//! The first byte chooses: `g` gzip; a digit the paths at which the cutter looks for items. The second byte is
+//! The first byte chooses: `g` gzip; `l` lines, and rows of a query in them; a digit the paths at which the cutter looks for items. The second byte is
 //! the seed of the places at which the body falls into pieces.
 
 use std::collections::HashSet;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use edr_core::Vendor;
 use edr_http::{
-    CutError, Cutter, Dialect, Failure, HttpClient, MemoryTransport, Operation, RequestPlan, RetryPolicy,
-    Verdict,
+    CutError, Cutter, Dialect, Failure, HttpClient, LineCutter, MemoryTransport, Operation, RequestPlan,
+    RetryPolicy, Verdict,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -37,8 +37,33 @@ pub fn run(data: &[u8]) {
     let (seed, body) = rest.split_first().map_or((0, rest), |(seed, body)| (*seed, body));
     match way {
         b'g' => gzip(seed, body),
+        b'l' => lines(seed, body),
         b'0'..=b'3' => cut(PATHS[usize::from(way - b'0')], seed, body),
         _ => drop(alike(SEVERAL, seed, body)),
+    }
+}
+
+/// The pieces make no difference, and nothing but the ends of lines is lost.
+fn lines(seed: u8, body: &[u8]) {
+    let cut = |pieces: &[&[u8]]| {
+        let mut cutter = LineCutter::new(1 << 20);
+        let mut lines = Vec::new();
+        for piece in pieces {
+            lines.extend(cutter.feed(&Bytes::copy_from_slice(piece)).expect("no line is too long"));
+        }
+        lines.extend(cutter.finish());
+        lines
+    };
+    let whole = cut(&[body]);
+    assert_eq!(whole, cut(&pieces(seed, body)));
+    let ends = body.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(whole.len(), ends + usize::from(!body.is_empty() && !body.ends_with(b"\n")));
+    for (line, number) in whole.iter().zip(1..) {
+        let read = cortex_xdr::api::xql::row(line, number);
+        assert!(
+            read.is_some() || line.iter().all(|b| *b == 0 || b.is_ascii_whitespace()),
+            "{line:?} is lost"
+        );
     }
 }
 

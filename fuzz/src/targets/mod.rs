@@ -7,6 +7,7 @@ pub mod cortex_alerts;
 pub mod cortex_endpoints;
 pub mod cortex_errors;
 pub mod delay;
+pub mod download;
 pub mod falcon_alerts;
 pub mod falcon_errors;
 pub mod falcon_hosts;

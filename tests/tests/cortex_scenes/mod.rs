@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+mod downloads;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +23,8 @@ use cortex_xdr::api::indicators::{Indicator, IndicatorFilters, IndicatorSeverity
 use cortex_xdr::api::scripts::{RunOptions, ScriptFilters};
 use cortex_xdr::api::xql::XqlQuery;
 use cortex_xdr::{
-    ActionState, CaseChange, CaseQuery, CortexClient, CortexXdr, Endpoints, Filters, Generation, KeyType,
-    PageRequest, Terminate,
+    ActionState, CaseChange, CaseQuery, CortexClient, CortexXdr, Download, Endpoints, Filters, Generation,
+    KeyType, PageRequest, Terminate,
 };
 use edr_core::ErrorKind;
 use edr_core::clock::{Clock as _, SystemClock};
@@ -319,6 +321,7 @@ pub(crate) async fn a_script_runs_and_gives_something_back(wire: &Wire) {
         assert_eq!(result.execution_status, Some(ActionState::CompletedSuccessfully));
         assert!(result.standard_output.as_deref().unwrap().ends_with('\n'));
         assert_eq!(w.client.script_files(&run, result.endpoint_id.as_deref().unwrap()).await.unwrap(), None);
+        downloads::script_files_arrive(&w, &one).await;
         let snippet = w.client.run_snippet("print(1)", &one, RunOptions::default()).await.unwrap();
         assert_eq!(snippet.endpoints_count, Some(1));
         assert!(w.client.run_script("nobody", &values, &one, RunOptions::default()).await.is_err());
@@ -334,10 +337,10 @@ pub(crate) async fn files_are_fetched_and_put_into_quarantine(wire: &Wire) {
         assert_eq!(w.client.retrieval(&order).await.unwrap().links[&id], None);
         w.pass(6);
         let links = w.client.retrieval(&order).await.unwrap().links;
-        let zip = w.client.download(links[&id].as_deref().unwrap()).await.unwrap();
-        assert!(zip.starts_with(b"PK\x03\x04"));
-        let elsewhere = links[&id].as_deref().unwrap().replace("127.0.0.1", "127.0.0.2");
-        assert_eq!(w.client.download(&elsewhere).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+        let link = links[&id].as_deref().unwrap();
+        downloads::files_arrive(&w, link).await;
+        let (elsewhere, to) = (link.replace("127.0.0.1", "127.0.0.2"), Download::to("nothing-is-written"));
+        assert_eq!(w.client.download(&elsewhere, &to).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
         let file = FileOnEndpoint { endpoint_id: id.clone(), path: "/x".into(), sha256: "c".repeat(64) };
         let held =
             async || w.client.quarantine_status(std::slice::from_ref(&file)).await.unwrap()[0].quarantined;
@@ -373,8 +376,10 @@ pub(crate) async fn queries_end_well_badly_and_as_a_stream(wire: &Wire) {
                 .contains("no viable")
         );
         for gzip in [false, true] {
-            let rows = w.client.query_stream(done_id(&w).await.as_str(), gzip).await.unwrap();
+            let id = done_id(&w).await;
+            let rows = w.client.query_stream(&id, gzip).await.unwrap();
             assert_eq!((rows.len(), rows[0].flag("is_online")), (60, Some(true)));
+            downloads::rows_arrive(&w, &id, gzip).await;
         }
         assert!(w.client.xql_quota().await.unwrap().left().is_some());
     }
@@ -403,6 +408,7 @@ pub(crate) async fn the_tenant_itself(wire: &Wire) {
         w.pass(6);
         assert_eq!(w.client.distribution_status(&id).await.unwrap(), "Completed");
         assert!(w.client.distribution_url(&id, &PackageForm::Rpm).await.unwrap().ends_with(".rpm"));
+        downloads::a_package_arrives(&w, &id).await;
         assert_eq!(w.client.distributions(Filters::new()).collect().await.unwrap().items.len(), 1);
         w.client.delete_distribution(&id).await.unwrap();
         let users = w.client.users().await.unwrap();

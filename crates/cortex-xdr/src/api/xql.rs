@@ -1,5 +1,6 @@
 //! Queries in XQL.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -269,19 +270,23 @@ fn error(object: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Reads a stream: a JSON object a line. What cannot be read is told by its line.
-pub(crate) fn rows(body: &[u8]) -> (Vec<Row>, Vec<u64>) {
-    let (mut rows, mut broken) = (Vec::new(), Vec::new());
-    for (line, number) in body.split(|byte| *byte == b'\n').zip(1..) {
-        // Streams are known to hold zero bytes.
-        let line: Vec<u8> = line.iter().copied().filter(|byte| *byte != 0).collect();
-        match serde_json::from_slice::<Map<String, Value>>(line.trim_ascii()) {
-            Ok(row) => rows.push(Row(row)),
-            Err(_) if line.trim_ascii().is_empty() => {}
-            Err(_) => broken.push(number),
-        }
-    }
-    (rows, broken)
+/// The longest line of a stream.
+pub(crate) const LONGEST: usize = 16 << 20;
+
+/// Reads a line of a stream: a JSON object. `None` for an empty line.
+///
+/// # Errors
+/// [`ErrorKind::Decode`] for anything else, with the number of the line.
+pub fn row(line: &[u8], number: u64) -> Option<Result<Row>> {
+    // Streams are known to hold zero bytes.
+    let whole = match line.contains(&0) {
+        true => Cow::Owned(line.iter().copied().filter(|byte| *byte != 0).collect::<Vec<u8>>()),
+        false => Cow::Borrowed(line),
+    };
+    let text = whole.trim_ascii();
+    let damaged =
+        |e| Error::new(ErrorKind::Decode, format!("row {number} of the stream is damaged")).with_source(e);
+    (!text.is_empty()).then(|| serde_json::from_slice(text).map(Row).map_err(damaged))
 }
 
 record! {
@@ -311,8 +316,12 @@ mod tests {
 
     #[test]
     fn a_stream_is_read_line_by_line() {
-        let (rows, broken) = rows(b"{\"a\":\"NULL\",\"b\":\"TRUE\",\"t\":\"2021-05-18 14:24:51.681 UTC\"}\n\n{\"a\":\0 7}\r\n{broken\n");
-        assert_eq!((rows.len(), broken), (2, vec![4]));
+        let body = b"{\"a\":\"NULL\",\"b\":\"TRUE\",\"t\":\"2021-05-18 14:24:51.681 UTC\"}\n\n{\"a\":\0 7}\r\n{broken\n";
+        let read: Vec<Result<Row>> =
+            body.split(|b| *b == b'\n').zip(1..).filter_map(|(l, n)| row(l, n)).collect();
+        assert!(read[2].as_ref().unwrap_err().to_string().contains("row 4"));
+        let rows: Vec<&Row> = read.iter().flatten().collect();
+        assert_eq!((read.len(), rows.len()), (3, 2));
         assert_eq!((rows[0].text("a"), rows[0].flag("b")), (None, Some(true)));
         assert_eq!(rows[0].time("t").unwrap().timestamp_millis(), 1_621_347_891_681);
         assert_eq!(rows[1].text("a").as_deref(), Some("7"));

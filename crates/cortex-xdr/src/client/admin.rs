@@ -1,6 +1,7 @@
 //! The tenant itself: users, keys, licences, packages, audits.
 
 use edr_core::{Error, ErrorKind, Result};
+use edr_http::{Download, Downloaded};
 
 use super::{Batch, CortexClient, Listing};
 use crate::api::admin::{self, ApiKey, RiskScore, Role, TenantInfo, User, UserGroup};
@@ -63,6 +64,19 @@ impl CortexClient {
     pub async fn distribution_url(&self, id: &str, form: &PackageForm) -> Result<String> {
         let plan = self.planned(distributions::distribution_url(id, form))?;
         self.reply(plan, |body| reply::text(body, &["distribution_url"])).await
+    }
+
+    /// Downloads a package that is done.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub async fn download_distribution(
+        &self,
+        id: &str,
+        form: &PackageForm,
+        to: &Download,
+    ) -> Result<Downloaded> {
+        self.download(&self.distribution_url(id, form).await?, to).await
     }
 
     /// Packages.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use edr_core::Result;
-use edr_http::RequestPlan;
+use edr_http::{Download, Downloaded, RequestPlan};
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -38,15 +37,26 @@ impl CortexClient {
         self.reply(files::retrieval_details(id), reply::object).await
     }
 
-    /// Downloads what a reply points to: a ZIP of files. Only the tenant's own host is asked, since the
-    /// request carries the credentials.
+    /// Downloads what a reply points to, as it arrives: the ZIP of an endpoint's or a script's files, or a package.
+    /// Only the tenant's own host is asked, since the request carries the credentials. A connection that breaks is
+    /// made again, and the rest alone asked for where the service tells versions apart.
+    ///
+    /// ```no_run
+    /// # use cortex_xdr::{CortexClient, Download};
+    /// # async fn run(cortex: &CortexClient, link: &str) -> edr_core::Result<()> {
+    /// let done = cortex.download(link, &Download::to("files.zip")).await?;
+    /// println!("{}: {} bytes", done.path.display(), done.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`edr_core::ErrorKind::InvalidRequest`] when the link points elsewhere, and as the vendor answers.
-    pub async fn download(&self, link: &str) -> Result<Bytes> {
+    /// [`edr_core::ErrorKind::InvalidRequest`] when the link points elsewhere, and as the vendor answers. Without
+    /// success there is no file of that name.
+    pub async fn download(&self, link: &str, to: &Download) -> Result<Downloaded> {
         let url = self.http().checked(link).map_err(|e| self.dressed(e, files::DOWNLOAD.name))?;
         let plan = RequestPlan::at(&files::DOWNLOAD, Method::POST, url);
-        Ok(self.http().fetch(&plan).await?.body)
+        self.http().download_to(&plan, to).await
     }
 
     /// Puts a file into quarantine. That it is accepted does not mean that it was found.
@@ -184,6 +194,22 @@ impl CortexClient {
                 .map(str::to_owned))
         };
         self.reply(plan, link).await
+    }
+
+    /// Downloads the files that a run brought from one endpoint; `None` where there are none.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub async fn download_script_files(
+        &self,
+        id: &ActionId,
+        endpoint_id: &str,
+        to: &Download,
+    ) -> Result<Option<Downloaded>> {
+        match self.script_files(id, endpoint_id).await? {
+            Some(link) => self.download(&link, to).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Asks for fetched files until every endpoint has brought them, or the time is up.

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 
 pub use cases::{Case, CaseBatch, CaseChange, CaseListing, CaseQuery};
 pub use listing::{Listing, Position};
-pub use xql::XqlRun;
+pub use xql::{Rows, XqlRun};
 
 use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Sheet, Skeleton};
 use crate::auth::Signer;

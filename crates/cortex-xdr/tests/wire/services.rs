@@ -19,10 +19,11 @@ use cortex_xdr::api::indicators::{Indicator, IndicatorSeverity, IndicatorType};
 use cortex_xdr::api::scripts::{RunOptions, ScriptFilters};
 use cortex_xdr::api::xql::XqlQuery;
 use cortex_xdr::{
-    ActionState, CaseChange, CaseQuery, CortexXdr, Endpoints, Filters, Generation, PageRequest, Patience,
+    ActionState, CaseChange, CaseQuery, CortexXdr, Download, Endpoints, Filters, Generation, PageRequest,
+    Patience,
 };
 use edr_core::{ErrorKind, Severity};
-use edr_http::MemoryTransport;
+use edr_http::{MemoryTransport, TransportError, TransportErrorKind};
 use serde_json::{Value, json};
 
 fn one() -> Endpoints {
@@ -261,8 +262,10 @@ async fn files_are_fetched_from_the_tenants_host_alone() {
     let client = cortex.client();
     let started = client.retrieve_files(&one(), &FilePaths::new().linux("/x"), None).await.unwrap();
     let links = client.wait_for_files(&started.action_id.unwrap(), &Patience::default()).await.unwrap();
-    let zip = client.download(links["a"].as_deref().unwrap()).await.unwrap();
-    assert!(zip.starts_with(b"PK"));
+    let folder = tempfile::tempdir().unwrap();
+    let to = Download::to(folder.path().join("a.zip"));
+    client.download(links["a"].as_deref().unwrap(), &to).await.unwrap();
+    assert_eq!(std::fs::read(folder.path().join("a.zip")).unwrap(), b"PK\x03\x04 not JSON");
     let before = log.len();
     for foreign in [
         "https://evil.example/public_api/v1/download/token",
@@ -272,7 +275,7 @@ async fn files_are_fetched_from_the_tenants_host_alone() {
         "https://api-acme.xdr.eu.paloaltonetworks.com.evil.example/x",
         "/relative",
     ] {
-        let refused = client.download(foreign).await.unwrap_err();
+        let refused = client.download(foreign, &to).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "{foreign}");
         assert!(!refused.to_string().contains("token"));
     }
@@ -312,6 +315,56 @@ async fn a_query_is_waited_for_and_read_as_a_stream() {
         let done = cortex.client().query(&XqlQuery::new("dataset = x"), &Patience::default()).await.unwrap();
         assert_eq!((done.rows.len(), done.rows[1].text("a").as_deref()), (2, Some("2")));
     }
+}
+
+/// A tenant whose streams are these answers in turn, the last for ever; every query gives so many rows.
+fn streams(count: u32, answers: Vec<fn() -> crate::common::Answer>) -> (CortexXdr, crate::common::Log) {
+    let asked = AtomicU64::new(0);
+    tenant(move |seen| match seen.path.rsplit('/').next().unwrap() {
+        "start_xql_query" => ok(&json!({"reply": "q_inv"})),
+        "get_query_results" => ok(
+            &json!({"reply": {"status": "SUCCESS", "number_of_results": count, "results": {"stream_id": "s"}}}),
+        ),
+        _ => answers[(asked.fetch_add(1, SeqCst) as usize).min(answers.len() - 1)](),
+    })
+}
+
+fn broken() -> crate::common::Answer {
+    let lost = TransportError::new(TransportErrorKind::Body);
+    MemoryTransport::pieces(200, vec![Ok("{\"a\":1}\n{\"a\"".into()), Err(lost)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_is_read_again_from_its_beginning() {
+    let failed = || ok(&json!({"reply": {"err_code": 500, "err_msg": "Internal server error"}}));
+    let (cortex, log) = streams(2, vec![broken, failed, || bytes(b"{\"a\":1}\n{\"a\":2}\n".to_vec())]);
+    let run = cortex.client().start_query(&XqlQuery::new("x")).await.unwrap();
+    assert_eq!(run.wait(&Patience::default()).await.unwrap().rows.len(), 2);
+    assert_eq!(log.len(), 5);
+    let (cortex, _) = streams(2, vec![broken]);
+    let lost = cortex.client().query(&XqlQuery::new("x"), &Patience::default()).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::Network);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_come_one_by_one_and_what_is_missing_is_told() {
+    let (cortex, _) = streams(4, vec![|| bytes(b"{\"a\":1}\n{broken\n\n{\"a\":2}".to_vec())]);
+    let run = cortex.client().start_query(&XqlQuery::new("x")).await.unwrap();
+    let mut rows = run.rows(&Patience::default()).await.unwrap();
+    let mut told = Vec::new();
+    while let Some(row) = rows.next().await {
+        told.push(row.map(|row| row.text("a").unwrap()).map_err(|e| e.message().to_owned()));
+    }
+    let said = |text: &str| Err(text.to_owned());
+    assert_eq!(told[0], Ok("1".to_owned()));
+    assert!(told[1].as_ref().unwrap_err().contains("row 2"), "{told:?}");
+    assert_eq!(told[2..], [Ok("2".to_owned()), said("2 of 4 rows came")]);
+    let (cortex, _) = streams(2, vec![broken]);
+    let run = cortex.client().start_query(&XqlQuery::new("x")).await.unwrap();
+    let mut rows = run.rows(&Patience::default()).await.unwrap();
+    assert!(rows.next().await.unwrap().is_ok());
+    assert_eq!(rows.next().await.unwrap().unwrap_err().kind(), ErrorKind::Network);
+    assert!(rows.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,8 @@ pub(super) type Answer = Result<Reply, Refusal>;
 pub(super) struct Reply {
     status: StatusCode,
     body: Vec<u8>,
+    /// In place of both.
+    whole: Option<Response>,
 }
 
 impl Reply {
@@ -34,17 +36,22 @@ impl Reply {
     pub(super) fn bare<T: Serialize + ?Sized>(value: &T) -> Answer {
         let mut body = Vec::with_capacity(4096);
         serde_json::to_writer(&mut body, value).map_err(|error| Refusal::internal(error.to_string()))?;
-        Ok(Self { status: StatusCode::OK, body })
+        Ok(Self { status: StatusCode::OK, body, whole: None })
     }
 
     /// A body that is no JSON.
     pub(super) fn bytes(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body }
+        Self { status: StatusCode::OK, body, whole: None }
+    }
+
+    /// An answer that is made while it is sent.
+    pub(super) fn whole(answer: Response) -> Self {
+        Self { status: answer.status(), body: Vec::new(), whole: Some(answer) }
     }
 
     /// 204 without a body.
     pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
+        Self { status: StatusCode::NO_CONTENT, body: Vec::new(), whole: None }
     }
 
     /// The body as bytes.
@@ -55,7 +62,7 @@ impl Reply {
 
     /// The same as an HTTP response.
     pub(super) fn into_response(self) -> Response {
-        respond(self.status, self.body)
+        self.whole.unwrap_or_else(|| respond(self.status, self.body))
     }
 }
 

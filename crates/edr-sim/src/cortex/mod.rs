@@ -42,6 +42,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
 
@@ -86,8 +87,7 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return Refusal::too_large().into_response();
     };
-    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    match app.run(operation, &body, parts.uri.path(), host) {
+    match app.run(operation, &body, &parts) {
         Ok(reply) => reply.into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -149,11 +149,21 @@ impl App {
         Err(Refusal::rate_limited(u64::try_from(decision.retry_at_ms - now).unwrap_or(0).div_ceil(1000)))
     }
 
-    fn run(&self, operation: &'static Operation, body: &[u8], path: &str, host: &str) -> Answer {
+    fn run(&self, operation: &'static Operation, body: &[u8], parts: &Parts) -> Answer {
+        let (headers, path) = (&parts.headers, parts.uri.path());
+        let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let data = operation.body.read(body)?;
         let (tenant, credentials) = self.tenant().ok_or_else(|| Refusal::not_found(operation.path))?;
-        let call =
-            Call { app: self, tenant, generation: credentials.generation, operation, data, path, host };
+        let call = Call {
+            app: self,
+            tenant,
+            generation: credentials.generation,
+            operation,
+            data,
+            headers,
+            path,
+            host,
+        };
         (operation.run)(&call)
     }
 }
@@ -170,6 +180,7 @@ struct Call<'a> {
     operation: &'static Operation,
     /// `request_data`, or an empty object.
     data: Value,
+    headers: &'a HeaderMap,
     /// The path that was asked for.
     path: &'a str,
     /// The address that was asked, for links.

@@ -130,6 +130,13 @@ pub(super) fn url(call: &Call<'_>) -> Answer {
     )
 }
 
+/// Whether a download's name is that of a package that is done, with its form.
+pub(super) fn is_package(call: &Call<'_>, name: &str) -> bool {
+    let all: Vec<Value> = load(call.estate(), PACKAGES);
+    let id = name.rsplit_once('.').map_or(name, |(id, _)| id);
+    all.iter().any(|package| package["distribution_id"] == id && state(call, package) == "Completed")
+}
+
 /// `POST distributions/get_distributions`.
 pub(super) fn list(call: &Call<'_>) -> Answer {
     let mut all: Vec<Value> = load(call.estate(), PACKAGES);

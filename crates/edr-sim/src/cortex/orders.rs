@@ -12,8 +12,9 @@ use super::endpoints::selected;
 use super::envelope::{Answer, Refusal, Reply};
 use super::paging::Window;
 use super::words;
+use crate::blob::Blob;
 use crate::estate::TenantEstate;
-use crate::estate::hash::{hex32, mix2};
+use crate::estate::hash::{hex32, mix_str, mix2};
 
 /// `POST endpoints/scan`.
 pub(super) fn scan(call: &Call<'_>) -> Answer {
@@ -166,48 +167,40 @@ fn token(id: u64, index: u64) -> String {
 /// `POST actions/file_retrieval_details`: the address is empty until the endpoint has brought its files.
 pub(super) fn file_retrieval_details(call: &Call<'_>) -> Answer {
     let (found, estate) = (task(call, "group_action_id", Some("file_retrieval"))?, call.estate());
-    let link = |index: &u64| {
+    let entry = |index: &u64| {
         let ready = found.is_done(estate, *index);
-        let address = format!("http://{}/public_api/v1/download/{}", call.host, token(found.id, *index));
-        (estate.host_id(*index), json!(if ready { address } else { String::new() }))
+        (estate.host_id(*index), json!(if ready { link(call, found.id, *index) } else { String::new() }))
     };
-    let data: serde_json::Map<String, Value> = found.hosts.iter().map(link).collect();
+    let data: serde_json::Map<String, Value> = found.hosts.iter().map(entry).collect();
     Reply::of(&json!({"data": data}))
 }
 
-/// `POST download/{token}`: the files as a ZIP.
+/// Where files of a run lie: what a script brought, or an order fetched.
+pub(super) fn link(call: &Call<'_>, id: u64, index: u64) -> String {
+    format!("http://{}/public_api/v1/download/{}", call.host, token(id, index))
+}
+
+/// `POST download/{token}`: the files of an order or of a script as a ZIP, or a package.
 pub(super) fn download(call: &Call<'_>) -> Answer {
     let (wanted, estate) = (call.last_segment(), call.estate());
-    for found in desk::tasks(estate).iter().filter(|task| task.kind == "file_retrieval") {
+    let (size, ranges) = (call.sim().options.download_bytes, call.sim().options.download_ranges);
+    let content = Blob::new(size, mix_str(0xF11E, wanted));
+    for found in desk::tasks(estate).iter().filter(|task| brings_files(task)) {
         for index in found.hosts.iter().filter(|index| found.is_done(estate, **index)) {
             if token(found.id, *index) == wanted {
-                return Ok(Reply::bytes(zip(
-                    &format!("{}.txt", estate.host_id(*index)),
-                    b"the files of an endpoint\n",
-                )));
+                let archive = content.zipped(&format!("{}.txt", estate.host_id(*index)));
+                return Ok(Reply::whole(archive.answer(call.headers, ranges)));
             }
         }
+    }
+    if super::office::is_package(call, wanted) {
+        return Ok(Reply::whole(content.answer(call.headers, ranges)));
     }
     Err(Refusal::not_found(call.path))
 }
 
-/// An archive of one file, stored as it is.
-fn zip(name: &str, body: &[u8]) -> Vec<u8> {
-    let mut crc = flate2::Crc::new();
-    crc.update(body);
-    let size = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes();
-    let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 33, 0];
-    common.extend(crc.sum().to_le_bytes());
-    common.extend([size, size].concat());
-    common.extend(length);
-    common.extend([0, 0]);
-    let local = [b"PK\x03\x04".as_slice(), &common, name.as_bytes(), body].concat();
-    let central = [b"PK\x01\x02\x14\x00".as_slice(), &common, &[0; 14], name.as_bytes()].concat();
-    let place = u32::try_from(local.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let extent = u32::try_from(central.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let end = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0".as_slice(), &extent, &place, &[0, 0]].concat();
-    [local, central, end].concat()
+fn brings_files(task: &desk::Task) -> bool {
+    task.kind == "file_retrieval" || super::scripts::brings_files(task)
 }
 
 /// `POST device_control/get_violations`: one for each twentieth host. Filters are not evaluated beyond ids.

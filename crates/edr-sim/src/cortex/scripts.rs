@@ -8,6 +8,7 @@ use super::Call;
 use super::desk::{self, missing, order, task, text};
 use super::endpoints::selected;
 use super::envelope::{Answer, Refusal, Reply};
+use super::orders::link;
 
 /// Name, uid, what it does, whether it is dangerous, the one value it takes.
 const SCRIPTS: [(&str, &str, &str, bool, &str); 3] = [
@@ -125,7 +126,7 @@ pub(super) fn results(call: &Call<'_>) -> Answer {
             "endpoint_status": if estate.online(*index) { "STATUS_010_CONNECTED" } else { "STATUS_020_DISCONNECTED" },
             "domain": machine.domain, "execution_status": found.state(estate, *index),
             "standard_output": done.then(|| format!("{} on {}\n", found.detail["name"].as_str().unwrap_or_default(), machine.hostname)),
-            "retrieved_files": 0, "failed_files": 0, "retention_date": null,
+            "retrieved_files": u8::from(done && brings_files(&found)), "failed_files": 0, "retention_date": null,
             "_return_value": done.then_some(["done"]),
         })
     };
@@ -137,9 +138,15 @@ pub(super) fn results(call: &Call<'_>) -> Answer {
     }))
 }
 
-/// `POST scripts/get_script_execution_results_files`: these scripts bring no files.
+/// Whether a run brings files: the script with commands does.
+pub(super) fn brings_files(task: &desk::Task) -> bool {
+    task.kind == "script" && task.detail["name"] == SCRIPTS[2].0
+}
+
+/// `POST scripts/get_script_execution_results_files`: most scripts bring none.
 pub(super) fn files(call: &Call<'_>) -> Answer {
-    task(call, "action_id", Some("script"))?;
-    call.data.get("endpoint_id").ok_or_else(|| missing("endpoint_id"))?;
-    Reply::of(&json!({"DATA": null}))
+    let (found, estate) = (task(call, "action_id", Some("script"))?, call.estate());
+    let id = call.data.get("endpoint_id").and_then(Value::as_str).ok_or_else(|| missing("endpoint_id"))?;
+    let index = estate.host_index(id).filter(|index| brings_files(&found) && found.is_done(estate, *index));
+    Reply::of(&json!({"DATA": index.map(|index| link(call, found.id, index))}))
 }
