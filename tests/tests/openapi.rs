@@ -506,6 +506,27 @@ fn a_wrong_request_is_caught() {
 }
 
 #[test]
+fn a_wrong_form_with_files_is_caught() {
+    let Some(spec) = spec() else { return };
+    let form = |fields: &[(&str, &str)]| {
+        let part = |(name, value): &(&str, &str)| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let body: String = fields.iter().map(part).chain(["--b--\r\n".to_owned()]).collect();
+        let path = "/real-time-response/entities/scripts/v2";
+        let sent = exchange("POST", path, "", &Value::Null, 200, &json!({}));
+        spec.request(&Exchange { body: body.into(), ..sent })
+    };
+    let whole = [("description", "d"), ("permission_type", "none"), ("platform", "mac"), ("file", "x\r\ny")];
+    assert_eq!(places(&form(&whole)), []);
+    assert_eq!(places(&form(&whole[..3])), [("/form/file", "required")]);
+    assert_eq!(
+        places(&form(&[&whole[..], &[("colour", "red")]].concat())),
+        [("/form/colour", "additionalProperties")]
+    );
+}
+
+#[test]
 fn errata_cover_what_they_name_and_nothing_else() {
     let text = r#"
         [[erratum]]

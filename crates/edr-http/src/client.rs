@@ -333,7 +333,12 @@ impl HttpClient {
     }
 
     pub(crate) fn attempts(&self, plan: &RequestPlan) -> Attempts {
-        Attempts::begin(self, plan.operation, self.0.policy.deadline + plan.patience)
+        Attempts::begin(self, plan.operation, self.time_for(plan))
+    }
+
+    /// The time for a whole operation.
+    pub(crate) fn time_for(&self, plan: &RequestPlan) -> Duration {
+        self.0.policy.deadline + plan.patience
     }
 
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.

@@ -110,7 +110,7 @@ impl ItemReader {
             self.reply = None;
             self.restarted |= std::mem::take(&mut self.emitted);
             // The body had its own time; a new attempt has that of a new operation.
-            self.attempts.deadline = Instant::now() + self.client.policy().deadline;
+            self.attempts.deadline = Instant::now() + self.client.time_for(&self.plan);
             if let Next::Fail(error) = self.client.next(&self.plan, &mut self.attempts, verdict).await {
                 return Err(self.client.dress(&self.plan, &self.attempts, error));
             }
@@ -119,7 +119,7 @@ impl ItemReader {
 
     async fn begin(&mut self) -> Result<Cut> {
         if !std::mem::replace(&mut self.begun, true) {
-            self.attempts.deadline = Instant::now() + self.client.policy().deadline;
+            self.attempts.deadline = Instant::now() + self.client.time_for(&self.plan);
         }
         let reply = self.client.open(&self.plan, &mut self.attempts).await?;
         let Reply { generation, status, headers, body, measured } = reply;
@@ -129,7 +129,7 @@ impl ItemReader {
     /// Reads one piece of the body.
     async fn advance(&mut self) -> Result<Option<ItemEvent>, Verdict> {
         let Some(cut) = self.reply.as_mut() else { return Ok(None) };
-        let left = self.client.policy().deadline.saturating_sub(self.waited);
+        let left = self.client.time_for(&self.plan).saturating_sub(self.waited);
         let asked = Instant::now();
         let piece = self.client.piece(&mut cut.body, left).await;
         self.waited += asked.elapsed();

@@ -239,22 +239,29 @@ impl Batch {
         Ok(BatchFetch { hosts, request_ids: ids })
     }
 
+    /// The hosts that are meant, part by part, and those that are in none.
+    fn targets<S: AsRef<str>>(&self, hosts: &[S]) -> (Vec<(&Part, Vec<String>)>, Vec<String>) {
+        let mut wanted = distinct(hosts);
+        let asked: HashSet<String> = wanted.iter().map(|id| id.to_ascii_lowercase()).collect();
+        let fits = |id: &&String| asked.contains(&id.to_ascii_lowercase());
+        let of = |part: &Part| part.hosts.iter().filter(fits).cloned().collect::<Vec<_>>();
+        let parts: Vec<_> =
+            self.parts.iter().map(|p| (p, of(p))).filter(|(_, ids)| !ids.is_empty()).collect();
+        let known: HashSet<String> =
+            parts.iter().flat_map(|(_, ids)| ids).map(|id| id.to_ascii_lowercase()).collect();
+        wanted.retain(|id| !known.contains(&id.to_ascii_lowercase()));
+        (parts, wanted)
+    }
+
     /// Sends a plan to each part, one after the other; the first answer that is lost ends it.
     async fn each<S: AsRef<str>>(
         &self,
         hosts: &[S],
         plan: impl Fn(&Part, &[String]) -> Result<RequestPlan>,
     ) -> Result<(BatchRun, Vec<String>)> {
-        let wanted = distinct(hosts);
-        let asked: HashSet<String> = wanted.iter().map(|id| id.to_ascii_lowercase()).collect();
-        let (mut out, mut ids, mut known) = (PerId::default(), Vec::new(), HashSet::new());
-        for part in &self.parts {
-            let fits = |id: &&String| asked.contains(&id.to_ascii_lowercase());
-            let only: Vec<String> = part.hosts.iter().filter(fits).cloned().collect();
-            known.extend(only.iter().map(|id| id.to_ascii_lowercase()));
-            if only.is_empty() {
-                continue;
-            }
+        let (targets, strangers) = self.targets(hosts);
+        let (mut out, mut ids) = (PerId::default(), Vec::new());
+        for (part, only) in targets {
             if out.failure.is_some() {
                 out.unsent.extend(only);
                 continue;
@@ -270,7 +277,7 @@ impl Batch {
                 Err(error) => self.lost(&mut out, error, only)?,
             }
         }
-        out.unsent.extend(wanted.into_iter().filter(|id| !known.contains(&id.to_ascii_lowercase())));
+        out.unsent.extend(strangers);
         Ok((out, ids))
     }
 
