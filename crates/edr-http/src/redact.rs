@@ -10,10 +10,13 @@ use url::Url;
 const SAFE: &[&str] = &[
     "accept",
     "accept-encoding",
+    "accept-ranges",
     "content-encoding",
     "content-length",
+    "content-range",
     "content-type",
     "date",
+    "range",
     "retry-after",
     "server",
     "user-agent",

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use edr_core::{Error, ErrorKind, Result};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::{HeaderMap, StatusCode};
+use tracing::Instrument as _;
 
 use crate::attempt::{Attempts, Reading};
 use crate::client::{Reply, broken};
@@ -42,7 +43,8 @@ impl HttpClient {
     /// As the dialect judges the head, after all retries.
     pub async fn stream(&self, plan: RequestPlan) -> Result<ReplyStream> {
         let mut attempts = self.attempts(&plan).reading(Reading::Verbatim);
-        let reply = self.open(&plan, &mut attempts).await?;
+        let span = attempts.request.clone();
+        let reply = self.open(&plan, &mut attempts).instrument(span).await?;
         let idle = self.policy().read_timeout;
         Ok(ReplyStream { client: self.clone(), plan, attempts, reply, idle, done: false })
     }

@@ -2,6 +2,7 @@
 //! every attempt.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -32,11 +33,7 @@ impl FileSource {
     /// [`ErrorKind::Configuration`] when it cannot be read, or is no plain file.
     pub async fn new(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        let found = async {
-            let found = File::open(&path).await?.metadata().await?;
-            if found.is_file() { Ok(found) } else { Err(io::Error::other("it is no plain file")) }
-        };
-        let found = found.await.map_err(|e| unreadable(&path, e))?;
+        let (_, found) = opened(&path).await.map_err(|e| unreadable(&path, e))?;
         Ok(Self { length: found.len(), modified: found.modified().ok(), path })
     }
 
@@ -54,13 +51,11 @@ impl FileSource {
 
     /// Its bytes, from the first on.
     pub(crate) async fn pieces(&self) -> Result<SendStream, Error> {
-        let opened = async {
-            let file = File::open(&self.path).await?;
-            let found = file.metadata().await?;
-            let same = found.len() == self.length && found.modified().ok() == self.modified;
-            if same { Ok(file) } else { Err(io::Error::other("it has changed since it was looked at")) }
-        };
-        let file = opened.await.map_err(|e| unreadable(&self.path, e))?;
+        let (file, found) = opened(&self.path).await.map_err(|e| unreadable(&self.path, e))?;
+        if found.len() != self.length || found.modified().ok() != self.modified {
+            let changed = io::Error::other("it has changed since it was looked at");
+            return Err(unreadable(&self.path, changed));
+        }
         let start = (file, self.length);
         Ok(stream::try_unfold(start, |(mut file, left)| async move {
             if left == 0 {
@@ -75,6 +70,16 @@ impl FileSource {
         })
         .boxed())
     }
+}
+
+/// Opens a plain file; another kind might let us wait for ever.
+async fn opened(path: &Path) -> io::Result<(File, Metadata)> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let file = File::open(path).await?;
+    let found = file.metadata().await?;
+    Ok((file, found))
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
