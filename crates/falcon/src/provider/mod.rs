@@ -7,6 +7,7 @@ mod diagnose;
 mod fields;
 mod filters;
 mod hosts;
+mod scans;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -316,11 +317,13 @@ fn capabilities() -> Capabilities {
         .with_sorts(Noun::Host, &hosts::sorts())
         .with_sorts(Noun::Alert, &alerts::sorts())
         .with([Feature::HostContain, Feature::HostRelease])
+        .with_restricted(Feature::HostScan, "of paths that are named")
         .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
         .with_max_batch(Feature::HostContain, 100)
         .with_max_batch(Feature::HostRelease, 100)
+        .with_max_batch(Feature::HostScan, scans::MAX_HOSTS)
         .with_max_batch(Feature::HostTag, api::hosts::MAX_IDS as u32)
         .with_max_batch(Feature::HostUntag, api::hosts::MAX_IDS as u32)
         .with_max_batch(Feature::AlertUpdate, api::alerts::MAX_IDS as u32);
