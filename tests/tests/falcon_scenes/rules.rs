@@ -25,7 +25,7 @@ async fn made<K: ExclusionKind>(world: &World, new: &K::Body, change: &K::Body) 
     let id = c.create_exclusion::<K>(new).await.unwrap().resources[0].uid().unwrap().to_owned();
     assert_eq!(
         all::<String>(c.pages(exclusions::query::<K>(&ListParams::default()), None)).await,
-        [id.clone()]
+        std::slice::from_ref(&id)
     );
     let found = c.exclusions_by_id::<K, _>(&[id.clone(), "0".repeat(32)]).await.unwrap();
     assert_eq!((found.found.len(), found.missing.len()), (1, 1));
