@@ -10,7 +10,8 @@ use edr_sim::Sim;
 use futures_util::StreamExt as _;
 
 async fn sim() -> Sim {
-    let sim = Sim::builder().falcon_hosts(150).cortex_hosts(150).alerts(0).sensor_delay(Duration::from_secs(1));
+    let sim =
+        Sim::builder().falcon_hosts(150).cortex_hosts(150).alerts(0).sensor_delay(Duration::from_secs(1));
     sim.start().await.unwrap()
 }
 
@@ -81,21 +82,34 @@ async fn a_list_of_two_tenants_is_contained_exactly_and_once() {
     let draft = Draft::contain().stale_too();
     let plan = responder.plan(&resolved, &draft).await.unwrap();
     let decided = |word: &str| plan.hosts.iter().filter(|h| h.decision.as_str() == word).count();
-    assert_eq!(decided("already_done"), 4);
-    assert!(decided("offline") > 0 && decided("protected") > 0 && !plan.unresolved.is_empty(), "{:?}", plan.blast_radius());
+    let already = decided("already_done");
+    assert!(already >= 4, "the simulator's estate has some of its own: {already}");
+    assert!(
+        decided("offline") > 0 && decided("protected") > 0 && !plan.unresolved.is_empty(),
+        "{:?}",
+        plan.blast_radius()
+    );
 
     let operation = responder.apply(&plan, &Consent::yes(300).confirm(plan.count())).await.unwrap();
-    let confirmed = responder.confirm(&plan.id, &Waiting::at_most(Duration::from_secs(60))).await.unwrap();
+    let confirmed = responder.confirm(&plan.id, &Waiting::at_most(Duration::from_secs(12))).await.unwrap();
     let counts = confirmed.operation.counts();
-    println!("{} names, {} requests to resolve, {} in all; {counts:?}", names.len() + 1, looked, requests(&sim) - start);
+    println!(
+        "{} names, {} requests to resolve, {} in all; {counts:?}",
+        names.len() + 1,
+        looked,
+        requests(&sim) - start
+    );
 
     let mut now = log(&sim);
     now.retain(|key, _| !earlier.contains_key(key));
     let acted: BTreeSet<(String, String)> = now.keys().cloned().collect();
     assert!(now.values().all(|times| *times == 1), "nobody is contained twice: {now:?}");
     assert_eq!(keys(&operation, |o| *o == Outcome::Accepted), acted);
-    assert_eq!(keys(&confirmed.operation, |o| matches!(o, Outcome::Done | Outcome::Offline)), acted);
-    assert_eq!((counts.already, counts.failed + counts.unknown + counts.not_sent + counts.pending), (4, 0));
+    assert_eq!(keys(&confirmed.operation, |o| o.is_under_way() || *o == Outcome::Done), acted);
+    assert_eq!((counts.already, counts.failed + counts.unknown + counts.not_sent), (already, 0));
+    // Nobody claims that a host is offline of which the vendor does not say whether it is connected.
+    let silent = plan.sends().filter(|h| h.connection.is_unknown()).count();
+    assert_eq!((counts.pending, confirmed.timed_out), (silent, silent > 0));
     let protected = plan.hosts.iter().filter(|h| matches!(h.decision, Decision::Protected { .. }));
     assert!(protected.into_iter().all(|h| !acted.contains(&(h.host.tenant.to_string(), h.host.uid.clone()))));
     let seen = hosts(&sim).await;
