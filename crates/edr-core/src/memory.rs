@@ -1,5 +1,7 @@
 //! A provider in memory: the reference semantics, and a fixture for the tests of users.
 
+mod nouns;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +10,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertQuery, Capabilities, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Host, HostQuery,
-    Listing, Noun, Op, Page, PageEnd, Query, Raw, Rejected, Result, TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Capabilities, Case, CaseChange, CaseQuery, Cursor, Drift, EdrProvider, Error,
+    ErrorKind, Feature, Fit, Host, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Query, Raw,
+    Receipt, Rejected, Result, TenantCheck, TenantId, Vendor,
 };
+use nouns::Shelf;
 
 /// Something that goes wrong once, at the page of this number (counted from 0) of the next listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub struct InMemory {
 struct Content {
     hosts: Vec<Host>,
     alerts: Vec<Alert>,
+    shelf: Shelf,
     scripts: Vec<Script>,
 }
 
@@ -67,6 +72,7 @@ pub struct InMemoryBuilder {
     page_size: u32,
     hosts: Vec<Host>,
     alerts: Vec<Alert>,
+    shelf: Shelf,
 }
 
 impl InMemoryBuilder {
@@ -98,6 +104,20 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Adds a case; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn case(mut self, case: Case) -> Self {
+        self.shelf.cases.push(case);
+        self
+    }
+
+    /// Adds an indicator; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn ioc(mut self, ioc: Ioc) -> Self {
+        self.shelf.iocs.push(ioc);
+        self
+    }
+
     /// The provider.
     #[must_use]
     pub fn build(self) -> InMemory {
@@ -113,6 +133,7 @@ impl InMemoryBuilder {
         let content = Content {
             hosts: self.hosts.into_iter().map(own_host).collect(),
             alerts: self.alerts.into_iter().map(own_alert).collect(),
+            shelf: self.shelf.owned(&tenant, &vendor),
             scripts: Vec::new(),
         };
         InMemory {
@@ -126,14 +147,19 @@ impl InMemoryBuilder {
 }
 
 fn capabilities(page_size: u32) -> Capabilities {
-    use Feature::{AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList};
+    use Feature::{
+        AlertGet, AlertList, CaseGet, CaseList, CaseUpdate, ConnectionState, ContainmentState, HostGet,
+        HostList, IocDelete, IocGet, IocList, IocPush,
+    };
     let mut capabilities = Capabilities::new()
         .with([AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList])
-        .with_max_page(Noun::Host, page_size)
-        .with_max_page(Noun::Alert, page_size)
+        .with([CaseGet, CaseList, CaseUpdate, IocDelete, IocGet, IocList, IocPush])
         .with_sorts(Noun::Host, &["first_seen", "hostname", "last_seen", "uid"])
-        .with_sorts(Noun::Alert, &["created_time", "severity"]);
-    for noun in [Noun::Host, Noun::Alert] {
+        .with_sorts(Noun::Alert, &["created_time", "severity"])
+        .with_sorts(Noun::Case, &["created_time", "severity"])
+        .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"]);
+    for noun in [Noun::Alert, Noun::Case, Noun::Host, Noun::Ioc] {
+        capabilities = capabilities.with_max_page(noun, page_size);
         for field in noun.fields() {
             let all = [Op::Eq, Op::Ne, Op::Like, Op::Gt, Op::Ge, Op::Lt, Op::Le];
             capabilities = capabilities.with_filter(noun, field.name, &all);
@@ -160,6 +186,7 @@ impl InMemory {
             page_size: 100,
             hosts: Vec::new(),
             alerts: Vec::new(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -336,5 +363,41 @@ impl EdrProvider for InMemory {
     async fn alert(&self, uid: &str) -> Result<Alert> {
         let found = self.content().alerts.iter().find(|a| a.uid == uid).cloned();
         found.ok_or_else(|| self.absent(Noun::Alert, uid))
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.list_cases(query, cursor)
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        self.one_case(uid)
+    }
+
+    fn case_fit(&self, _change: &CaseChange) -> Result<Fit> {
+        Ok(Fit::Exact)
+    }
+
+    async fn update_cases(&self, change: &CaseChange, cases: &[String]) -> Result<Vec<Receipt>> {
+        self.change_cases(change, cases)
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        self.list_iocs(query, cursor)
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        self.one_ioc(uid)
+    }
+
+    fn ioc_fit(&self, _ioc: &Ioc) -> Result<Fit> {
+        Ok(Fit::Exact)
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        Ok(self.put_iocs(iocs))
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        Ok(self.drop_iocs(uids))
     }
 }
