@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Assignee, CaseStatus, Severity, Verdict};
+use crate::{AlertChange, Assignee, CaseStatus, Error, ErrorKind, Feature, Fit, Result, Severity, Verdict};
 
 /// What is to be changed about cases; what is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,13 +68,38 @@ impl CaseChange {
 
     /// Takes the nearest that the vendor can express.
     #[must_use]
-    pub fn nearest(self, nearest: bool) -> Self {
-        Self { nearest, ..self }
+    pub fn nearest(self) -> Self {
+        Self { nearest: true, ..self }
     }
 
     /// True when nothing is to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         Self { nearest: false, ..self.clone() } == Self::default()
+    }
+
+    /// Refuses what says nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`], naming what is wrong.
+    pub fn check(&self) -> Result<()> {
+        let wrong = if self.is_empty() {
+            "nothing is to change"
+        } else if self.comment.as_deref().is_some_and(|c| c.trim().is_empty()) {
+            "the comment is blank"
+        } else if matches!(&self.assignee, Some(Assignee::User(user)) if user.names().next().is_none()) {
+            "nobody is named to assign it to"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::InvalidRequest, wrong).with_operation(Feature::CaseUpdate.as_str()))
+    }
+
+    /// Refuses what a vendor can express only nearly, unless [`Self::nearest`] allows it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`], with what was wanted and what would be sent.
+    pub fn admit(&self, fit: &Fit) -> Result<()> {
+        AlertChange { nearest: self.nearest, ..AlertChange::default() }.admit(fit)
     }
 }

@@ -494,6 +494,7 @@ impl fmt::Debug for Error {
             .field("retry", &e.retry)
             .field("retry_after", &e.retry_after)
             .field("attempts", &e.attempts)
+            .field("outcome_unknown", &e.outcome_unknown)
             .field("hint", &e.hint)
             .field("source", &e.source)
             .finish()

@@ -53,7 +53,7 @@ pub use filter::{
     Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, case_fields, host_fields, ioc_fields,
 };
 pub use listed::Listed;
-pub use memory::{InMemory, InMemoryBuilder, Script};
+pub use memory::{InMemory, InMemoryBuilder, Mutation, Quirk, Script};
 pub use model::{
     Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Attack, AttackRef, Case, CaseHost,
     CaseStatus, Cloud, Comment, ConnectionState, ContainmentState, Disposition, Dns, Evidence, Expiration,

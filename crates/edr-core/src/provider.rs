@@ -1,5 +1,6 @@
 //! The trait that every vendor implements, and the comfort on top that nobody does.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -250,6 +251,28 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         let silent = || Error::unsupported(format!("{} is not built for this vendor", feature.as_str()));
         let error = self.capabilities().require(feature).err().unwrap_or_else(silent);
         error.with_operation(feature.as_str()).with_tenant(self.tenant(), self.vendor())
+    }
+
+    /// Refuses a write before anything is sent: a feature that is missing, no target at all, a blank or
+    /// doubled one, and more than one call takes. For implementors.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] or [`ErrorKind::InvalidRequest`], with the reason.
+    fn admit(&self, feature: Feature, targets: &[String]) -> Result<()> {
+        let named = |e: Error| e.with_operation(feature.as_str()).with_tenant(self.tenant(), self.vendor());
+        self.capabilities().require(feature).map_err(named)?;
+        let most = self.capabilities().batch(feature);
+        let mut seen = HashSet::new();
+        let wrong = if targets.is_empty() {
+            Some("no target is given; nothing is never everything".to_owned())
+        } else if targets.len() > most {
+            Some(format!("{} targets are more than the {most} that one call takes", targets.len()))
+        } else if targets.iter().any(|t| t.trim().is_empty()) {
+            Some("a target is blank".to_owned())
+        } else {
+            targets.iter().find(|t| !seen.insert(t.as_str())).map(|t| format!("{t} is named twice"))
+        };
+        wrong.map_or(Ok(()), |wrong| Err(named(Error::new(ErrorKind::InvalidRequest, wrong))))
     }
 
     /// Gives back what the tenant holds at the vendor, such as a token that is to be revoked. The

@@ -7,7 +7,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertStatus, Error, Feature, Host, User, Verdict};
+use crate::{
+    AlertStatus, ConnectionState, ContainmentState, Error, ErrorKind, Feature, Host, Result, User, Verdict,
+};
 
 /// One response action on hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +96,85 @@ impl ResponseAction {
             Self::Untag { .. } => "untag",
         }
     }
+
+    /// Refuses what says nothing: no tag, a blank path, a digest that is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`], naming what is wrong.
+    pub fn check(&self) -> Result<()> {
+        let wrong = match self {
+            Self::Contain | Self::Release => None,
+            Self::FetchFile { path } => is_blank(path).then_some("no path is given"),
+            Self::KillProcess { process: ProcessRef::Uid(uid) } => {
+                is_blank(uid).then_some("no process is given")
+            }
+            Self::KillProcess { process: ProcessRef::Pid(pid) } => {
+                (*pid == 0).then_some("process id 0 is no process")
+            }
+            Self::QuarantineFile { path, .. } if is_blank(path) => Some("no path is given"),
+            Self::QuarantineFile { sha256, .. } => {
+                sha256.as_deref().is_some_and(|d| !is_sha256(d)).then_some("the digest is no SHA-256")
+            }
+            Self::RunScript { script, .. } => is_blank(script).then_some("no script is given"),
+            Self::Scan { paths } => paths.iter().any(|p| is_blank(p)).then_some("a path is blank"),
+            Self::Tag { tags } | Self::Untag { tags } if tags.is_empty() => Some("no tag is given"),
+            Self::Tag { tags } | Self::Untag { tags } => {
+                tags.iter().any(|t| is_blank(t)).then_some("a tag is blank")
+            }
+        };
+        refuse(wrong, self.verb())
+    }
+
+    /// Where containment, release, tagging or untagging stands, as the host itself shows it; `None` for what a
+    /// host does not show. A host that shows neither the wanted state nor the way there is
+    /// [`Standing::Unknown`]: vendors may show a change late, and somebody else may have taken it back.
+    #[must_use]
+    pub fn standing_of(&self, host: &Host) -> Option<Standing> {
+        let (done, pending) = match self {
+            Self::Contain => (ContainmentState::Contained, ContainmentState::ContainmentPending),
+            Self::Release => (ContainmentState::Normal, ContainmentState::LiftPending),
+            Self::Tag { tags } => return Some(tagged(tags.iter().all(|t| has_tag(host, t)))),
+            Self::Untag { tags } => return Some(tagged(!tags.iter().any(|t| has_tag(host, t)))),
+            _ => return None,
+        };
+        Some(match &host.containment_state {
+            state if *state == done => Standing::Done,
+            state if *state == pending && is_away(host) => Standing::PendingOffline,
+            state if *state == pending => Standing::Pending,
+            other => Standing::Unknown { word: other.to_string() },
+        })
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+fn is_sha256(digest: &str) -> bool {
+    digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn refuse(wrong: Option<&'static str>, operation: &'static str) -> Result<()> {
+    let error = |wrong| Error::new(ErrorKind::InvalidRequest, wrong).with_operation(operation);
+    wrong.map_or(Ok(()), |wrong| Err(error(wrong)))
+}
+
+fn is_away(host: &Host) -> bool {
+    use ConnectionState::{Lost, Offline, Uninstalled};
+    matches!(host.connection_state, Lost | Offline | Uninstalled)
+}
+
+/// A tag is written with or without its kind: `web`, or `FalconGroupingTags/web`.
+fn has_tag(host: &Host, tag: &str) -> bool {
+    let is_it = |source: Option<&str>, value: &str| {
+        value == tag
+            || source.is_some_and(|s| tag.strip_prefix(s).and_then(|t| t.strip_prefix('/')) == Some(value))
+    };
+    host.tags.iter().any(|t| is_it(t.source.as_deref(), &t.value))
+}
+
+fn tagged(done: bool) -> Standing {
+    if done { Standing::Done } else { Standing::Unknown { word: "not shown yet".to_owned() } }
 }
 
 /// A process on a host.
@@ -277,6 +358,20 @@ pub struct Target {
     pub handle: Option<String>,
 }
 
+impl Target {
+    /// A target without a handle.
+    #[must_use]
+    pub fn new(uid: impl Into<String>) -> Self {
+        Self { uid: uid.into(), handle: None }
+    }
+}
+
+impl From<&Receipt> for Target {
+    fn from(receipt: &Receipt) -> Self {
+        Self { uid: receipt.uid.clone(), handle: receipt.handle.clone() }
+    }
+}
+
 /// Hosts that were asked for by id: those that are there, in the order asked, and the ids of the others.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -321,6 +416,105 @@ pub struct AlertChange {
     /// Take the nearest that the vendor can express, where it cannot express it exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub nearest: bool,
+}
+
+impl AlertChange {
+    /// No change; add to it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// To this status.
+    #[must_use]
+    pub fn status(mut self, status: AlertStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// With this verdict.
+    #[must_use]
+    pub fn verdict(mut self, verdict: Verdict) -> Self {
+        self.verdict = Some(verdict);
+        self
+    }
+
+    /// To this person, or to nobody.
+    #[must_use]
+    pub fn assignee(mut self, assignee: Assignee) -> Self {
+        self.assignee = Some(assignee);
+        self
+    }
+
+    /// With this comment.
+    #[must_use]
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    /// With this label added.
+    #[must_use]
+    pub fn add_label(mut self, label: impl Into<String>) -> Self {
+        self.add_labels.push(label.into());
+        self
+    }
+
+    /// With this label removed.
+    #[must_use]
+    pub fn remove_label(mut self, label: impl Into<String>) -> Self {
+        self.remove_labels.push(label.into());
+        self
+    }
+
+    /// Takes the nearest that the vendor can express.
+    #[must_use]
+    pub fn nearest(mut self) -> Self {
+        self.nearest = true;
+        self
+    }
+
+    /// True when nothing is to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        Self { nearest: false, ..self.clone() } == Self::default()
+    }
+
+    /// Refuses what says nothing, and what contradicts itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`], naming what is wrong.
+    pub fn check(&self) -> Result<()> {
+        let labels = || self.add_labels.iter().chain(&self.remove_labels);
+        let wrong = if self.is_empty() {
+            Some("nothing is to change")
+        } else if self.comment.as_deref().is_some_and(is_blank) {
+            Some("the comment is blank")
+        } else if labels().any(|l| is_blank(l)) {
+            Some("a label is blank")
+        } else if self.add_labels.iter().any(|l| self.remove_labels.contains(l)) {
+            Some("a label is both added and removed")
+        } else if matches!(&self.assignee, Some(Assignee::User(user)) if user.names().next().is_none()) {
+            Some("nobody is named to assign it to")
+        } else {
+            None
+        };
+        refuse(wrong, Feature::AlertUpdate.as_str())
+    }
+
+    /// Refuses what a vendor can express only nearly, unless [`Self::nearest`] allows it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`], with what was wanted and what would be sent.
+    pub fn admit(&self, fit: &Fit) -> Result<()> {
+        match fit {
+            Fit::Lossy { wanted, sent } if !self.nearest => {
+                Err(Error::unsupported(format!("{wanted} cannot be expressed here; the nearest is {sent}"))
+                    .with_hint("ask for the nearest, or for something that the vendor has"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Who works on an alert or a case.

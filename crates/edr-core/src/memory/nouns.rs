@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use super::InMemory;
 use crate::{
-    Answer, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, Error, ErrorKind, Ioc, IocQuery, Listing,
-    Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Answer, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature, Ioc, IocQuery,
+    Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
 };
 
 /// What is held besides hosts and alerts.
@@ -42,7 +42,7 @@ impl InMemory {
     }
 
     pub(super) fn list_cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
-        let mut cases = self.content().shelf.cases.clone();
+        let mut cases = self.asked().shelf.cases.clone();
         let by_severity = query.sort.is_some_and(|s| s.field.name == "severity");
         let rank = |case: &Case| if by_severity { case.severity.rank() } else { 0 };
         cases.sort_by(|a, b| (rank(a), a.created_time, &a.uid).cmp(&(rank(b), b.created_time, &b.uid)));
@@ -53,7 +53,7 @@ impl InMemory {
     }
 
     pub(super) fn list_iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
-        let mut iocs = self.content().shelf.iocs.clone();
+        let mut iocs = self.asked().shelf.iocs.clone();
         let key = query.sort.map_or("uid", |s| s.field.name);
         iocs.sort_by(|a, b| {
             let first = match key {
@@ -80,19 +80,17 @@ impl InMemory {
     }
 
     pub(super) fn one_case(&self, uid: &str) -> Result<Case> {
-        found(&self.content().shelf.cases, uid).ok_or_else(|| self.absent(Noun::Case, uid))
+        found(&self.asked().shelf.cases, uid).ok_or_else(|| self.absent(Noun::Case, uid))
     }
 
     pub(super) fn one_ioc(&self, uid: &str) -> Result<Ioc> {
-        found(&self.content().shelf.iocs, uid).ok_or_else(|| self.absent(Noun::Ioc, uid))
+        found(&self.asked().shelf.iocs, uid).ok_or_else(|| self.absent(Noun::Ioc, uid))
     }
 
     pub(super) fn change_cases(&self, change: &CaseChange, uids: &[String]) -> Result<Vec<Receipt>> {
-        if change.is_empty() {
-            let error = Error::new(ErrorKind::InvalidRequest, "nothing is to be changed");
-            return Err(error.with_operation("case_update").with_tenant(&self.tenant, &self.vendor));
-        }
-        let mut content = self.content();
+        self.admit(Feature::CaseUpdate, uids)?;
+        change.check().map_err(|e| e.with_tenant(&self.tenant, &self.vendor))?;
+        let mut content = self.asked();
         let mut answer = |uid: &String| match content.shelf.cases.iter_mut().find(|c| c.uid == *uid) {
             Some(case) => change_case(case, change),
             None => Answer::Refused(self.absent(Noun::Case, uid)),
@@ -100,10 +98,11 @@ impl InMemory {
         Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), answer(uid))).collect())
     }
 
-    pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Vec<Receipt> {
-        let mut content = self.content();
+    pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::IocPush, &iocs.iter().map(Ioc::key).collect::<Vec<_>>())?;
+        let mut content = self.asked();
         let shelf = &mut content.shelf;
-        iocs.iter().map(|ioc| self.put_ioc(shelf, ioc)).collect()
+        Ok(iocs.iter().map(|ioc| self.put_ioc(shelf, ioc)).collect())
     }
 
     fn put_ioc(&self, shelf: &mut Shelf, ioc: &Ioc) -> Receipt {
@@ -127,14 +126,15 @@ impl InMemory {
         Receipt::new(key, answer).with_handle(Some(uid))
     }
 
-    pub(super) fn drop_iocs(&self, uids: &[String]) -> Vec<Receipt> {
-        let mut content = self.content();
+    pub(super) fn drop_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::IocDelete, uids)?;
+        let iocs = &mut self.asked().shelf.iocs;
         let mut drop = |uid: &String| {
-            let before = content.shelf.iocs.len();
-            content.shelf.iocs.retain(|ioc| ioc.uid != *uid);
-            if content.shelf.iocs.len() < before { Answer::Accepted } else { Answer::Already }
+            let before = iocs.len();
+            iocs.retain(|ioc| ioc.uid != *uid);
+            if iocs.len() < before { Answer::Accepted } else { Answer::Already }
         };
-        uids.iter().map(|uid| Receipt::new(uid.clone(), drop(uid))).collect()
+        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), drop(uid))).collect())
     }
 }
 

@@ -53,6 +53,14 @@ pub struct User {
     pub kind: UserKind,
 }
 
+impl User {
+    /// What the account is called, the surest first: e-mail address, id, name. Blank ones are none.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let all = [&self.email, &self.uid, &self.name];
+        all.into_iter().flatten().map(String::as_str).filter(|name| !name.trim().is_empty())
+    }
+}
+
 /// Digests of a file, in lower-case hex.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

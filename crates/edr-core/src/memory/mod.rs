@@ -1,44 +1,32 @@
 //! A provider in memory: the reference semantics, and a fixture for the tests of users.
 
+mod alert_work;
+mod deeds;
 mod nouns;
+mod script;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{Clock, SystemClock};
 use crate::{
-    Alert, AlertQuery, Capabilities, Case, CaseChange, CaseQuery, Cursor, Drift, EdrProvider, Error,
-    ErrorKind, Feature, Fit, Host, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Query, Raw,
-    Receipt, Rejected, Result, TenantCheck, TenantId, Vendor,
+    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Drift,
+    EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listing, Noun,
+    Op, Page, PageEnd, Progress, Query, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
+    TenantId, Vendor, Verdict,
 };
 use nouns::Shelf;
 
-/// Something that goes wrong once, at the page of this number (counted from 0) of the next listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Script {
-    /// The first item of the page cannot be decoded.
-    BadItem(u64),
-    /// The page is empty, and more follow.
-    EmptyPage(u64),
-    /// The page names itself as the next one.
-    RepeatCursor(u64),
-    /// The page is read this many items too early (negative) or too late.
-    Shift(u64, i64),
-}
-
-impl Script {
-    fn page(self) -> u64 {
-        match self {
-            Self::BadItem(page) | Self::EmptyPage(page) | Self::RepeatCursor(page) | Self::Shift(page, _) => {
-                page
-            }
-        }
-    }
-}
+use deeds::Order;
+pub use script::{Mutation, Quirk, Script};
 
 /// A provider in memory. Cheap to clone; clones share their content.
 ///
@@ -53,6 +41,11 @@ pub struct InMemory {
     vendor: Vendor,
     capabilities: Arc<Capabilities>,
     page_size: u32,
+    /// After how many looks an online host's sensor confirms; never by itself when `None`.
+    settles_after: Option<u32>,
+    /// Verdicts that cannot be expressed, and the nearest ones.
+    nearest: Arc<[(Verdict, Verdict)]>,
+    clock: Arc<dyn Clock>,
     content: Arc<Mutex<Content>>,
 }
 
@@ -62,6 +55,11 @@ struct Content {
     alerts: Vec<Alert>,
     shelf: Shelf,
     scripts: Vec<Script>,
+    quirks: HashMap<String, Quirk>,
+    orders: Vec<Order>,
+    mutations: Vec<Mutation>,
+    requests: u64,
+    writes: u64,
 }
 
 /// Builds an [`InMemory`].
@@ -70,6 +68,11 @@ pub struct InMemoryBuilder {
     tenant: TenantId,
     vendor: Vendor,
     page_size: u32,
+    batch: u32,
+    settles_after: Option<u32>,
+    lacking: Vec<(Feature, String)>,
+    nearest: Vec<(Verdict, Verdict)>,
+    clock: Arc<dyn Clock>,
     hosts: Vec<Host>,
     alerts: Vec<Alert>,
     shelf: Shelf,
@@ -87,6 +90,42 @@ impl InMemoryBuilder {
     #[must_use]
     pub fn page_size(mut self, size: u32) -> Self {
         self.page_size = size.max(1);
+        self
+    }
+
+    /// The most targets that one write takes; 100 unless set.
+    #[must_use]
+    pub fn batch(mut self, size: u32) -> Self {
+        self.batch = size.max(1);
+        self
+    }
+
+    /// Takes a feature away, with the reason.
+    #[must_use]
+    pub fn without(mut self, feature: Feature, reason: &str) -> Self {
+        self.lacking.push((feature, reason.to_owned()));
+        self
+    }
+
+    /// Lets the sensor of an online host confirm at this look at the tenant's hosts, counted from 1. Unless
+    /// set, it confirms only when [`InMemory::settle`] says so.
+    #[must_use]
+    pub fn settles_after(mut self, looks: u32) -> Self {
+        self.settles_after = Some(looks.max(1));
+        self
+    }
+
+    /// Makes a verdict one that cannot be expressed, with the one that stands nearest.
+    #[must_use]
+    pub fn nearest(mut self, wanted: Verdict, sent: Verdict) -> Self {
+        self.nearest.push((wanted, sent));
+        self
+    }
+
+    /// The clock that dates what is read back.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -134,11 +173,16 @@ impl InMemoryBuilder {
             hosts: self.hosts.into_iter().map(own_host).collect(),
             alerts: self.alerts.into_iter().map(own_alert).collect(),
             shelf: self.shelf.owned(&tenant, &vendor),
-            scripts: Vec::new(),
+            ..Content::default()
         };
+        let all = capabilities(self.page_size, self.batch);
+        let capabilities = self.lacking.into_iter().fold(all, |some, (f, reason)| some.without(f, reason));
         InMemory {
-            capabilities: Arc::new(capabilities(self.page_size)),
+            capabilities: Arc::new(capabilities),
             page_size: self.page_size,
+            settles_after: self.settles_after,
+            nearest: self.nearest.into(),
+            clock: self.clock,
             content: Arc::new(Mutex::new(content)),
             tenant,
             vendor,
@@ -146,18 +190,39 @@ impl InMemoryBuilder {
     }
 }
 
-fn capabilities(page_size: u32) -> Capabilities {
+/// What changes something.
+const WRITES: [Feature; 13] = [
+    Feature::AlertUpdate,
+    Feature::CaseUpdate,
+    Feature::FileFetch,
+    Feature::FileQuarantine,
+    Feature::HostContain,
+    Feature::HostRelease,
+    Feature::HostScan,
+    Feature::HostTag,
+    Feature::HostUntag,
+    Feature::IocDelete,
+    Feature::IocPush,
+    Feature::ProcessKill,
+    Feature::ScriptRun,
+];
+
+fn capabilities(page_size: u32, batch: u32) -> Capabilities {
     use Feature::{
-        AlertGet, AlertList, CaseGet, CaseList, CaseUpdate, ConnectionState, ContainmentState, HostGet,
-        HostList, IocDelete, IocGet, IocList, IocPush,
+        AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState, HostGet, HostList, IocGet,
+        IocList,
     };
     let mut capabilities = Capabilities::new()
-        .with([AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList])
-        .with([CaseGet, CaseList, CaseUpdate, IocDelete, IocGet, IocList, IocPush])
+        .with([AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState])
+        .with([HostGet, HostList, IocGet, IocList])
+        .with(WRITES)
         .with_sorts(Noun::Host, &["first_seen", "hostname", "last_seen", "uid"])
         .with_sorts(Noun::Alert, &["created_time", "severity"])
         .with_sorts(Noun::Case, &["created_time", "severity"])
         .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"]);
+    for feature in WRITES {
+        capabilities = capabilities.with_max_batch(feature, batch);
+    }
     for noun in [Noun::Alert, Noun::Case, Noun::Host, Noun::Ioc] {
         capabilities = capabilities.with_max_page(noun, page_size);
         for field in noun.fields() {
@@ -184,15 +249,15 @@ impl InMemory {
             tenant: tenant.into(),
             vendor: Vendor::from_static("memory"),
             page_size: 100,
+            batch: 100,
+            settles_after: None,
+            lacking: Vec::new(),
+            nearest: Vec::new(),
+            clock: SystemClock::shared(),
             hosts: Vec::new(),
             alerts: Vec::new(),
             shelf: Shelf::default(),
         }
-    }
-
-    /// Lets something go wrong once.
-    pub fn script(&self, script: Script) {
-        self.content().scripts.push(script);
     }
 
     /// Changes the hosts.
@@ -273,14 +338,28 @@ impl InMemory {
 
     fn due(&self, page: u64) -> Option<Script> {
         let mut content = self.content();
-        let at = content.scripts.iter().position(|s| s.page() == page)?;
+        let at = content.scripts.iter().position(|s| s.page() == Some(page))?;
         Some(content.scripts.remove(at))
     }
 
+    /// The content, for a call that reads.
+    fn asked(&self) -> MutexGuard<'_, Content> {
+        let mut content = self.content();
+        content.requests += 1;
+        content
+    }
+
+    fn said(&self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(kind, message).with_tenant(&self.tenant, &self.vendor)
+    }
+
+    /// The error of a write that may or may not have been carried out.
+    fn lost(&self) -> Error {
+        self.said(ErrorKind::Timeout, "the answer was lost").with_attempts(1).with_outcome_unknown()
+    }
+
     fn absent(&self, noun: Noun, uid: &str) -> Error {
-        Error::new(ErrorKind::NotFound, format!("no {noun} {uid}"))
-            .with_operation(format!("{noun}_get"))
-            .with_tenant(&self.tenant, &self.vendor)
+        self.said(ErrorKind::NotFound, format!("no {noun} {uid}")).with_operation(format!("{noun}_get"))
     }
 }
 
@@ -339,30 +418,75 @@ impl EdrProvider for InMemory {
     }
 
     async fn check(&self) -> Result<TenantCheck> {
-        let count = self.content().hosts.len();
+        let count = self.asked().hosts.len();
         Ok(TenantCheck::default().found("hosts", count.to_string()))
     }
 
     async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
-        let mut hosts = self.content().hosts.clone();
+        let mut hosts = self.asked().hosts.clone();
         order_hosts(query, &mut hosts);
         self.page(query, cursor, hosts).map_err(|e| e.with_tenant(&self.tenant, &self.vendor))
     }
 
     async fn host(&self, uid: &str) -> Result<Host> {
-        let found = self.content().hosts.iter().find(|h| h.uid == uid).cloned();
+        let found = self.look().hosts.iter().find(|h| h.uid == uid).cloned();
         found.ok_or_else(|| self.absent(Noun::Host, uid))
     }
 
     async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
-        let mut alerts = self.content().alerts.clone();
+        let mut alerts = self.asked().alerts.clone();
         order_alerts(query, &mut alerts);
         self.page(query, cursor, alerts).map_err(|e| e.with_tenant(&self.tenant, &self.vendor))
     }
 
     async fn alert(&self, uid: &str) -> Result<Alert> {
-        let found = self.content().alerts.iter().find(|a| a.uid == uid).cloned();
+        let found = self.asked().alerts.iter().find(|a| a.uid == uid).cloned();
         found.ok_or_else(|| self.absent(Noun::Alert, uid))
+    }
+
+    async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
+        let content = self.look();
+        let mut found = FoundHosts::default();
+        for uid in uids {
+            match content.hosts.iter().find(|h| h.uid == *uid) {
+                Some(host) => found.hosts.push(host.clone()),
+                None => found.missing.push(uid.clone()),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn respond(
+        &self,
+        action: &ResponseAction,
+        hosts: &[String],
+        because: &Because,
+    ) -> Result<Vec<Receipt>> {
+        let _ = because;
+        self.admit(action.feature(), hosts)?;
+        action.check().map_err(|e| e.with_tenant(&self.tenant, &self.vendor))?;
+        self.write(hosts, |content| self.act(content, action, hosts))
+            .map_err(|e| e.with_operation(action.verb()))
+    }
+
+    async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        self.capabilities.require(action.feature()).map_err(|e| e.with_tenant(&self.tenant, &self.vendor))?;
+        let content = self.look();
+        let now = self.clock.now();
+        let standing = |t: &Target| Progress::new(t.uid.as_str(), content.standing(action, t), now);
+        Ok(targets.iter().map(standing).collect())
+    }
+
+    fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
+        self.fit(change).map_err(|e| e.with_operation("alert_update").with_tenant(&self.tenant, &self.vendor))
+    }
+
+    async fn update_alerts(&self, change: &AlertChange, alerts: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::AlertUpdate, alerts)?;
+        self.admit_change(change)?;
+        let sent = self.nearest(change);
+        self.write(alerts, |content| self.change(content, &sent, alerts))
+            .map_err(|e| e.with_operation("alert_update"))
     }
 
     async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
@@ -394,10 +518,10 @@ impl EdrProvider for InMemory {
     }
 
     async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
-        Ok(self.put_iocs(iocs))
+        self.put_iocs(iocs)
     }
 
     async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
-        Ok(self.drop_iocs(uids))
+        self.drop_iocs(uids)
     }
 }
