@@ -1,8 +1,8 @@
 //! Errors, and what is not offered.
 
 use edr_core::{
-    AlertQuery, EdrProviderExt as _, Error, ErrorKind, Feature, HostQuery, Probe, ProbeState,
-    Result as Answer,
+    AlertQuery, CaseQuery, EdrProviderExt as _, Error, ErrorKind, Feature, HostQuery, IocQuery, Probe,
+    ProbeState, Result as Answer,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -164,10 +164,18 @@ pub async fn capabilities(world: &dyn World) -> CaseResult {
 /// # Errors
 /// When it is answered, refused in another way, or sent.
 pub async fn unsupported(world: &dyn World) -> CaseResult {
-    let missing: Vec<Feature> = [Feature::HostList, Feature::HostGet, Feature::AlertList, Feature::AlertGet]
-        .into_iter()
-        .filter(|f| !world.provider().capabilities().has(*f))
-        .collect();
+    let reads = [
+        Feature::HostList,
+        Feature::HostGet,
+        Feature::AlertList,
+        Feature::AlertGet,
+        Feature::CaseList,
+        Feature::CaseGet,
+        Feature::IocList,
+        Feature::IocGet,
+    ];
+    let offered = world.provider().capabilities();
+    let missing: Vec<Feature> = reads.into_iter().filter(|f| !offered.has(*f)).collect();
     needs!(!missing.is_empty(), "everything is offered");
     for feature in missing {
         let sent = world.requests();
@@ -187,6 +195,10 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::HostList => provider.hosts(&HostQuery::new(), None).await.map(drop),
         Feature::HostGet => provider.host("0").await.map(drop),
         Feature::AlertList => provider.alerts(&AlertQuery::new(), None).await.map(drop),
+        Feature::CaseList => provider.cases(&CaseQuery::new(), None).await.map(drop),
+        Feature::CaseGet => provider.case("0").await.map(drop),
+        Feature::IocList => provider.iocs(&IocQuery::new(), None).await.map(drop),
+        Feature::IocGet => provider.ioc("0").await.map(drop),
         _ => provider.alert("0").await.map(drop),
     }
 }
