@@ -72,6 +72,7 @@ mod provider;
 mod push;
 mod record;
 mod sign;
+mod windows;
 mod wire;
 mod words;
 
