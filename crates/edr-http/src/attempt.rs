@@ -22,6 +22,8 @@ pub(crate) struct Attempts {
     pub(crate) deadline: Instant,
     pub(crate) reauthenticated: bool,
     pub(crate) relocated: bool,
+    /// An attempt has ended without a word on whether the vendor did what was asked.
+    pub(crate) open: bool,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -42,6 +44,7 @@ impl Attempts {
             deadline: Instant::now() + time,
             reauthenticated: false,
             relocated: false,
+            open: false,
             waited: Duration::ZERO,
             request,
             span: Span::none(),

@@ -295,7 +295,11 @@ impl HttpClient {
                         Some(verdict) => self.settle(verdict, generation, &seen, attempts).await,
                     }
                 }
-                Err(verdict) => verdict,
+                Err(verdict) => {
+                    // The vendor had answered, and nobody has read what.
+                    attempts.open = true;
+                    verdict
+                }
             };
             if let Next::Fail(error) = self.next(plan, attempts, verdict).await {
                 return Err(self.dress(plan, attempts, error));
@@ -455,6 +459,7 @@ impl HttpClient {
             }
             Verdict::Relocate(base, error) => ("region", self.relocate(attempts, base, error)),
             Verdict::Retry { error, delay, unprocessed } => {
+                attempts.open |= !unprocessed;
                 (error.kind().as_str(), self.wait(plan, attempts, error, delay, unprocessed).await)
             }
         };
@@ -624,6 +629,8 @@ impl HttpClient {
     pub(crate) fn dress(&self, plan: &RequestPlan, attempts: &Attempts, error: Error) -> Error {
         // An error of the credentials' own request brings its own count.
         let made = attempts.made.max(error.attempts());
+        let open = attempts.open && plan.operation.changes;
+        let error = if open { error.with_outcome_unknown() } else { error };
         error
             .with_operation(plan.operation.name)
             .with_tenant(&self.0.tenant, &self.0.vendor)

@@ -134,6 +134,97 @@ async fn a_write_is_repeated_only_when_it_was_certainly_not_done() {
     assert_eq!(count.load(Ordering::SeqCst), 2);
 }
 
+static REPEATABLE: Operation = Operation::repeatable("TagThing", "Things: write");
+
+/// What one scripted answer leaves behind: requests, and whether the outcome is unknown.
+async fn outcome(operation: &'static Operation, answer: fn(u32) -> Answer) -> (u32, bool) {
+    let (client, count) = client_with(answer);
+    let error = client.fetch(&RequestPlan::post_json(operation, "/thing", "{}")).await.unwrap_err();
+    (count.load(Ordering::SeqCst), error.is_outcome_unknown())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_write_leaves_its_outcome_unknown() {
+    let lost: [(&str, fn(u32) -> Answer); 7] = [
+        ("timeout", |_| Err(TransportError::new(TransportErrorKind::Timeout))),
+        ("interrupted", |_| Err(TransportError::new(TransportErrorKind::Interrupted))),
+        ("500", |_| MemoryTransport::json(500, "")),
+        ("504", |_| MemoryTransport::json(504, "<html>")),
+        ("an error inside a success", |_| MemoryTransport::json(200, "{\"err\":1}")),
+        ("a body that breaks off", |_| {
+            MemoryTransport::pieces(200, vec![Err(TransportError::new(TransportErrorKind::Body))])
+        }),
+        ("refused before, lost then", |n| match n {
+            0 => MemoryTransport::json(429, ""),
+            1 => Err(TransportError::new(TransportErrorKind::Connect)),
+            _ => Err(TransportError::new(TransportErrorKind::Interrupted)),
+        }),
+    ];
+    for (name, answer) in lost {
+        let sent = if name.starts_with("refused") { 3 } else { 1 };
+        assert_eq!(outcome(&WRITE, answer).await, (sent, true), "{name}");
+        assert!(!outcome(&READ, answer).await.1, "{name}: a read changes nothing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_certainly_not_done_says_so() {
+    let certain: [(&str, u32, fn(u32) -> Answer); 6] = [
+        ("connect", 5, |_| Err(TransportError::new(TransportErrorKind::Connect))),
+        ("tls", 1, |_| Err(TransportError::new(TransportErrorKind::Tls))),
+        ("401", 2, |_| MemoryTransport::json(401, "")),
+        ("400", 1, |_| MemoryTransport::json(400, "")),
+        ("404", 1, |_| MemoryTransport::json(404, "")),
+        ("429", 5, |_| MemoryTransport::json(429, "")),
+    ];
+    for (name, sent, answer) in certain {
+        assert_eq!(outcome(&WRITE, answer).await, (sent, false), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_that_outlasts_the_deadline_leaves_a_write_undone() {
+    let (client, count) = client_with(|_| {
+        let mut answer = MemoryTransport::json(429, "")?;
+        answer.headers_mut().insert("retry-after", HeaderValue::from_static("100000"));
+        Ok(answer)
+    });
+    let write = RequestPlan::post_json(&WRITE, "/thing", "{}");
+    let error = client.fetch(&write).await.unwrap_err();
+    assert!(!error.is_outcome_unknown() && count.load(Ordering::SeqCst) == 1, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_repeated_is_still_in_doubt_when_it_was_lost_once() {
+    let lost_then_refused: fn(u32) -> Answer = |n| match n {
+        0 => Err(TransportError::new(TransportErrorKind::Interrupted)),
+        _ => MemoryTransport::json(400, ""),
+    };
+    assert_eq!(outcome(&REPEATABLE, lost_then_refused).await, (2, true));
+    assert_eq!(outcome(&REPEATABLE, |_| MemoryTransport::json(400, "")).await, (1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_read_item_by_item_is_sent_once_too() {
+    for body in ["{\"resources\":[1,", "<html>"] {
+        let (client, count) = client(vec![(200, body)]);
+        let mut reader = client.items(RequestPlan::post_json(&WRITE, "/thing", "{}"), PATHS);
+        let error = loop {
+            if let Err(error) = reader.next().await.unwrap() {
+                break error;
+            }
+        };
+        assert!(error.is_outcome_unknown() && count.load(Ordering::SeqCst) == 1, "{body}: {error}");
+    }
+}
+
+#[test]
+fn what_a_success_says_is_doubted_unless_it_refuses() {
+    let of = |operation: &Operation, kind| operation.doubt(Error::new(kind, "")).is_outcome_unknown();
+    assert!(of(&WRITE, ErrorKind::Decode) && of(&REPEATABLE, ErrorKind::Vendor));
+    assert!(!of(&WRITE, ErrorKind::InvalidRequest) && !of(&READ, ErrorKind::Decode));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_401_is_retried_once_with_fresh_credentials_and_costs_no_retry() {
     let (client1, count) = client(vec![(401, ""), (200, "{}")]);

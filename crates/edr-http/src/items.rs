@@ -136,7 +136,9 @@ impl ItemReader {
         match piece {
             Some(Ok(piece)) => {
                 cut.measured.add(&piece);
-                let items = cut.cutter.feed(&piece).map_err(|e| uncut(&e))?;
+                let cut = cut.cutter.feed(&piece);
+                self.attempts.open |= cut.is_err();
+                let items = cut.map_err(|e| uncut(&e))?;
                 if items.is_empty() {
                     return Ok(None);
                 }
@@ -151,7 +153,9 @@ impl ItemReader {
 
     async fn end(&mut self) -> Result<Option<ItemEvent>, Verdict> {
         let Some(cut) = self.reply.take() else { return Ok(None) };
-        let skeleton = cut.cutter.finish().map_err(|e| uncut(&e))?;
+        let skeleton = cut.cutter.finish();
+        self.attempts.open |= skeleton.is_err();
+        let skeleton = skeleton.map_err(|e| uncut(&e))?;
         let seen = self.client.failure(&self.plan, cut.status, &cut.headers, &skeleton);
         let seen = Failure { has_items: self.emitted, ..seen };
         match self.client.dialect().judge_success(&seen) {

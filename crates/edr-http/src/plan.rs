@@ -20,6 +20,8 @@ pub struct Operation {
     /// Doing it twice has the effect of doing it once. Only then is it sent again after an answer, or
     /// the lack of one, that leaves open whether it was done.
     pub idempotent: bool,
+    /// It changes something at the vendor. When its answer is lost, its error says that the outcome is unknown.
+    pub changes: bool,
     /// The least scope or role, in the words of the vendor's console.
     pub scope: &'static str,
     /// A limit of its own beside that of the account, where the vendor has one.
@@ -30,19 +32,19 @@ impl Operation {
     /// An operation that reads.
     #[must_use]
     pub const fn read(name: &'static str, scope: &'static str) -> Self {
-        Self { name, idempotent: true, scope, quota: None }
+        Self { name, idempotent: true, changes: false, scope, quota: None }
     }
 
     /// An operation that changes something, and must not be repeated blindly.
     #[must_use]
     pub const fn write(name: &'static str, scope: &'static str) -> Self {
-        Self { name, idempotent: false, scope, quota: None }
+        Self { name, idempotent: false, changes: true, scope, quota: None }
     }
 
     /// An operation that changes something, of which the vendor's facts say that twice is once.
     #[must_use]
     pub const fn repeatable(name: &'static str, scope: &'static str) -> Self {
-        Self { name, idempotent: true, scope, quota: None }
+        Self { name, idempotent: true, changes: true, scope, quota: None }
     }
 }
 
@@ -61,6 +63,15 @@ impl Operation {
     #[must_use]
     pub const fn with_quota(self, requests: u32, window: Duration) -> Self {
         Self { quota: Some(Budget { requests, window }), ..self }
+    }
+
+    /// An error that was read out of a success. Of an operation that changes something it leaves open what was
+    /// done, unless the vendor says that it refused.
+    #[must_use]
+    pub fn doubt(&self, error: Error) -> Error {
+        use ErrorKind::{Decode, Network, Timeout, Vendor};
+        let open = self.changes && matches!(error.kind(), Decode | Network | Timeout | Vendor);
+        if open { error.with_outcome_unknown() } else { error }
     }
 }
 

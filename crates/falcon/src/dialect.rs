@@ -263,10 +263,12 @@ fn cloud_at(location: &str) -> Option<Cloud> {
 /// The errors of a success, judged. That an id is not there (404 with the id) is an answer.
 fn inside(reply: &Failure<'_>) -> Option<Verdict> {
     let mut detail = FalconDetail::read(reply.status.as_u16(), reply.headers, reply.body);
-    detail.errors.retain(|e| !e.is_about_id());
-    if detail.errors.is_empty() {
+    let (absent_ids, others): (Vec<_>, Vec<_>) = detail.errors.drain(..).partition(ApiError::is_about_id);
+    if others.is_empty() {
         return None;
     }
+    // Beside another error they are kept: who has asked for several ids wants a word about each.
+    detail.errors = [others, absent_ids].concat();
     Some(match detail.number() {
         Some(429) => throttled(reply, detail),
         Some(404) => Verdict::Fail(absent(reply, detail)),

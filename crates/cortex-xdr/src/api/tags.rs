@@ -9,18 +9,13 @@ use super::system::DEPLOYER;
 use super::{ApiCall, refused};
 
 /// Gives endpoints a tag. What has it already keeps it, so it may be repeated.
-pub static ASSIGN: Operation = idempotent("tags/agents/assign");
+pub static ASSIGN: Operation = Operation::repeatable("tags/agents/assign", DEPLOYER);
 /// Takes a tag from endpoints; may be repeated.
-pub static REMOVE: Operation = idempotent("tags/agents/remove");
+pub static REMOVE: Operation = Operation::repeatable("tags/agents/remove", DEPLOYER);
 /// Makes a tag known.
 pub static CREATE: Operation = Operation::write("tags/agents/create", DEPLOYER);
 /// Takes tags from everywhere.
 pub static DELETE: Operation = Operation::write("tags/agents/delete_permanently", DEPLOYER);
-
-const fn idempotent(name: &'static str) -> Operation {
-    // "read" says that it may be sent again; a tag that is there is not put there twice.
-    Operation::read(name, DEPLOYER)
-}
 
 pub(crate) fn table() -> Vec<ApiCall> {
     vec![

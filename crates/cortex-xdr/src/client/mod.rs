@@ -339,7 +339,7 @@ impl CortexClient {
         read: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T> {
         let reply = self.0.http.fetch(&plan).await?;
-        read(&reply.body).map_err(|e| self.dressed(e, plan.operation.name))
+        read(&reply.body).map_err(|e| self.dressed(plan.operation.doubt(e), plan.operation.name))
     }
 
     /// A plan that could not be made names its tenant, too.

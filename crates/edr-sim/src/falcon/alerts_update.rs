@@ -15,8 +15,8 @@ use super::alerts::{SERVICE, bad};
 use super::envelope::{ApiError, Envelope, gateway};
 use super::guard::{Caller, Context};
 use super::hosts_list::{Refused, run};
-use super::render_alert::{find, status};
-use crate::estate::alert::Status;
+use super::render_alert::{find, resolution, status};
+use crate::estate::alert::{Status, Verdict};
 use crate::estate::{AlertOverlay, Comment, Detection};
 use crate::state::SimState;
 
@@ -69,8 +69,9 @@ impl Step {
         }
     }
 
-    fn apply(&self, overlay: &mut AlertOverlay, c: Context<'_>, born_tags: &[String]) {
-        let tags = overlay.tags.get_or_insert_with(|| born_tags.to_vec());
+    fn apply(&self, overlay: &mut AlertOverlay, c: Context<'_>, born: &Detection) {
+        self.resolve(overlay, born.verdict);
+        let tags = overlay.tags.get_or_insert_with(|| born.tags.clone());
         match self {
             Self::RemoveTag(gone) => tags.retain(|tag| tag != gone),
             Self::RemoveTags(prefix) => tags.retain(|tag| !tag.starts_with(prefix.as_str())),
@@ -85,6 +86,22 @@ impl Step {
             }),
             Self::Show(show) => overlay.show_in_ui = Some(*show),
             Self::Nothing => {}
+        }
+    }
+
+    /// A tag of a verdict fills the resolution, and empties it when it goes.
+    fn resolve(&self, overlay: &mut AlertOverlay, born: Option<Verdict>) {
+        let now = overlay.verdict.unwrap_or(born);
+        match self {
+            Self::AddTag(tag) => {
+                let known = [Verdict::TruePositive, Verdict::FalsePositive, Verdict::Benign];
+                let said = known.into_iter().find(|verdict| resolution(*verdict) == tag);
+                overlay.verdict = said.map(Some).or(overlay.verdict);
+            }
+            Self::RemoveTag(tag) if now.is_some_and(|verdict| resolution(verdict) == tag) => {
+                overlay.verdict = Some(None);
+            }
+            _ => {}
         }
     }
 }
@@ -143,13 +160,8 @@ fn carry_out(c: Context<'_>, id: &str, detection: &Detection, steps: &[Step]) {
     let born = detection.clone();
     let picture = |overlay: &AlertOverlay| picture(&born, overlay);
     let before = picture(&estate.newest_alert_overlay(detection.index));
-    let born_tags = if estate.newest_alert_overlay(detection.index).tags.is_none() {
-        born.tags.clone()
-    } else {
-        Vec::new()
-    };
     estate.update_alert_later(detection.index, |overlay| {
-        steps.iter().for_each(|step| step.apply(overlay, c, &born_tags));
+        steps.iter().for_each(|step| step.apply(overlay, c, &born));
     });
     let after = picture(&estate.newest_alert_overlay(detection.index));
     c.state.log.push(&c.tenant.name, "UpdateV3", id, before, after);
@@ -163,6 +175,7 @@ fn picture(born: &Detection, overlay: &AlertOverlay) -> Value {
     };
     json!({
         "status": status(overlay.status.unwrap_or(born.status)),
+        "resolution": overlay.verdict.unwrap_or(born.verdict).map(resolution),
         "assigned_to": assigned,
         "tags": overlay.tags.as_ref().unwrap_or(&born.tags),
         "comments": overlay.comments.len(),

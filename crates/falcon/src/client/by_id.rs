@@ -65,12 +65,23 @@ pub struct PerId<T> {
     pub errors: Vec<ApiError>,
     /// Why a call failed.
     pub failure: Option<Error>,
+    /// The id under which support finds the last call that was answered.
+    pub trace_id: Option<String>,
 }
 
 impl<T> Default for PerId<T> {
     fn default() -> Self {
         let (done, refused, unanswered, open) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { done, refused, unanswered, open, unsent: Vec::new(), errors: Vec::new(), failure: None }
+        Self {
+            done,
+            refused,
+            unanswered,
+            open,
+            unsent: Vec::new(),
+            errors: Vec::new(),
+            failure: None,
+            trace_id: None,
+        }
     }
 }
 
@@ -228,10 +239,14 @@ impl FalconClient {
             match self.typed::<T>(plan(&piece), Expect::Any).await {
                 Ok((reply, _)) => {
                     let errors = reply.envelope.all_errors();
+                    out.trace_id = reply.envelope.meta.and_then(|meta| meta.trace_id);
                     out.take(&piece, by_uid(reply.resources), errors, silent.clone());
                 }
                 Err(error) => match refusals(&error, &piece) {
-                    Some(errors) => out.take(&piece, HashMap::new(), errors, None),
+                    Some(errors) => {
+                        out.trace_id = error.trace_id().map(|id| id.into_owned());
+                        out.take(&piece, HashMap::new(), errors, None);
+                    }
                     None if first => return Err(error),
                     None => {
                         out.failure = Some(error);

@@ -183,8 +183,10 @@ impl FalconClient {
         headers: &HeaderMap,
     ) -> Result<Tail> {
         self.look_at(operation.name, headers);
-        let named =
-            |e: Error| e.with_operation(operation.name).with_tenant(self.http.tenant(), self.http.vendor());
+        let named = |e: Error| {
+            let e = operation.doubt(e).with_operation(operation.name);
+            e.with_tenant(self.http.tenant(), self.http.vendor())
+        };
         let now = self.http.clock().now();
         let reply =
             Failure { operation, status: StatusCode::OK, headers, body: skeleton, has_items: false, now };

@@ -1,6 +1,8 @@
 //! One tenant as an [`EdrProvider`].
 
+mod alert_work;
 mod alerts;
+mod deeds;
 mod diagnose;
 mod fields;
 mod filters;
@@ -14,9 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertQuery, Anomaly, Capabilities, ConnectionState, Cursor, Diagnosis, EdrProvider, Error,
-    ErrorKind, Feature, Host, HostQuery, Listing, Noun, Origin, Page, Part, PartStream, Provenance, Raw,
-    Rejected, Result, TenantCheck, TenantId, Vendor, Warning,
+    Alert, AlertChange, AlertQuery, Anomaly, Because, Capabilities, ConnectionState, Cursor, Diagnosis,
+    EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Listing, Noun, Origin, Page,
+    Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result, Target,
+    TenantCheck, TenantId, Vendor, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -311,7 +314,17 @@ fn capabilities() -> Capabilities {
         .with_max_page(Noun::Host, api::hosts::MAX_PAGE)
         .with_max_page(Noun::Alert, api::alerts::MAX_PAGE)
         .with_sorts(Noun::Host, &hosts::sorts())
-        .with_sorts(Noun::Alert, &alerts::sorts());
+        .with_sorts(Noun::Alert, &alerts::sorts())
+        .with([Feature::HostContain, Feature::HostRelease])
+        .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
+        .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
+        .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
+        .with_max_batch(Feature::HostContain, 100)
+        .with_max_batch(Feature::HostRelease, 100)
+        .with_max_batch(Feature::HostTag, api::hosts::MAX_IDS as u32)
+        .with_max_batch(Feature::HostUntag, api::hosts::MAX_IDS as u32)
+        .with_max_batch(Feature::AlertUpdate, api::alerts::MAX_IDS as u32);
+    let base = deeds::LACKING.iter().fold(base, |all, (feature, reason)| all.without(*feature, *reason));
     filters::SERVED.iter().fold(base, |all, (noun, field, ops)| all.with_filter(*noun, field, ops))
 }
 
@@ -369,15 +382,7 @@ impl EdrProvider for Falcon {
             );
         }
         let mut host = self.one(api::hosts::entities(&[uid]), uid, map::host).await?;
-        if let Err(error) = self.connect(std::slice::from_mut(&mut host)).await {
-            // The host is there; that it could not be asked whether it is online is told on it.
-            let reason = "the vendor did not tell".into();
-            host.anomalies.push(Anomaly {
-                field: "connection_state".into(),
-                value: error.to_string(),
-                reason,
-            });
-        }
+        self.connect_or_tell(std::slice::from_mut(&mut host)).await;
         Ok(host)
     }
 
@@ -392,6 +397,33 @@ impl EdrProvider for Falcon {
             return Err(self.named(error.with_hint(hint), api::alerts::ENTITIES.name));
         }
         self.one(api::alerts::entities(&[uid]), uid, map::alert).await
+    }
+
+    async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
+        self.found(uids, true).await
+    }
+
+    /// Falcon takes no reason with an order.
+    async fn respond(
+        &self,
+        action: &ResponseAction,
+        hosts: &[String],
+        because: &Because,
+    ) -> Result<Vec<Receipt>> {
+        let _ = because;
+        self.act(action, hosts).await
+    }
+
+    async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        self.follow(action, targets).await
+    }
+
+    fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
+        alert_work::fit(change).map_err(|e| self.named(e, api::alerts::UPDATE.operation.name))
+    }
+
+    async fn update_alerts(&self, change: &AlertChange, alerts: &[String]) -> Result<Vec<Receipt>> {
+        self.change_alerts(change, alerts).await
     }
 
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {

@@ -1,0 +1,212 @@
+//! Response actions: containment and tags.
+//!
+//! Falcon answers for each device (202 with an error per id), and tells nothing of what comes of it: progress is
+//! read back from the devices.
+
+use edr_core::{
+    Answer, Error, ErrorKind, Feature, FoundHosts, Host, PlainDetail, Progress, Receipt, ResponseAction,
+    Result, Standing, Target,
+};
+
+use super::{Anomaly, EdrProvider as _, Falcon, in_order};
+use crate::api::ApiError;
+use crate::api::hosts::{self, HostAction, TAG_PREFIX, TagAction};
+use crate::client::{PerId, Refusal};
+use crate::map;
+
+/// What cannot be done, and why.
+pub(super) const LACKING: &[(Feature, &str)] = &[
+    (Feature::FileFetch, "files are fetched by Real Time Response, which is not built in yet"),
+    (
+        Feature::FileQuarantine,
+        "Falcon has no order that quarantines a file on a host; block its hash, and the sensor does it when it runs",
+    ),
+    (Feature::HostScan, "on-demand scans are not built in yet"),
+    (Feature::ProcessKill, "processes are ended by Real Time Response, which is not built in yet"),
+    (Feature::ScriptRun, "scripts are run by Real Time Response, which is not built in yet"),
+];
+
+impl Falcon {
+    /// One call for one action.
+    pub(super) async fn act(&self, action: &ResponseAction, ids: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(action.feature(), ids)?;
+        action.check().map_err(|e| self.named(e, action.verb()))?;
+        match action {
+            ResponseAction::Contain => self.order(action, &HostAction::Contain, ids).await,
+            ResponseAction::Release => self.order(action, &HostAction::LiftContainment, ids).await,
+            ResponseAction::Tag { tags } => self.mark(&TagAction::Add, ids, tags).await,
+            ResponseAction::Untag { tags } => self.mark(&TagAction::Remove, ids, tags).await,
+            other => Err(self.lacking(other.feature())),
+        }
+    }
+
+    async fn order(
+        &self,
+        action: &ResponseAction,
+        name: &HostAction,
+        ids: &[String],
+    ) -> Result<Vec<Receipt>> {
+        let taken = self.client().order_hosts(name, ids).await?;
+        let already = |error: &ApiError| is_already(action, error);
+        Ok(self.receipts(ids, taken, hosts::ACTIONS.operation.name, already))
+    }
+
+    async fn mark(&self, name: &TagAction, ids: &[String], tags: &[String]) -> Result<Vec<Receipt>> {
+        let foreign = |tag: &&String| tag.starts_with("SensorGroupingTags/");
+        if let Some(tag) = tags.iter().find(foreign) {
+            let error = Error::new(ErrorKind::InvalidRequest, format!("{tag} is a tag of the sensor"))
+                .with_hint("it is set where the sensor is installed, and cannot be changed from here");
+            return Err(self.named(error, hosts::TAGS.operation.name));
+        }
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let taken = self.client().tag_hosts(name, ids, &tags).await?;
+        Ok(self.receipts(ids, taken, hosts::TAGS.operation.name, |_| false))
+    }
+
+    /// What a call answered, for each id in the order asked.
+    pub(super) fn receipts<T>(
+        &self,
+        ids: &[String],
+        taken: PerId<T>,
+        operation: &'static str,
+        already: impl Fn(&ApiError) -> bool,
+    ) -> Vec<Receipt> {
+        let beside = taken.errors.first().map(super::says);
+        let unsaid = || {
+            let said = beside.clone().unwrap_or_else(|| "the answer does not mention it".to_owned());
+            let error = Error::new(ErrorKind::Vendor, said).with_outcome_unknown();
+            Answer::Unknown(self.named(error, operation))
+        };
+        let answer = |id: &String| {
+            let is_it = |other: &str| other.eq_ignore_ascii_case(id);
+            if taken.done.iter().any(|(done, _)| is_it(done)) {
+                return Answer::Accepted;
+            }
+            match taken.refused.iter().find(|r| is_it(&r.id)) {
+                Some(refusal) if already(&refusal.error) => Answer::Already,
+                Some(refusal) => self.answered(refusal, operation),
+                None => unsaid(),
+            }
+        };
+        ids.iter()
+            .map(|id| Receipt::new(id.as_str(), answer(id)).with_trace(taken.trace_id.clone()))
+            .collect()
+    }
+
+    /// What an error about one id means. A failure leaves open what was done.
+    fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
+        let code: Option<u16> = refusal.error.code.as_deref().and_then(|code| code.parse().ok());
+        let kind = match code {
+            Some(401 | 403) => ErrorKind::Permission,
+            Some(404) => ErrorKind::NotFound,
+            Some(409) => ErrorKind::Conflict,
+            Some(429) => ErrorKind::RateLimited,
+            Some(500..) => ErrorKind::Vendor,
+            _ => ErrorKind::InvalidRequest,
+        };
+        let detail = PlainDetail {
+            code: refusal.error.code.clone(),
+            message: refusal.error.message.clone(),
+            ..PlainDetail::default()
+        };
+        let error = self.named(Error::new(kind, "").with_detail(detail), operation);
+        if kind == ErrorKind::Vendor {
+            Answer::Unknown(error.with_outcome_unknown())
+        } else {
+            Answer::Refused(error)
+        }
+    }
+
+    /// Where an action stands, as the devices show it.
+    pub(super) async fn follow(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        self.capabilities().require(action.feature()).map_err(|e| self.named(e, action.verb()))?;
+        let action = &with_prefix(action);
+        let ids: Vec<String> = targets.iter().map(|t| t.uid.clone()).collect();
+        let connect = matches!(action, ResponseAction::Contain | ResponseAction::Release);
+        let found = self.found(&ids, connect).await?;
+        let now = self.context().now;
+        let standing = |uid: &str| {
+            let host = found.hosts.iter().find(|h| h.uid.eq_ignore_ascii_case(uid));
+            let absent = || Standing::Unknown { word: "no such host".to_owned() };
+            host.and_then(|h| action.standing_of(h)).unwrap_or_else(absent)
+        };
+        Ok(targets.iter().map(|t| Progress::new(t.uid.as_str(), standing(&t.uid), now)).collect())
+    }
+
+    /// Hosts by their ids, [`hosts::MAX_IDS`] in a call, in the order asked.
+    pub(super) async fn found(&self, ids: &[String], connect: bool) -> Result<FoundHosts> {
+        let (good, strange): (Vec<String>, Vec<String>) =
+            ids.iter().cloned().partition(|id| hosts::is_device_id(id));
+        // Falcon writes them in lower case.
+        let good: Vec<String> = good.iter().map(|id| id.to_ascii_lowercase()).collect();
+        let mut all = Vec::new();
+        for chunk in good.chunks(hosts::MAX_IDS) {
+            all.extend(self.devices(chunk).await?);
+        }
+        let (mut all, mut missing) = in_order(all, &[], &good);
+        if connect {
+            self.connect_or_tell(&mut all).await;
+        }
+        missing.extend(strange);
+        Ok(FoundHosts::new(all, missing))
+    }
+
+    /// One call's worth of hosts. One that cannot be decoded is an error: it is not missing.
+    async fn devices(&self, ids: &[String]) -> Result<Vec<Host>> {
+        let reply = self.entities(hosts::entities(ids)).await?;
+        if let Some(failure) = reply.tail.failure {
+            return Err(failure);
+        }
+        let context = self.context();
+        let host = |raw| {
+            map::host(raw, &context).map_err(|rejected| {
+                self.named(Error::new(ErrorKind::Decode, rejected.reason), hosts::ENTITIES.operation.name)
+            })
+        };
+        reply.items.iter().map(host).collect()
+    }
+
+    /// Asks which hosts are online. They are there; that it could not be asked is told on them.
+    pub(super) async fn connect_or_tell(&self, hosts: &mut [Host]) {
+        if let Err(error) = self.connect(hosts).await {
+            for host in hosts {
+                host.anomalies.push(Anomaly {
+                    field: "connection_state".into(),
+                    value: error.to_string(),
+                    reason: "the vendor did not tell".into(),
+                });
+            }
+        }
+    }
+}
+
+/// True when a refusal says that nothing had to be done. The service says 409 for a device in any state
+/// that does not take the order, the opposite way included.
+fn is_already(action: &ResponseAction, error: &ApiError) -> bool {
+    let said = error.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let lifting = said.contains("lift_containment");
+    let opposite = match action {
+        ResponseAction::Contain => lifting,
+        _ => said.contains("containment_pending") && !lifting,
+    };
+    error.code.as_deref() == Some("409") && !opposite
+}
+
+/// The tags as Falcon has them, so that one of the same name that the sensor set is not taken for it.
+fn with_prefix(action: &ResponseAction) -> ResponseAction {
+    let whole = |tags: &[String]| {
+        let one = |tag: &String| {
+            if tag.starts_with(TAG_PREFIX) { tag.clone() } else { format!("{TAG_PREFIX}{tag}") }
+        };
+        tags.iter().map(one).collect()
+    };
+    match action {
+        ResponseAction::Tag { tags } => ResponseAction::Tag { tags: whole(tags) },
+        ResponseAction::Untag { tags } => ResponseAction::Untag { tags: whole(tags) },
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "deeds_tests.rs"]
+mod tests;
