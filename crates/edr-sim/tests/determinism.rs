@@ -108,8 +108,17 @@ fn falcon(raw: &Raw, n: usize) -> Option<RequestBuilder> {
 /// Every other operation of Falcon, with one body for all of them: each takes what it knows.
 fn further(raw: &Raw, n: usize) -> Option<RequestBuilder> {
     const HOSTS: [&str; 3] = ["login-history", "network-address-history", "aggregates"];
-    let services =
-        ["/iocs/", "/policy/", "/user-management/", "/mssp/", "/zero-trust", "/sensors/", "/billing"];
+    let services = [
+        "/iocs/",
+        "/policy/",
+        "/user-management/",
+        "/mssp/",
+        "/zero-trust",
+        "/sensors/",
+        "/billing",
+        "/discover/",
+        "/spotlight/",
+    ];
     let is_further = |path: &str| {
         services.iter().any(|s| path.starts_with(s)) || HOSTS.iter().any(|part| path.contains(part))
     };

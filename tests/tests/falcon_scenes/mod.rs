@@ -31,6 +31,10 @@ use falcon::{Falcon, FalconClient, PageKey, Pages, Reply};
 use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
+mod read;
+
+pub(crate) use read::*;
+
 /// What carries a scene's requests, and remembers them.
 pub(crate) type Wire = Arc<Recorder>;
 
@@ -50,6 +54,12 @@ macro_rules! each_scene {
             children_are_grouped_and_linked
             posture_is_told_for_those_that_were_assessed
             installers_and_usage_are_read
+            assets_are_machines_software_accounts_and_logins
+            accounts_are_on_machines_and_log_in
+            assets_end_at_their_cap
+            vulnerabilities_are_walked_with_their_parts
+            vulnerabilities_keep_the_services_rules
+            evaluation_logic_is_read
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }

@@ -11,6 +11,7 @@ pub mod hash;
 pub mod kinds;
 pub mod machine;
 pub mod overlay;
+pub(crate) mod software;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,8 @@
 mod alerts;
 mod alerts_update;
 mod cursor;
+mod derived;
+mod discover;
 pub(crate) mod envelope;
 pub mod fql;
 mod groups;
@@ -21,6 +23,7 @@ mod posture;
 mod render_alert;
 mod render_host;
 mod sensors;
+mod spotlight;
 mod things;
 mod token;
 mod users;
@@ -48,6 +51,7 @@ pub const ALL_SCOPES: &[&str] = &[
     "alerts:write",
     "devices:read",
     "devices:write",
+    "discover:read",
     "host-group:read",
     "host-group:write",
     "ioc:read",
@@ -62,6 +66,7 @@ pub const ALL_SCOPES: &[&str] = &[
     "sensor-update-policies:read",
     "sensor-update-policies:write",
     "sensor-usage:read",
+    "spotlight-vulnerabilities:read",
     "usermgmt:read",
     "usermgmt:write",
     "zero-trust-assessment:read",
@@ -76,10 +81,40 @@ pub(crate) struct FalconState {
 }
 
 /// (method, path, operationId, scope).
-type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
+pub type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
+
+/// The operations, service by service.
+const SERVICES: &[&[Operation]] = &[FIRST, discover::OPERATIONS, spotlight::OPERATIONS];
+
+const COUNT: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < SERVICES.len() {
+        count += SERVICES[at].len();
+        at += 1;
+    }
+    count
+};
 
 /// The operations, under their names in the published specification.
-pub const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &ALL;
+
+const ALL: [Operation; COUNT] = {
+    let mut all = [FIRST[0]; COUNT];
+    let (mut service, mut to) = (0, 0);
+    while service < SERVICES.len() {
+        let mut at = 0;
+        while at < SERVICES[service].len() {
+            all[to] = SERVICES[service][at];
+            at += 1;
+            to += 1;
+        }
+        service += 1;
+    }
+    all
+};
+
+/// Those of the services that do not list their own.
+const FIRST: &[Operation] = &[
     ("POST", "/oauth2/token", "oauth2AccessToken", None),
     ("POST", "/oauth2/revoke", "oauth2RevokeToken", None),
     ("GET", "/devices/combined/devices/v1", "CombinedDevicesByFilter", Some("devices:read")),
@@ -404,12 +439,14 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/mssp/queries/children/v1", get(mssp::query))
         .route("/mssp/entities/children/v1", get(mssp::get_entities))
         .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
+        .merge(discover::router())
         .merge(history::router())
         .merge(iocs::router())
         .merge(mssp_groups::router())
         .merge(policies::router())
         .merge(posture::router())
         .merge(sensors::router())
+        .merge(spotlight::router())
         .merge(users::router())
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::wrong_method)

@@ -211,17 +211,24 @@ pub(super) fn refuse(service: &'static str, status: StatusCode, message: &str, i
 }
 
 /// A row as filters see it: a property is a path through its objects.
-struct Seen<'a>(&'a Value, &'a Dialect);
+pub(super) struct Seen<'a>(pub(super) &'a Value, pub(super) &'a Dialect);
 
 impl Record for Seen<'_> {
     fn values(&self, property: &'static str) -> Vec<Val> {
         let path = property.strip_suffix(".raw").unwrap_or(property);
-        let value = path.split('.').fold(self.0, |value, key| &value[key]);
         let kind = self.1.property(property).map_or(Kind::Text, |(_, kind)| kind);
-        match value {
-            Value::Array(all) => all.iter().filter_map(|v| val(v, kind)).collect(),
-            one => val(one, kind).into_iter().collect(),
-        }
+        let found = path.split('.').fold(vec![self.0], |all, key| {
+            all.into_iter().flat_map(items).map(|value| &value[key]).collect::<Vec<_>>()
+        });
+        found.into_iter().flat_map(items).filter_map(|value| val(value, kind)).collect()
+    }
+}
+
+/// The items of a list; anything else stands for itself.
+fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(all) => all,
+        one => std::slice::from_ref(one),
     }
 }
 
@@ -233,6 +240,8 @@ fn val(value: &Value, kind: Kind) -> Option<Val> {
             DateTime::parse_from_rfc3339(text).ok().map(|t| Val::Time(t.timestamp_millis()))
         }
         Value::String(text) if !text.is_empty() => Some(Val::Text(text.clone())),
+        // A thing stands for its id, as the groups of a host do.
+        Value::Object(thing) => thing.get("id")?.as_str().map(Val::from),
         _ => None,
     }
 }

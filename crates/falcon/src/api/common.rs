@@ -1,5 +1,7 @@
 //! What several services share: parameters of listings, actions with parameters, ids with a path.
 
+use std::fmt;
+
 use edr_http::RequestPlan;
 use serde::Serialize;
 
@@ -65,6 +67,37 @@ impl AfterParams {
 
     pub(crate) fn plan(&self, endpoint: &'static Endpoint) -> RequestPlan {
         page(endpoint, &self.filter, self.sort.as_deref(), self.limit).maybe("after", self.after.as_deref())
+    }
+}
+
+/// Which rows of a listing by `after`, and which further parts of each: they are asked for again on every page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FacetParams<F> {
+    /// Which rows.
+    pub rows: AfterParams,
+    /// The further parts.
+    pub facets: Vec<F>,
+}
+
+impl<F> Default for FacetParams<F> {
+    fn default() -> Self {
+        Self { rows: AfterParams::default(), facets: Vec::new() }
+    }
+}
+
+impl<F> FacetParams<F> {
+    /// The rows that a filter lets through, with these parts.
+    #[must_use]
+    pub fn filtered(filter: impl Into<String>, facets: impl Into<Vec<F>>) -> Self {
+        Self { rows: AfterParams::filtered(filter), facets: facets.into() }
+    }
+}
+
+impl<F: fmt::Display> FacetParams<F> {
+    pub(crate) fn plan(&self, endpoint: &'static Endpoint) -> RequestPlan {
+        self.facets
+            .iter()
+            .fold(self.rows.plan(endpoint), |plan, facet| plan.query("facet", facet.to_string()))
     }
 }
 

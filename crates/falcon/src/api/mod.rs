@@ -3,6 +3,7 @@
 mod aggregate;
 pub mod alerts;
 mod common;
+pub mod discover;
 mod endpoint;
 pub mod flight_control;
 pub mod host_groups;
@@ -11,6 +12,7 @@ pub mod iocs;
 pub mod oauth2;
 pub mod policies;
 pub mod sensors;
+pub mod spotlight;
 pub mod users;
 pub mod zero_trust;
 
@@ -21,7 +23,7 @@ use serde::{Deserialize as _, Deserializer};
 use serde_json::value::RawValue;
 
 pub use aggregate::{Aggregate, AggregateKind, AggregateSpec, Bucket, DateSpan, NumberSpan};
-pub use common::{Accepted, ActionParameter, AfterParams, ListParams};
+pub use common::{Accepted, ActionParameter, AfterParams, FacetParams, ListParams};
 pub use endpoint::{Endpoint, Paging, Verb};
 
 use crate::wire::wire;
@@ -44,6 +46,8 @@ const SERVICES: &[&[&Endpoint]] = &[
     users::ENDPOINTS,
     zero_trust::ENDPOINTS,
     sensors::ENDPOINTS,
+    discover::ENDPOINTS,
+    spotlight::ENDPOINTS,
 ];
 
 const COUNT: usize = {

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod by_id;
+mod discover;
 mod escape;
 mod flight_control;
 mod host_groups;
@@ -14,6 +15,7 @@ mod recorded_tests;
 #[cfg(test)]
 mod request_tests;
 mod sensors;
+mod spotlight;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -144,6 +146,16 @@ impl FalconClient {
             }
         }
         Ok((reply, raw.tail.failure))
+    }
+
+    /// A page of a service that wants a filter: without one nothing is sent.
+    async fn filtered<T: DeserializeOwned>(&self, plan: RequestPlan) -> Result<Reply<T>> {
+        let filter = plan.query.iter().find(|(key, _)| key == "filter");
+        if filter.is_none_or(|(_, filter)| filter.trim().is_empty()) {
+            let hint = "for all rows name a time that is long ago, such as created_timestamp:>'2000-01-01T00:00:00Z'";
+            return Err(self.refuse(&plan, "the service answers no listing without a filter", hint));
+        }
+        self.listing(plan).await
     }
 
     /// An error of ours, before anything is sent.
