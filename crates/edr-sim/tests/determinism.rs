@@ -118,6 +118,7 @@ fn further(raw: &Raw, n: usize) -> Option<RequestBuilder> {
         "/billing",
         "/discover/",
         "/spotlight/",
+        "/cases/",
     ];
     let is_further = |path: &str| {
         services.iter().any(|s| path.starts_with(s)) || HOSTS.iter().any(|part| path.contains(part))

@@ -31,8 +31,10 @@ use falcon::{Falcon, FalconClient, PageKey, Pages, Reply};
 use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
+mod casework;
 mod read;
 
+pub(crate) use casework::*;
 pub(crate) use read::*;
 
 /// What carries a scene's requests, and remembers them.
@@ -60,6 +62,9 @@ macro_rules! each_scene {
             vulnerabilities_are_walked_with_their_parts
             vulnerabilities_keep_the_services_rules
             evaluation_logic_is_read
+            cases_are_read
+            cases_live_their_whole_life
+            incidents_are_gone
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod alerts_update;
+mod cases;
 mod cursor;
 mod derived;
 mod discover;
@@ -49,6 +50,8 @@ pub(crate) use token::{expire, revoke_all};
 pub const ALL_SCOPES: &[&str] = &[
     "alerts:read",
     "alerts:write",
+    "cases:read",
+    "cases:write",
     "devices:read",
     "devices:write",
     "discover:read",
@@ -84,7 +87,7 @@ pub(crate) struct FalconState {
 pub type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
 
 /// The operations, service by service.
-const SERVICES: &[&[Operation]] = &[FIRST, discover::OPERATIONS, spotlight::OPERATIONS];
+const SERVICES: &[&[Operation]] = &[FIRST, discover::OPERATIONS, spotlight::OPERATIONS, cases::OPERATIONS];
 
 const COUNT: usize = {
     let (mut count, mut at) = (0, 0);
@@ -439,6 +442,7 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/mssp/queries/children/v1", get(mssp::query))
         .route("/mssp/entities/children/v1", get(mssp::get_entities))
         .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
+        .merge(cases::router())
         .merge(discover::router())
         .merge(history::router())
         .merge(iocs::router())

@@ -2,6 +2,7 @@
 
 mod aggregate;
 pub mod alerts;
+pub mod cases;
 mod common;
 pub mod discover;
 mod endpoint;
@@ -48,6 +49,7 @@ const SERVICES: &[&[&Endpoint]] = &[
     sensors::ENDPOINTS,
     discover::ENDPOINTS,
     spotlight::ENDPOINTS,
+    cases::ENDPOINTS,
 ];
 
 const COUNT: usize = {

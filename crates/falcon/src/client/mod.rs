@@ -2,6 +2,7 @@
 
 mod alerts;
 mod by_id;
+mod cases;
 mod discover;
 mod escape;
 mod flight_control;
