@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use edr::core::clock::{Clock as _, SystemClock};
-use edr::{Config, Estate, FileTokenStore, Options, TokenStore};
+use edr::{Config, Estate, FileTokenStore, Options, TenantConfig, TokenStore};
 use tokio::time::Instant;
 
 use crate::args::Globals;
@@ -38,6 +38,8 @@ pub(crate) struct Context {
 pub(crate) struct Session {
     /// The configuration.
     pub(crate) config: Config,
+    /// The tenants, where children of Flight Control had to be asked for.
+    discovered: Option<Estate>,
     #[cfg(feature = "sim")]
     _demo: Option<crate::demo::Demo>,
 }
@@ -94,26 +96,55 @@ impl Context {
         self.terminal && matches!(self.view.format, Format::Table | Format::Wide)
     }
 
-    /// Reads the configuration, or starts the demo.
+    /// Reads the configuration, or starts the demo, and asks for the children that are selected.
     pub(crate) async fn session(&self) -> Result<Session, Failure> {
-        let session = self.open().await?;
-        self.warn_of(&session)?;
-        Ok(session)
+        let session = self.configured().await?;
+        self.discover(session).await
     }
 
     /// As [`Self::session`], for a command that tells the warnings itself.
     pub(crate) async fn open(&self) -> Result<Session, Failure> {
+        let session = self.load().await?;
+        self.discover(session).await
+    }
+
+    /// As [`Self::session`], without asking for children: nothing is sent.
+    pub(crate) async fn configured(&self) -> Result<Session, Failure> {
+        let session = self.load().await?;
+        self.warn_of(&session)?;
+        Ok(session)
+    }
+
+    /// Reads the configuration, or starts the demo, and says nothing.
+    pub(crate) async fn load(&self) -> Result<Session, Failure> {
         #[cfg(feature = "sim")]
         if self.globals.demo {
             let demo = crate::demo::Demo::start().await?;
             self.report.note("demo", "demo: a simulated estate, nothing in it is real");
-            return Ok(Session { config: demo.config.clone(), _demo: Some(demo) });
+            return Ok(Session { config: demo.config.clone(), discovered: None, _demo: Some(demo) });
         }
         Ok(Session {
             config: self.configuration()?,
+            discovered: None,
             #[cfg(feature = "sim")]
             _demo: None,
         })
+    }
+
+    /// Asks for the children of Flight Control that are selected and that the configuration does not have:
+    /// once a run, and not at all where none is.
+    pub(crate) async fn discover(&self, mut session: Session) -> Result<Session, Failure> {
+        let selection = self.globals.selection();
+        if !session.config.reaches_children(&selection) {
+            return Ok(session);
+        }
+        let options = self.options(&session)?;
+        let estate = tokio::select! {
+            () = self.interrupt.raised() => return Err(Failure::Interrupted),
+            estate = Estate::discover(&session.config, &selection, &options) => estate,
+        };
+        session.discovered = Some(estate.map_err(|e| self.misnamed(&session, e))?);
+        Ok(session)
     }
 
     /// Tells what is odd about the configuration, as far as it is about what is selected.
@@ -123,7 +154,12 @@ impl Context {
             w.strip_prefix(t.name.as_str()).is_some_and(|r| r.starts_with(": "))
         };
         let others = |w: &str| session.config.tenants.iter().any(|t| is_about(w, t));
-        let ours = |w: &&String| selected.iter().any(|t| is_about(w, t)) || !others(w);
+        let parent = |w: &str| {
+            let named = self.globals.tenant.iter().chain(&self.globals.children_of);
+            let mut names = named.filter_map(|n| Some(n.split_once('/').map_or(n.as_str(), |(p, _)| p)));
+            names.any(|n| w.strip_prefix(n).is_some_and(|r| r.starts_with(": ")))
+        };
+        let ours = |w: &&String| selected.iter().any(|t| is_about(w, t)) || parent(w) || !others(w);
         session.config.warnings.iter().filter(ours).for_each(|w| self.report.warn("configuration", None, w));
         Ok(())
     }
@@ -140,14 +176,31 @@ impl Context {
 
     /// Connects the tenants that are asked for.
     pub(crate) fn estate(&self, session: &Session) -> Result<Estate, Failure> {
-        let shares = self.selected(session)?.iter().any(|t| t.vendor.shares_token());
+        if let Some(estate) = &session.discovered {
+            return Ok(self.in_time(estate));
+        }
+        let options = self.options(session)?;
+        let estate = Estate::connect(&session.config, &self.globals.selection(), &options)?;
+        Ok(self.in_time(&estate))
+    }
+
+    /// What the selected tenants are connected with.
+    fn options(&self, session: &Session) -> Result<Options, Failure> {
+        let selected = self.selected(session)?;
+        let parents = session.config.reaches_children(&self.globals.selection());
+        let parents = session.config.tenants.iter().filter(|t| parents && t.vendor.has_children());
+        Ok(self.options_for(selected.into_iter().chain(parents)))
+    }
+
+    /// What these tenants are connected with.
+    pub(crate) fn options_for<'t>(&self, tenants: impl IntoIterator<Item = &'t TenantConfig>) -> Options {
+        let shares = tenants.into_iter().any(|t| t.vendor.shares_token());
         let mut options = Options::default();
         options.deadline = self.left();
         if shares && !self.globals.is_demo() {
             options.token_store = self.token_store(&options);
         }
-        let estate = Estate::connect(&session.config, &self.globals.selection(), &options)?;
-        Ok(self.in_time(&estate))
+        options
     }
 
     /// Where tokens are shared with other runs. Without it each run asks for its own.
@@ -185,7 +238,7 @@ impl Context {
     }
 
     /// What is left of `--timeout`.
-    fn left(&self) -> Option<Duration> {
+    pub(crate) fn left(&self) -> Option<Duration> {
         let timeout = self.globals.timeout?;
         Some(timeout.saturating_sub(self.started.elapsed()).max(Duration::from_millis(1)))
     }
@@ -198,11 +251,15 @@ impl Context {
     /// The tenants that are asked for. A name that does not exist is a mistake of the command line;
     /// a configuration without tenants is not.
     pub(crate) fn selected<'s>(&self, session: &'s Session) -> Result<Vec<&'s edr::TenantConfig>, Failure> {
-        let selected = session.config.select(&self.globals.selection());
-        selected.map_err(|error| match self.globals.narrows() && !session.config.tenants.is_empty() {
+        session.config.select(&self.globals.selection()).map_err(|error| self.misnamed(session, error))
+    }
+
+    /// A selection that cannot be had.
+    pub(crate) fn misnamed(&self, session: &Session, error: edr::Error) -> Failure {
+        match self.globals.narrows() && !session.config.tenants.is_empty() {
             true => Failure::Usage(error.message().to_owned(), error.hint().map(str::to_owned)),
             false => Failure::Estate(error),
-        })
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use crate::output::text;
 pub(crate) enum Failure {
     /// The configuration or a vendor.
     Estate(Error),
+    /// The user has had enough before there was anything to show.
+    Interrupted,
     /// The output cannot be written.
     Output(io::Error),
     /// A file of ours cannot be read or written, or a program part does not start.
@@ -37,6 +39,7 @@ impl Failure {
     pub(crate) fn exit(&self, timed: bool) -> Exit {
         match self {
             Self::Estate(error) => Exit::of(error, timed),
+            Self::Interrupted => Exit::Interrupted,
             Self::Usage(..) => Exit::Usage,
             Self::Output(_) if self.is_broken_pipe() => Exit::Complete,
             Self::Output(_) | Self::Other(_) => Exit::Failed,
@@ -47,6 +50,7 @@ impl Failure {
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Estate(error) => text::plain(&error.to_string()),
+            Self::Interrupted => "interrupted".to_owned(),
             Self::Output(error) => format!("the output cannot be written: {error}"),
             Self::Other(message) | Self::Usage(message, None) => text::plain(message),
             Self::Usage(message, Some(hint)) => text::plain(&format!("{message}; next: {hint}")),
@@ -57,6 +61,7 @@ impl Failure {
     pub(crate) fn object(&self) -> ErrorObject<'_> {
         match self {
             Self::Estate(error) => ErrorObject::of(error),
+            Self::Interrupted => ErrorObject::plain("cancelled", "interrupted", None),
             Self::Output(error) => ErrorObject::plain("output", error.to_string(), None),
             Self::Other(message) => ErrorObject::plain("failed", message, None),
             Self::Usage(message, hint) => ErrorObject::plain("usage", message, hint.as_deref()),

@@ -68,6 +68,12 @@ pub trait Listing: Clone + Debug + Send + Sync + 'static {
     /// The vendor's own id.
     fn uid(&self) -> &str;
 
+    /// The vendor's own id of the tenant that it belongs to, where the vendor says: what a parent of
+    /// several tenants lists need not be its own.
+    fn tenant_uid(&self) -> Option<&str> {
+        None
+    }
+
     /// The vendor's own JSON, for dropping or copying it.
     fn raw_mut(&mut self) -> &mut Raw;
 
@@ -105,6 +111,9 @@ macro_rules! listing {
             }
             fn uid(&self) -> &str {
                 &self.uid
+            }
+            fn tenant_uid(&self) -> Option<&str> {
+                self.tenant_uid.as_deref()
             }
             fn raw_mut(&mut self) -> &mut Raw {
                 &mut self.raw

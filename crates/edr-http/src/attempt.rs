@@ -7,7 +7,7 @@ use edr_core::Error;
 use tokio::time::Instant;
 use tracing::{Span, debug_span, field};
 
-use crate::{HttpClient, Operation};
+use crate::{HttpClient, Operation, Refused};
 
 /// What follows a verdict.
 pub(crate) enum Next {
@@ -24,6 +24,8 @@ pub(crate) struct Attempts {
     pub(crate) relocated: bool,
     /// An attempt has ended without a word on whether the vendor did what was asked.
     pub(crate) open: bool,
+    /// The answer of the last attempt, where it was refused.
+    pub(crate) refused: Option<Refused>,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -45,6 +47,7 @@ impl Attempts {
             reauthenticated: false,
             relocated: false,
             open: false,
+            refused: None,
             waited: Duration::ZERO,
             request,
             span: Span::none(),

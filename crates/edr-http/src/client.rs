@@ -19,7 +19,7 @@ use crate::telemetry::{Cause, Meter};
 use crate::transport::{BodyStream, TransportError, TransportErrorKind};
 use crate::wire::Exchange;
 use crate::{
-    Authenticator, Dialect, Failure, FullReply, HttpTransport, ItemReader, Lane, Pacer, RequestPlan,
+    Authenticator, Dialect, Failure, FullReply, HttpTransport, ItemReader, Lane, Pacer, Refused, RequestPlan,
     RetryBudget, RetryPolicy, Verdict, is_loopback, safe_url,
 };
 
@@ -334,6 +334,7 @@ impl HttpClient {
     async fn attempt(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply, Verdict> {
         let (generation, request) = self.prepared(plan, attempts).await?;
         attempts.made += 1;
+        attempts.refused = None;
         let exchange = Exchange::begin(plan, &request, attempts.made);
         let limit = self.0.policy.attempt_timeout.min(attempts.remaining());
         let sent = match timeout(limit, self.0.transport.send(request)).await {
@@ -417,7 +418,7 @@ impl HttpClient {
         &self,
         plan: &RequestPlan,
         reply: &mut Reply,
-        attempts: &Attempts,
+        attempts: &mut Attempts,
         exchange: Option<&Exchange>,
     ) -> Verdict {
         const ENOUGH: usize = 256 << 10;
@@ -425,6 +426,8 @@ impl HttpClient {
         if let Some(exchange) = exchange {
             exchange.refused(&body);
         }
+        let (status, headers) = (reply.status, reply.headers.clone());
+        attempts.refused = Some(Refused { status, headers, body: body.clone() });
         let failure = self.failure(plan, reply.status, &reply.headers, &body);
         let verdict = self.0.dialect.judge(&failure);
         self.settle(verdict, reply.generation, &failure, attempts).await

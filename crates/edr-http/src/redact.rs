@@ -29,13 +29,19 @@ const SAFE: &[&str] = &[
 #[derive(Clone, Copy)]
 pub struct RedactedHeaders<'a>(pub &'a HeaderMap);
 
-impl fmt::Debug for RedactedHeaders<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.iter().map(|(name, value)| {
+impl<'a> RedactedHeaders<'a> {
+    /// Names, and values that may be shown.
+    pub fn pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().map(|(name, value)| {
             let open = SAFE.contains(&name.as_str()) && !value.is_sensitive();
             (name.as_str(), if open { value.to_str().unwrap_or("[binary]") } else { "[redacted]" })
-        });
-        f.debug_map().entries(shown).finish()
+        })
+    }
+}
+
+impl fmt::Debug for RedactedHeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.pairs()).finish()
     }
 }
 

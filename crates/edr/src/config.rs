@@ -7,7 +7,7 @@ use edr_core::{Error, ErrorKind, Result, TenantId};
 use serde::Deserialize;
 
 use crate::network::{NetworkConfig, ProxySource, open_to_others};
-use crate::{SecretSource, file};
+use crate::{SecretSource, children, file};
 
 /// The configuration: tenants by name, safety rules, and what was odd about the file.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +74,9 @@ pub enum VendorConfig {
         client_secret: SecretSource,
         /// One child of a Flight Control parent.
         member_cid: Option<String>,
+        /// Whether every child of this Flight Control parent is a tenant, too: `acme/<child name>`. They are
+        /// found by [`crate::Estate::discover`].
+        children: bool,
         /// Whether the token may be shared with other runs; true unless said otherwise.
         share_token: bool,
         /// Whether the token is revoked when the estate is closed; false unless said otherwise. Such a
@@ -96,6 +99,12 @@ impl VendorConfig {
     #[must_use]
     pub fn shares_token(&self) -> bool {
         matches!(self, Self::Falcon { share_token: true, revoke: false, .. })
+    }
+
+    /// Whether the children of this tenant are tenants, too.
+    #[must_use]
+    pub fn has_children(&self) -> bool {
+        matches!(self, Self::Falcon { children: true, .. })
     }
 
     /// Everything that may come from elsewhere, by key.
@@ -150,6 +159,8 @@ pub struct Selection {
     pub tags: Vec<String>,
     /// Only this vendor.
     pub vendor: Option<String>,
+    /// Beside those that are named, all children of these Flight Control parents; not the parents themselves.
+    pub children_of: Vec<String>,
 }
 
 impl Selection {
@@ -211,8 +222,12 @@ impl Config {
         let mut config = Self { safety: form.safety, network, ..Self::default() };
         config.warnings.extend(config.network.warnings());
         for (name, value) in &form.tenants {
-            let tenant = tenant(name, value).map_err(|e| e.with_tenant_name(name))?;
-            config.warn_of_plain(&tenant);
+            let whole = children::inherited(&form.tenants, value).map_err(|e| e.with_tenant_name(name))?;
+            let tenant =
+                tenant(name, whole.as_ref().unwrap_or(value)).map_err(|e| e.with_tenant_name(name))?;
+            if whole.is_none() {
+                config.warn_of_plain(&tenant);
+            }
             let warnings = tenant.network.warnings();
             config.warnings.extend(warnings.into_iter().map(|w| format!("{name}: {w}")));
             config.tenants.push(tenant);
@@ -221,21 +236,19 @@ impl Config {
         Ok(config)
     }
 
-    /// The tenants that are selected.
+    /// The tenants of this configuration that are selected. Children that only the vendor knows are not
+    /// among them ([`crate::Estate::discover`] finds those), and a selection of such children alone is empty.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for a name that does not exist, or when nothing is selected.
     pub fn select(&self, selection: &Selection) -> Result<Vec<&TenantConfig>> {
-        for name in &selection.names {
-            if !self.tenants.iter().any(|t| t.name.as_str() == name) {
-                return Err(self.unknown(name));
-            }
-        }
-        let chosen: Vec<_> = self.tenants.iter().filter(|t| selection.takes(t)).collect();
-        if chosen.is_empty() {
-            return Err(self.nothing_selected());
-        }
-        Ok(chosen)
+        Ok(self.choose(selection)?.tenants)
+    }
+
+    /// True when the selection takes children that only the vendor knows.
+    #[must_use]
+    pub fn reaches_children(&self, selection: &Selection) -> bool {
+        self.choose(selection).is_ok_and(|chosen| !chosen.parents.is_empty())
     }
 
     fn from_file(path: &Path, text: &str) -> Result<Self> {
@@ -262,8 +275,9 @@ impl Config {
         }
     }
 
-    fn unknown(&self, name: &str) -> Error {
-        let names: Vec<&str> = self.tenants.iter().map(|t| t.name.as_str()).collect();
+    pub(crate) fn unknown(&self, name: &str, also: &[TenantId]) -> Error {
+        let names = self.tenants.iter().map(|t| t.name.as_str()).chain(also.iter().map(TenantId::as_str));
+        let names: Vec<&str> = names.collect();
         let known = if names.is_empty() {
             "there are none".to_owned()
         } else {
@@ -273,7 +287,7 @@ impl Config {
             .with_hint("names are exact; see `edr tenants list`")
     }
 
-    fn nothing_selected(&self) -> Error {
+    pub(crate) fn nothing_selected(&self) -> Error {
         if self.tenants.is_empty() {
             let hint = "write ~/.config/edr/config.toml, or set FALCON_CLIENT_ID and FALCON_CLIENT_SECRET, \
                         or CORTEX_XDR_FQDN, CORTEX_XDR_API_KEY and CORTEX_XDR_API_KEY_ID; \
@@ -284,15 +298,7 @@ impl Config {
     }
 }
 
-impl Selection {
-    fn takes(&self, tenant: &TenantConfig) -> bool {
-        let named = self.names.is_empty() || self.names.iter().any(|n| n == tenant.name.as_str());
-        let tagged = self.tags.is_empty() || self.tags.iter().any(|t| tenant.tags.contains(t));
-        named && tagged && self.vendor.as_deref().is_none_or(|v| v == tenant.vendor.word())
-    }
-}
-
-fn wrong(message: impl Into<String>) -> Error {
+pub(crate) fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message.into())
 }
 
@@ -443,12 +449,17 @@ fn duration(key: &str, text: &str) -> Result<Duration> {
 
 fn falcon(keys: &mut Keys<'_>) -> Result<VendorConfig> {
     let (cloud, base_url) = keys.either("cloud", "base_url")?;
+    let (member_cid, children) = (keys.text("member_cid")?, keys.flag("children", false)?);
+    if children && member_cid.is_some() {
+        return Err(wrong("children and member_cid exclude each other: a child has no children"));
+    }
     Ok(VendorConfig::Falcon {
         cloud,
         base_url,
         client_id: keys.secret("client_id")?,
         client_secret: keys.secret("client_secret")?,
-        member_cid: keys.text("member_cid")?,
+        member_cid,
+        children,
         share_token: keys.flag("share_token", true)?,
         revoke: keys.flag("revoke", false)?,
     })
@@ -508,6 +519,7 @@ fn falcon_from_env(env: Env<'_>) -> Option<TenantConfig> {
         client_id: SecretSource::Env(id.into()),
         client_secret: SecretSource::Env(secret.into()),
         member_cid: env("FALCON_MEMBER_CID"),
+        children: false,
         share_token: true,
         revoke: false,
     };

@@ -1,6 +1,6 @@
 //! All tenants at once: bounded, fair, and each with its own outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::registry;
+use crate::registry::{self, Native};
 use crate::turn::Turns;
-use crate::{Config, Selection};
+use crate::{Config, Selection, TenantConfig};
 
 /// Looks a variable of the environment up.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -85,6 +85,11 @@ pub struct Member {
     pub tags: Vec<String>,
     /// Its provider, or why there is none.
     pub provider: Result<Arc<dyn EdrProvider>>,
+    pub(crate) native: Native,
+    /// The customer id of a child of Flight Control.
+    customer: Option<String>,
+    /// The customer ids of other members: what a parent shows of their items is theirs to show.
+    elsewhere: Arc<HashSet<String>>,
 }
 
 /// How one tenant's listing ended.
@@ -142,21 +147,69 @@ impl Estate {
     /// Tenants that use one account of a vendor share its rate budget and take turns in it. Tenants
     /// that get their tokens at one host share the pace of asking for them.
     ///
+    /// Children of Flight Control that are not in the configuration themselves (`children = true`) have to
+    /// be asked for: [`Self::discover`] does. Here they are a member `acme/*` that fails.
+    ///
     /// # Errors
     /// [`ErrorKind::Configuration`] when the selection names an unknown tenant or selects nothing.
     pub fn connect(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
-        let chosen = config.select(selection)?;
-        let mut connector = registry::Connector::new(options, &chosen);
-        let members = chosen
-            .into_iter()
-            .map(|tenant| Member {
-                tenant: tenant.name.clone(),
-                vendor: tenant.vendor.word().into(),
-                tags: tenant.tags.clone(),
-                provider: connector.connect(tenant, &config.network),
-            })
-            .collect();
-        Ok(Self { members, concurrency: options.concurrency, deadline: options.deadline })
+        let chosen = config.choose(selection)?;
+        let mut connector = registry::Connector::new(options, &chosen.tenants);
+        let mut members: Vec<Member> =
+            chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
+        let unasked =
+            Error::new(ErrorKind::Configuration, "nobody has asked for the children of this parent")
+                .with_hint("connect with Estate::discover");
+        members.extend(chosen.parents.iter().flat_map(|wanted| wanted.lost(&unasked)));
+        Ok(Self::with(members, options))
+    }
+
+    /// As [`Self::connect`], and asks Flight Control parents for those children that the selection takes
+    /// and the configuration does not have; each is a tenant `parent/child` with a token of its own, the
+    /// tags and the share of its parent, and a lane in its parent's pace. Where no child is wanted, nothing
+    /// is sent. The children of a parent that does not answer, within half of the deadline or a minute, are a
+    /// member `parent/*` that fails.
+    ///
+    /// A parent may see the hosts and alerts of its children. Those of a child that is a member, too, are
+    /// given out by that child alone.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; and for a child that is named and that its parent does not have.
+    pub async fn discover(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
+        let chosen = config.choose(selection)?;
+        let mut connector = registry::Connector::new(options, &chosen.involved());
+        let mut members: Vec<Member> =
+            chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
+        let mut parents = Vec::new();
+        for wanted in &chosen.parents {
+            let known = members.iter().find(|m| m.tenant == wanted.parent.name).cloned();
+            parents.push(known.unwrap_or_else(|| connector.member(wanted.parent, &config.network)));
+        }
+        let listed = config.list(&parents, options).await;
+        for (wanted, children) in chosen.parents.iter().zip(listed) {
+            match children {
+                Err(error) => members.extend(wanted.lost(&error)),
+                Ok(children) => {
+                    for tenant in wanted.tenants(config, &children)? {
+                        if !members.iter().any(|m| m.tenant == tenant.name) {
+                            members.push(connector.member(&tenant, &config.network));
+                        }
+                    }
+                }
+            }
+        }
+        if members.is_empty() {
+            return Err(config.nothing_selected());
+        }
+        Ok(Self::with(members, options))
+    }
+
+    fn with(mut members: Vec<Member>, options: &Options) -> Self {
+        members.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        let customers: HashSet<String> = members.iter().filter_map(|m| m.customer.clone()).collect();
+        let customers = Arc::new(customers);
+        members.iter_mut().for_each(|member| member.elsewhere = customers.clone());
+        Self { members, concurrency: options.concurrency, deadline: options.deadline }
     }
 
     /// An estate of providers, for providers of one's own and for tests.
@@ -167,6 +220,9 @@ impl Estate {
             vendor: provider.vendor().clone(),
             tags: Vec::new(),
             provider: Ok(provider),
+            native: Native::Other,
+            customer: None,
+            elsewhere: Arc::default(),
         };
         Self { members: providers.into_iter().map(member).collect(), concurrency: 32, deadline: None }
     }
@@ -343,11 +399,14 @@ impl Estate {
         join_all(asked).await
     }
 
-    async fn search<T>(&self, find: impl Fn(Arc<dyn EdrProvider>) -> Asked<Vec<T>>) -> Found<T> {
+    async fn search<T: Listing>(&self, find: impl Fn(Arc<dyn EdrProvider>) -> Asked<Vec<T>>) -> Found<T> {
         let mut all = Found { items: Vec::new(), outcomes: Vec::new() };
         for (member, found) in self.each(find).await {
             let (items, outcome) = match found {
-                Ok(items) => (items, Outcome::Complete),
+                Ok(mut items) => {
+                    items.retain(|item| member.owns(item));
+                    (items, Outcome::Complete)
+                }
                 Err(error) => (Vec::new(), Outcome::Failed { error }),
             };
             all.outcomes.push(member.done(outcome, items.len() as u64, 0));
@@ -376,7 +435,7 @@ impl Estate {
                     });
                 }
                 Ok(provider) => {
-                    tasks.spawn(run(provider, Way { out: sender, turns: turns.clone(), deadline }));
+                    tasks.spawn(run(provider, Way { out: sender, turns: turns.clone(), deadline, member }));
                 }
             }
         }
@@ -386,6 +445,60 @@ impl Estate {
 }
 
 impl Member {
+    /// A tenant that is connected.
+    pub(crate) fn connected(tenant: &TenantConfig, provider: Arc<dyn EdrProvider>, native: Native) -> Self {
+        Self {
+            provider: Ok(provider),
+            native,
+            ..Self::failed(tenant.name.clone(), tenant, Error::unsupported(""))
+        }
+    }
+
+    /// A tenant that cannot be connected, called `name`.
+    pub(crate) fn failed(name: TenantId, tenant: &TenantConfig, error: Error) -> Self {
+        Self {
+            tenant: name,
+            vendor: tenant.vendor.word().into(),
+            tags: tenant.tags.clone(),
+            provider: Err(error),
+            native: Native::Other,
+            customer: tenant.vendor.customer(),
+            elsewhere: Arc::default(),
+        }
+    }
+
+    /// The customer id of a child of Flight Control.
+    #[must_use]
+    pub fn customer(&self) -> Option<&str> {
+        self.customer.as_deref()
+    }
+
+    /// The tenant in Falcon's own types, if it is one of Falcon's.
+    #[cfg(feature = "falcon")]
+    #[must_use]
+    pub fn falcon(&self) -> Option<&falcon::Falcon> {
+        match &self.native {
+            Native::Falcon(falcon) => Some(falcon),
+            _ => None,
+        }
+    }
+
+    /// The tenant in the own types of Cortex XDR, if it is one of Cortex.
+    #[cfg(feature = "cortex")]
+    #[must_use]
+    pub fn cortex(&self) -> Option<&cortex_xdr::CortexXdr> {
+        match &self.native {
+            Native::Cortex(cortex) => Some(cortex),
+            _ => None,
+        }
+    }
+
+    /// False for what a parent shows of a child that is a member, too.
+    fn owns<T: Listing>(&self, item: &T) -> bool {
+        let owner = item.tenant_uid().filter(|uid| self.elsewhere.contains(*uid));
+        owner.is_none_or(|uid| self.customer.as_deref() == Some(uid))
+    }
+
     fn done(&self, outcome: Outcome, items: u64, duplicates: u64) -> TenantOutcome {
         TenantOutcome { tenant: self.tenant.clone(), vendor: self.vendor.clone(), outcome, items, duplicates }
     }
@@ -403,19 +516,20 @@ fn out_of_time(deadline: Duration) -> Error {
 /// The answer of one tenant, under way.
 type Asked<T> = BoxFuture<'static, Result<T>>;
 
-/// What a tenant's task needs: where its events go, its turn, and when its time is over.
+/// What a tenant's task needs: where its events go, its turn, when its time is over, and whose it is.
 struct Way<T> {
     out: mpsc::Sender<EstateEvent<T>>,
     turns: Turns,
     deadline: Option<Instant>,
+    member: Member,
 }
 
 /// Sends a walk's events on. A receiver that is gone ends the walk.
 async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn EdrProvider, way: Way<T>) {
-    let Way { out, turns, deadline } = way;
+    let Way { out, turns, deadline, member } = way;
     let limit = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
     let mut turn = turns.take().await;
-    let mut given = 0;
+    let (mut given, mut others) = (0, 0);
     loop {
         let event = match deadline {
             None => turn.wait(walk.next()).await,
@@ -430,15 +544,17 @@ async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn 
         };
         let event = match event {
             None => return,
-            Some(Walked::Items(items)) => {
+            Some(Walked::Items(mut items)) => {
+                others += items.len() as u64;
+                items.retain(|item| member.owns(item));
+                others -= items.len() as u64;
                 given += items.len() as u64;
                 EstateEvent::Items(items)
             }
             Some(Walked::Rejected(rejected)) => EstateEvent::Rejected(rejected),
             Some(Walked::Warning(warning)) => EstateEvent::Warning(warning),
             Some(Walked::End { outcome, items, duplicates }) => {
-                let (tenant, vendor) = (provider.tenant().clone(), provider.vendor().clone());
-                EstateEvent::Done(TenantOutcome { tenant, vendor, outcome, items, duplicates })
+                EstateEvent::Done(member.done(outcome, items.saturating_sub(others), duplicates))
             }
             Some(_) => continue,
         };
@@ -498,7 +614,7 @@ impl<T> Stream for EstateStream<T> {
 
 #[cfg(test)]
 mod tests {
-    use edr_core::{InMemory, Script};
+    use edr_core::{InMemory, InMemoryBuilder, Script};
 
     use super::*;
 
@@ -535,12 +651,7 @@ mod tests {
         broken.script(Script::BadItem(0));
         let mut estate = Estate::of([provider("a", 20), Arc::new(broken) as _, provider("c", 0)]);
         let error = Error::new(ErrorKind::Configuration, "no secret");
-        estate.members.push(Member {
-            tenant: "d".into(),
-            vendor: "v".into(),
-            tags: vec![],
-            provider: Err(error),
-        });
+        estate.members.push(Member { tenant: "d".into(), provider: Err(error), ..estate.members[0].clone() });
         let (items, done) = run(&estate).await;
         assert_eq!(items, 29);
         let expected = [("a", true), ("b", false), ("c", true), ("d", false)];
@@ -613,7 +724,7 @@ mod tests {
             .with_deadline(Duration::from_secs(5));
         let error = Error::new(ErrorKind::Configuration, "no secret");
         let (tenant, vendor) = ("d".into(), "v".into());
-        estate.members.push(Member { tenant, vendor, tags: vec![], provider: Err(error) });
+        estate.members.push(Member { tenant, vendor, provider: Err(error), ..estate.members[0].clone() });
         let mut all: Vec<_> = estate.diagnose().collect().await;
         assert_eq!(all.last().unwrap().0.tenant.as_str(), "slow", "the others do not wait for it");
         all.sort_by(|(a, _), (b, _)| a.tenant.cmp(&b.tenant));
@@ -660,6 +771,43 @@ mod tests {
         assert_eq!(ends, [("b".to_owned(), 0), ("a-slow".to_owned(), 60)]);
         let found = estate.find_hosts("HOST-1").await;
         assert_eq!((found.items.len(), began.elapsed().as_secs()), (1, 120), "one deadline for all");
+    }
+
+    /// Three hosts of a parent, of which two are its child's, and the same two of the child.
+    fn family() -> Estate {
+        let of = |tenant: &str, owners: &[&str]| {
+            let hosts = owners.iter().enumerate().map(|(i, owner)| {
+                let mut host = Host::new("v", tenant, &format!("{owner}{i:04x}"), "{}");
+                (host.hostname, host.tenant_uid) = ("SAME".into(), Some((*owner).to_owned()));
+                host
+            });
+            Arc::new(hosts.fold(InMemory::builder(tenant), InMemoryBuilder::host).build()) as _
+        };
+        let mut estate = Estate::of([of("acme", &["aa", "bb", "bb"]), of("acme/bank", &["bb", "bb"])]);
+        estate.members[1].customer = Some("bb".into());
+        estate
+    }
+
+    #[tokio::test]
+    async fn what_a_parent_shows_of_a_child_comes_from_the_child_alone() {
+        let counts = |estate: Estate| async move {
+            let (mut items, mut told) = (0, Vec::new());
+            let mut events = estate.hosts(HostQuery::new());
+            while let Some(event) = events.next().await {
+                match event {
+                    EstateEvent::Items(more) => items += more.len(),
+                    EstateEvent::Done(end) => told.push((end.tenant.to_string(), end.items)),
+                    _ => {}
+                }
+            }
+            told.sort();
+            (items, told, estate.find_hosts("SAME").await.items.len())
+        };
+        let alone = Estate::of([family().members[0].provider.clone().unwrap()]);
+        assert_eq!(counts(alone).await, (3, vec![("acme".to_owned(), 3)], 3));
+        let both = Estate::with(family().members, &Options::default());
+        let told = vec![("acme".to_owned(), 1), ("acme/bank".to_owned(), 2)];
+        assert_eq!(counts(both).await, (3, told, 3));
     }
 
     #[tokio::test]

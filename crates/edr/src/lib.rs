@@ -4,11 +4,13 @@
     expect(dead_code, reason = "without a vendor there is nothing to connect")
 )]
 
+mod children;
 mod config;
 mod estate;
 mod file;
 mod network;
 mod printed;
+pub mod raw;
 mod registry;
 mod secret;
 mod turn;
@@ -20,6 +22,7 @@ pub use edr_core::{
     ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
 };
 
+pub use children::Child;
 pub use config::{Config, ProtectedConfig, SafetyConfig, Selection, TenantConfig, VendorConfig};
 pub use estate::{Estate, EstateEvent, EstateStream, Found, Lookup, Member, Options, TenantOutcome};
 pub use network::{NetworkConfig, ProxySource};

@@ -8,7 +8,7 @@ use edr_http::{HttpTransport, Pacer};
 use tokio::time::Instant;
 
 use crate::SecretSource;
-use crate::estate::Options;
+use crate::estate::{Member, Options};
 use crate::network::{NetworkConfig, Transports};
 use crate::printed::Printed;
 use crate::{TenantConfig, VendorConfig};
@@ -53,12 +53,16 @@ impl<'a> Connector<'a> {
         }
     }
 
+    /// A tenant as a member of an estate; one that cannot be connected fails.
+    pub(crate) fn member(&mut self, tenant: &TenantConfig, network: &NetworkConfig) -> Member {
+        match self.connect(tenant, network) {
+            Ok((provider, native)) => Member::connected(tenant, provider, native),
+            Err(error) => Member::failed(tenant.name.clone(), tenant, error),
+        }
+    }
+
     /// Connects one tenant; nothing is sent yet.
-    pub(crate) fn connect(
-        &mut self,
-        tenant: &TenantConfig,
-        network: &NetworkConfig,
-    ) -> Result<Arc<dyn EdrProvider>> {
+    pub(crate) fn connect(&mut self, tenant: &TenantConfig, network: &NetworkConfig) -> Result<Connected> {
         let network = tenant.network.over(network);
         let provider = check(tenant).and_then(|()| self.transports.of(&network)).and_then(|transport| {
             match &tenant.vendor {
@@ -74,6 +78,22 @@ impl<'a> Connector<'a> {
         let printed = self.printed.of(key, source);
         printed.unwrap_or_else(|| source.read_until(key, self.options.env.as_ref(), self.until))
     }
+}
+
+/// A tenant as a provider, and as what it is.
+type Connected = (Arc<dyn EdrProvider>, Native);
+
+/// A tenant as its vendor's own client.
+#[derive(Clone, Debug)]
+pub(crate) enum Native {
+    /// Palo Alto Networks Cortex XDR.
+    #[cfg(feature = "cortex")]
+    Cortex(cortex_xdr::CortexXdr),
+    /// CrowdStrike Falcon.
+    #[cfg(feature = "falcon")]
+    Falcon(falcon::Falcon),
+    /// A provider of somebody else's, or none.
+    Other,
 }
 
 /// The host that the vendor counts by, with its port where that is not the usual one.
@@ -148,11 +168,7 @@ where
 
 impl Connector<'_> {
     #[cfg(feature = "falcon")]
-    fn falcon(
-        &mut self,
-        tenant: &TenantConfig,
-        transport: &Arc<dyn HttpTransport>,
-    ) -> Result<Arc<dyn EdrProvider>> {
+    fn falcon(&mut self, tenant: &TenantConfig, transport: &Arc<dyn HttpTransport>) -> Result<Connected> {
         let options = self.options;
         use secrecy::ExposeSecret as _;
 
@@ -178,8 +194,8 @@ impl Connector<'_> {
             place = base.to_string();
             builder = builder.base_url(base);
         }
-        let member = member_cid.as_deref().map(falcon::customer_id).transpose()?.unwrap_or_default();
-        let account = self.paces.account(&["falcon", &place, id.expose_secret().trim(), &member]);
+        // Whether the tokens of children have budgets of their own is not published: they share the parent's.
+        let account = self.paces.account(&["falcon", &place, id.expose_secret().trim()]);
         let mints = self.paces.mints.entry(place).or_insert_with(falcon::Falcon::mint_pacer).clone();
         builder = builder.pacer(account).mint_pacer(mints);
         if let Some(store) = options.token_store.as_ref().filter(|_| tenant.vendor.shares_token()) {
@@ -191,15 +207,12 @@ impl Connector<'_> {
         if let Some(share) = tenant.rate_share {
             builder = builder.rate_share(share);
         }
-        Ok(Arc::new(builder.build()?))
+        let falcon = builder.build()?;
+        Ok((Arc::new(falcon.clone()), Native::Falcon(falcon)))
     }
 
     #[cfg(feature = "cortex")]
-    fn cortex(
-        &mut self,
-        tenant: &TenantConfig,
-        transport: &Arc<dyn HttpTransport>,
-    ) -> Result<Arc<dyn EdrProvider>> {
+    fn cortex(&mut self, tenant: &TenantConfig, transport: &Arc<dyn HttpTransport>) -> Result<Connected> {
         let options = self.options;
         use secrecy::ExposeSecret as _;
 
@@ -246,17 +259,18 @@ impl Connector<'_> {
         if let Some(share) = tenant.rate_share {
             builder = builder.rate_share(share);
         }
-        Ok(Arc::new(builder.build()?))
+        let cortex = builder.build()?;
+        Ok((Arc::new(cortex.clone()), Native::Cortex(cortex)))
     }
 
     #[cfg(not(feature = "falcon"))]
-    fn falcon(&mut self, _: &TenantConfig, _: &Arc<dyn HttpTransport>) -> Result<Arc<dyn EdrProvider>> {
+    fn falcon(&mut self, _: &TenantConfig, _: &Arc<dyn HttpTransport>) -> Result<Connected> {
         Err(Error::unsupported("this program was built without Falcon")
             .with_hint("build it with the feature `falcon`"))
     }
 
     #[cfg(not(feature = "cortex"))]
-    fn cortex(&mut self, _: &TenantConfig, _: &Arc<dyn HttpTransport>) -> Result<Arc<dyn EdrProvider>> {
+    fn cortex(&mut self, _: &TenantConfig, _: &Arc<dyn HttpTransport>) -> Result<Connected> {
         Err(Error::unsupported("this program was built without Cortex XDR")
             .with_hint("build it with the feature `cortex`"))
     }
@@ -304,7 +318,7 @@ mod tests {
         ];
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         assert_eq!(paces(&all[..2]), (1, 1));
-        assert_eq!(paces(&all[..6]), (4, 2));
+        assert_eq!(paces(&all[..6]), (3, 2), "children share the pace of their parent");
         assert_eq!(paces(&all[6..8]), (1, 0));
         assert_eq!(paces(&all[6..]), (4, 0));
     }

@@ -286,8 +286,8 @@ impl FalconBuilder {
         self
     }
 
-    /// A pace that is shared with other tenants of the same account: the same cloud, API client and
-    /// member CID. Each gets a lane of its own, and the strictest of their limits holds.
+    /// A pace that is shared with other tenants of the same account: the same cloud and API client. Whether
+    /// children have budgets of their own is not published. Each gets a lane of its own, and the strictest of their limits holds.
     #[must_use]
     pub fn pacer(mut self, pacer: Arc<Pacer>) -> Self {
         self.pacer = Some(pacer);

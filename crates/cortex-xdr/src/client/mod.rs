@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 
 pub use cases::{Case, CaseBatch, CaseChange, CaseListing, CaseQuery};
 pub use listing::{Listing, Position};
+pub use raw::RawPage;
 pub use xql::XqlRun;
 
 use crate::api::{self, Agent, AlertRecord, AlertsPath, Endpoint, PageRequest, Sheet, Skeleton};

@@ -2,16 +2,34 @@
 
 use std::borrow::Cow;
 
-use edr_core::{Error, ErrorKind, Result};
-use edr_http::{Operation, RequestPlan};
-use http::Method;
-use serde_json::{Value, json};
+use bytes::Bytes;
+use edr_core::{Error, ErrorKind, Raw, Result};
+use edr_http::{Body, Operation, Passed, Refusal, RequestPlan};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use http::{HeaderValue, Method, header};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use super::CortexClient;
 use crate::api;
 
 /// A call that is not in our table: nobody knows whether it may be repeated, so it is not.
 static RAW: Operation = Operation::write("raw", "the right for this call");
+static RAW_READ: Operation = Operation::read("raw", "the right for this call");
+static RAW_REPEATABLE: Operation = Operation::repeatable("raw", "the right for this call");
+
+/// Pages without items that are taken for a stumble; more are a listing that has no end.
+const EMPTY_PAGES: u32 = 3;
+
+/// A page of any listing.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RawPage {
+    /// The items, as they came.
+    pub items: Vec<Raw>,
+    /// The vendor's count of what matches; for alerts and issues it ends at 9,999.
+    pub total: Option<u64>,
+}
 
 impl CortexClient {
     /// Sends `request_data` to a path and gives the answer as it is; null where it has no body. A bare
@@ -52,6 +70,206 @@ impl CortexClient {
         };
         self.reply(plan, read).await
     }
+
+    /// Sends any request and gives the answer as it came: of any kind and length while it arrives, and one
+    /// that is no success with its body. A GET is tried again like any read, another method only where
+    /// nothing was done, or where our table knows that it may be repeated, or `repeatable` says that the
+    /// caller does. A bare path is of the first version of the API.
+    ///
+    /// # Errors
+    /// For a path that leaves the API, and as the vendor answers, with what it answered.
+    pub async fn pass(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+        repeatable: bool,
+    ) -> Result<Passed, Box<Refusal>> {
+        let plan = self.planned(any(method, path, query, body, repeatable));
+        let mut plan = plan.map_err(|error| Box::new(Refusal { error, answer: None }))?;
+        plan.headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        self.0.http.pass(&plan).await
+    }
+
+    /// Walks over the pages of a listing at any path, its items as they came: by `search_from` and
+    /// `search_to` in `request_data`, from what the body says on, a hundred at a time unless it says
+    /// otherwise. The vendor's count is not believed: a full page always leads on. An answer that is
+    /// a list itself is one page, and so is a GET. A page that cannot be had ends the walk with its error.
+    #[must_use]
+    pub fn walk_any(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> BoxStream<'static, Result<RawPage>> {
+        let walk = self.planned(any(method, path, query, body, false)).and_then(|plan| {
+            let window = (plan.method != Method::GET).then(|| Window::of(&plan)).transpose();
+            let operation = plan.operation.name;
+            window
+                .map(|window| RawWalk { client: self.clone(), plan, window, empty: 0, last: None })
+                .map_err(|e| self.dressed(e, operation))
+        });
+        match walk {
+            Ok(walk) => stream::unfold(Some(walk), RawWalk::step).boxed(),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
+    }
+}
+
+/// The plan for any request.
+fn any(
+    method: Method,
+    path: &str,
+    query: &[(&str, &str)],
+    body: Option<Bytes>,
+    repeatable: bool,
+) -> Result<RequestPlan> {
+    let path = full(path)?;
+    let known = api::find(&path).filter(|call| call.method == method).map(|call| call.operation);
+    let reads = method == Method::GET || method == Method::HEAD;
+    let operation = match known.unwrap_or(if reads { &RAW_READ } else { &RAW }) {
+        once if repeatable && !once.idempotent => &RAW_REPEATABLE,
+        operation => operation,
+    };
+    let mut plan = RequestPlan::new(operation, method, path);
+    plan.query = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    if let Some(body) = body {
+        plan.body = Body::Bytes("application/json", body);
+    }
+    Ok(plan)
+}
+
+/// Where a page begins and ends.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: u64,
+    to: u64,
+}
+
+impl Window {
+    fn of(plan: &RequestPlan) -> Result<Self> {
+        let body = body_of(plan)?;
+        let number = |key: &str| body.get("request_data")?.get(key)?.as_u64();
+        let from = number("search_from").unwrap_or_default();
+        let to = number("search_to").unwrap_or(from.saturating_add(u64::from(api::MAX_WINDOW)));
+        if to <= from {
+            return Err(Error::new(ErrorKind::InvalidRequest, "search_to is not above search_from"));
+        }
+        Ok(Self { from, to })
+    }
+
+    fn next(self) -> Self {
+        Self { from: self.to, to: self.to.saturating_add(self.size()) }
+    }
+
+    fn size(self) -> u64 {
+        self.to - self.from
+    }
+}
+
+fn body_of(plan: &RequestPlan) -> Result<Map<String, Value>> {
+    match &plan.body {
+        Body::Bytes(_, bytes) => serde_json::from_slice(bytes)
+            .map_err(|e| Error::new(ErrorKind::InvalidRequest, "the body is no JSON object").with_source(e)),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A walk over the pages of any listing.
+struct RawWalk {
+    client: CortexClient,
+    plan: RequestPlan,
+    /// Absent where there is one page.
+    window: Option<Window>,
+    empty: u32,
+    /// The first item of the page before.
+    last: Option<Raw>,
+}
+
+impl RawWalk {
+    async fn step(walk: Option<Self>) -> Option<(Result<RawPage>, Option<Self>)> {
+        let mut walk = walk?;
+        let page = walk.page().await;
+        let operation = walk.plan.operation.name;
+        match page {
+            Ok((page, more)) => Some((Ok(page), more.then_some(walk))),
+            Err(error) => Some((Err(walk.client.dressed(error, operation)), None)),
+        }
+    }
+
+    /// The page, and whether there is another one.
+    async fn page(&mut self) -> Result<(RawPage, bool)> {
+        let window = self.window;
+        if let Some(Window { from, to }) = window {
+            let mut body = body_of(&self.plan)?;
+            let data = body.entry("request_data").or_insert_with(|| json!({}));
+            let data = data
+                .as_object_mut()
+                .ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "request_data is no JSON object"))?;
+            data.insert("search_from".to_owned(), from.into());
+            data.insert("search_to".to_owned(), to.into());
+            self.plan.body = Body::Bytes("application/json", Value::from(body).to_string().into());
+        }
+        let reply = self.client.0.http.fetch(&self.plan).await?;
+        let (page, is_windowed) = listed(&reply.body)?;
+        match window.filter(|_| is_windowed) {
+            Some(window) => self.turn(window, page),
+            None => Ok((page, false)),
+        }
+    }
+
+    fn turn(&mut self, window: Window, page: RawPage) -> Result<(RawPage, bool)> {
+        let count = page.items.len() as u64;
+        self.empty = if count == 0 { self.empty + 1 } else { 0 };
+        let first = page.items.first().cloned();
+        // More than was asked for, or the same again: this call does not page.
+        if count > window.size() || (first.is_some() && first == self.last) {
+            let again = first == self.last;
+            let error = || Error::new(ErrorKind::Vendor, "the same page came twice: the call does not page");
+            return if again { Err(error()) } else { Ok((page, false)) };
+        }
+        let more = count == window.size() || page.total.is_some_and(|total| window.to < total);
+        if more && self.empty > EMPTY_PAGES {
+            return Err(Error::new(
+                ErrorKind::Vendor,
+                "page after page has no items, and the listing no end",
+            ));
+        }
+        (self.last, self.window) = (first, Some(window.next()));
+        Ok((page, more))
+    }
+}
+
+/// The items of an answer, and whether they stand in an envelope that pages.
+fn listed(body: &[u8]) -> Result<(RawPage, bool)> {
+    #[derive(serde::Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        reply: &'a RawValue,
+    }
+    type Fields<'a> = std::collections::BTreeMap<String, &'a RawValue>;
+    let none = || {
+        Error::new(ErrorKind::Decode, "the answer holds no list")
+            .with_hint("ask without paging: the answer is then given as it came")
+    };
+    let read = |text: &str| serde_json::from_str::<Vec<&RawValue>>(text).ok().map(|items| raws(&items));
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|e| none().with_source(e))?;
+    if let Some(items) = read(answer.reply.get()) {
+        return Ok((RawPage { items, total: None }, false));
+    }
+    let fields: Fields<'_> = serde_json::from_str(answer.reply.get()).map_err(|e| none().with_source(e))?;
+    let whole = |key: &str| fields.get(key).and_then(|v| v.get().trim_matches('"').parse().ok());
+    let total = ["FILTER_COUNT", "total_count", "TOTAL_COUNT"].into_iter().find_map(whole);
+    // Short lists of something else may stand beside the items.
+    let longest = fields.values().filter_map(|v| read(v.get())).max_by_key(Vec::len);
+    let items = longest.or_else(|| (total == Some(0)).then(Vec::new)).ok_or_else(none)?;
+    Ok((RawPage { items, total }, true))
+}
+
+fn raws(items: &[&RawValue]) -> Vec<Raw> {
+    items.iter().map(|item| Raw::new(Bytes::copy_from_slice(item.get().as_bytes()))).collect()
 }
 
 /// The path with its prefix.
@@ -71,6 +289,38 @@ fn full(path: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_are_found_in_every_envelope() {
+        for (body, items, total, pages) in [
+            (
+                r#"{"reply":{"total_count":"7","result_count":2,"incidents":[{"a":1},2],"restricted":[1]}}"#,
+                2,
+                Some(7),
+                true,
+            ),
+            (r#"{"reply":{"TOTAL_COUNT":9,"FILTER_COUNT":3,"data":[]}}"#, 0, Some(3), true),
+            (r#"{"reply":{"total_count":0,"alerts":null}}"#, 0, Some(0), true),
+            (r#"{"reply":[1, 2, 3]}"#, 3, None, false),
+        ] {
+            let (page, windowed) = listed(body.as_bytes()).unwrap();
+            assert_eq!((page.items.len(), page.total, windowed), (items, total, pages), "{body}");
+        }
+        for body in ["{}", "[]", "x", r#"{"reply":true}"#, r#"{"reply":{"action_id":7}}"#] {
+            assert_eq!(listed(body.as_bytes()).unwrap_err().kind(), ErrorKind::Decode, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_repeated() {
+        let idempotent = |method: Method, path: &str, repeatable| {
+            any(method, path, &[], None, repeatable).unwrap().operation.idempotent
+        };
+        assert!(idempotent(Method::GET, "brokers/x", false));
+        assert!(!idempotent(Method::POST, "brokers/x", false));
+        assert!(idempotent(Method::POST, "brokers/x", true));
+        assert!(idempotent(Method::POST, "incidents/get_incidents", false));
+    }
 
     #[test]
     fn a_path_stays_in_the_api() {

@@ -19,6 +19,9 @@ pub(crate) struct Globals {
     /// All tenants; reads do so anyway
     #[arg(long, global = true, conflicts_with = "tenant")]
     pub(crate) all_tenants: bool,
+    /// All children of this Flight Control parent, without the parent (repeatable)
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "all_tenants")]
+    pub(crate) children_of: Vec<String>,
     /// Only tenants with this tag (repeatable: one of them is enough)
     #[arg(long, global = true, value_name = "TAG")]
     pub(crate) tenant_tag: Vec<String>,
@@ -63,6 +66,7 @@ impl Globals {
     pub(crate) fn selection(&self) -> Selection {
         let mut selection = Selection::names(&self.tenant);
         selection.tags.clone_from(&self.tenant_tag);
+        selection.children_of.clone_from(&self.children_of);
         selection.vendor = self.vendor.map(|v| v.word().to_owned());
         selection
     }
@@ -77,7 +81,10 @@ impl Globals {
 
     /// True when the command line itself narrows the tenants.
     pub(crate) fn narrows(&self) -> bool {
-        !self.tenant.is_empty() || !self.tenant_tag.is_empty() || self.vendor.is_some()
+        !self.tenant.is_empty()
+            || !self.children_of.is_empty()
+            || !self.tenant_tag.is_empty()
+            || self.vendor.is_some()
     }
 
     /// The first flag that means nothing to a command without tenants and records.
@@ -85,6 +92,7 @@ impl Globals {
         let flags = [
             (!self.tenant.is_empty(), "--tenant"),
             (self.all_tenants, "--all-tenants"),
+            (!self.children_of.is_empty(), "--children-of"),
             (!self.tenant_tag.is_empty(), "--tenant-tag"),
             (self.vendor.is_some(), "--vendor"),
             (self.config.is_some(), "--config"),

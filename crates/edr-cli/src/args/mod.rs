@@ -1,5 +1,6 @@
 //! The command line: names, flags and what they take. Scripts depend on every word here.
 
+mod api;
 mod global;
 mod select;
 pub(crate) mod severity;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
 pub(crate) use select::{AlertList, HostList, Reach, Terms};
 
@@ -46,6 +48,9 @@ pub(crate) enum Command {
     /// See and test the tenants of the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Tenants(TenantsCommand),
+    /// Send any request to one tenant, and print the answer as it comes
+    #[command(after_help = api::EXAMPLES)]
+    Api(Box<ApiCall>),
     /// Find out what works for each tenant and what does not, and what to do about it
     #[command(after_help = DOCTOR)]
     Doctor,
@@ -145,10 +150,26 @@ pub(crate) struct Get {
 pub(crate) enum TenantsCommand {
     /// List the tenants of the configuration; nothing is sent
     List,
+    /// Write the children of Flight Control parents into the configuration
+    #[command(after_help = IMPORT)]
+    Import {
+        /// Print what would be added, and write nothing
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
     /// Test address, credentials and permissions of each tenant
     #[command(after_help = "Exit code 4 when every failure is one of credentials or permissions.")]
     Test,
 }
+
+const IMPORT: &str = "\
+Examples:
+  edr tenants import --children-of acme --dry-run
+  edr tenants import --children-of acme
+
+Without --children-of: of every tenant with `children = true`. Each child becomes a table
+[tenants.\"acme/NAME\"] with its member_cid; everything else is its parent's. What is in the
+configuration stays as it is, and a child that is there is not added again.";
 
 /// The simulator.
 #[cfg(feature = "sim")]

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod alerts;
+mod api;
 mod completions;
 mod doctor;
 mod get;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Context::new(globals, interrupt)
     };
     match command {
+        Command::Api(call) => api::run(context(globals), *call).await,
         Command::Doctor => doctor::run(context(globals)).await,
         Command::Hosts(command) => hosts::run(context(globals), command).await,
         Command::Alerts(command) => alerts::run(context(globals), command).await,
@@ -55,6 +57,8 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Sim(command) => sim::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
-        Command::Alerts(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => Ok(Exit::Complete),
+        Command::Alerts(_) | Command::Api(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => {
+            Ok(Exit::Complete)
+        }
     }
 }

@@ -2,6 +2,8 @@
 #![cfg(feature = "sim")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+mod api;
+mod children;
 mod demo;
 mod doctor;
 mod faults;

@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 use edr_core::{Raw, Result};
-use edr_http::{Body, Operation, RequestPlan};
-use http::{HeaderMap, Method, StatusCode};
+use edr_http::{Body, Operation, Passed, Refusal, RequestPlan};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::{FalconClient, PageKey, Pages};
-use crate::api::{ENDPOINTS, Endpoint, Paging};
+use super::paging::Turn;
+use super::{FalconClient, PageKey, Pages, Reply};
+use crate::api::{ENDPOINTS, Endpoint, Expect, Paging};
 
 static READ: Operation = Operation::read("raw read", "");
 static WRITE: Operation = Operation::write("raw write", "");
+static REPEATABLE: Operation = Operation::repeatable("raw write", "");
 
 /// What came back from [`FalconClient::send`].
 #[derive(Clone, Debug)]
@@ -40,6 +43,25 @@ fn plan(method: Method, path: &str, query: &[(&str, &str)], body: Option<Bytes>)
     plan
 }
 
+/// How the pages behind this one are asked for.
+fn seen<T>(first: &Reply<T>) -> Paging {
+    let pagination = first.pagination();
+    let rows = (first.resources.len() + first.undecoded.len()) as u64;
+    let is_set = |key: &Option<String>| key.as_deref().is_some_and(|k| !k.is_empty());
+    let counts = |key: &str| key.parse::<u64>().is_ok();
+    if rows == 0 || pagination.count().is_some_and(|total| rows >= total) {
+        return Paging::Single;
+    }
+    match &pagination.offset {
+        // A key may come with the last page as well: it is the page without rows that ends the listing.
+        _ if is_set(&pagination.after) => Paging::AfterCounted,
+        _ if is_set(&pagination.next) => Paging::Next,
+        Some(key) if !key.is_empty() && !counts(key) => Paging::Scroll,
+        _ if pagination.total.is_some() => Paging::Offset { cap: None },
+        _ => Paging::Single,
+    }
+}
+
 impl FalconClient {
     /// Sends any request and gives the answer as it came. The path begins with `/`; query values are
     /// encoded here; a body is JSON. A GET is tried again like any read, another method only where nothing
@@ -59,6 +81,57 @@ impl FalconClient {
         let reply = self.http.fetch(&plan).await?;
         self.look_at(plan.operation.name, &reply.headers);
         Ok(Answer { status: reply.status, headers: reply.headers, body: Raw::new(reply.body) })
+    }
+
+    /// As [`Self::send`], with the answer as it came: of any kind and length while it arrives, and one that is
+    /// no success with its body. `repeatable` says that the caller knows that twice is once.
+    ///
+    /// # Errors
+    /// As the vendor answers, with what it answered.
+    pub async fn pass(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+        repeatable: bool,
+    ) -> Result<Passed, Box<Refusal>> {
+        let mut plan = plan(method, path, query, body);
+        plan.headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        if repeatable && !plan.operation.idempotent {
+            plan.operation = &REPEATABLE;
+        }
+        let passed = self.http.pass(&plan).await?;
+        self.look_at(plan.operation.name, &passed.headers);
+        Ok(passed)
+    }
+
+    /// Walks over the pages of a listing at any path, its items as they came. How the pages of a path that
+    /// this crate does not know are turned is seen on its first page.
+    #[must_use]
+    pub fn walk_any(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Pages<Raw> {
+        let endpoint = known(&method, path);
+        let plan = plan(method, path, query, body);
+        if let Some(endpoint) = endpoint {
+            return self.walk(plan, endpoint.paging, endpoint.max_page, None);
+        }
+        let client = self.clone();
+        stream::once(async move {
+            let mut first = client.typed::<Raw>(plan.clone(), Expect::Any).await?.0;
+            let style = seen(&first);
+            first.next = Turn::styled(&plan, style).next(&first)?;
+            let next = first.next.clone();
+            let rest = next.map(|key| client.walk(plan, style, None, Some(key)));
+            Ok(stream::iter([Ok(first)]).chain(rest.unwrap_or_else(|| stream::empty().boxed())))
+        })
+        .try_flatten()
+        .boxed()
     }
 
     /// Walks over the pages of any listing by GET, its items as they came. `style` says how the pages are

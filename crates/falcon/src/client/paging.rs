@@ -69,7 +69,7 @@ impl Turn {
         Self::styled(plan, style)
     }
 
-    fn styled(plan: &RequestPlan, style: Paging) -> Self {
+    pub(super) fn styled(plan: &RequestPlan, style: Paging) -> Self {
         Self { style, offset: number(plan, "offset").unwrap_or_default() }
     }
 

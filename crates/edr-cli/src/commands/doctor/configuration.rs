@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edr::{Diagnosis, Probe};
+use edr::{Diagnosis, Estate, Probe};
 
 use super::Patient;
 use crate::context::{Context, Session};
@@ -10,7 +10,7 @@ use crate::errors::Failure;
 use crate::outcome::counted;
 
 /// What can be said of the configuration itself.
-pub(super) fn look(context: &Context, session: &Session) -> Result<Diagnosis, Failure> {
+pub(super) fn look(context: &Context, session: &Session, estate: &Estate) -> Result<Diagnosis, Failure> {
     let mut found = Diagnosis::new();
     found.add(Probe::passed("source", source(context, session)));
     let all = session.config.tenants.len();
@@ -18,6 +18,13 @@ pub(super) fn look(context: &Context, session: &Session) -> Result<Diagnosis, Fa
     let tenants = counted(all as u64, ("tenant", "tenants"));
     let part = if chosen < all { format!(", {chosen} of them selected") } else { String::new() };
     found.add(Probe::passed("tenants", format!("{tenants}{part}")));
+    let members = estate.members().iter();
+    let children =
+        members.filter(|m| m.customer().is_some() && session.config.named(m.tenant.as_str()).is_none());
+    match children.count() as u64 {
+        0 => {}
+        count => found.add(Probe::passed("children", counted(count, ("child found", "children found")))),
+    }
     Ok(found)
 }
 

@@ -29,7 +29,8 @@ pub(super) async fn run(mut context: Context) -> Result<Exit, Failure> {
     context.check_view::<ProbeRow>(false)?;
     let session = context.open().await?;
     let estate = context.estate(&session)?;
-    let mut patients = vec![Patient { member: None, found: configuration::look(&context, &session)? }];
+    let mut patients =
+        vec![Patient { member: None, found: configuration::look(&context, &session, &estate)? }];
     context.report.start_progress();
     let interrupted = look(&context, &estate, &mut patients).await;
     context.report.stop_progress();

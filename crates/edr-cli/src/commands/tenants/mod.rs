@@ -1,5 +1,7 @@
-//! `edr tenants list` and `edr tenants test`.
+//! `edr tenants list`, `edr tenants test` and `edr tenants import`.
 
+mod import;
+mod rewrite;
 mod rows;
 
 use std::io;
@@ -22,6 +24,7 @@ const TESTS: (&str, &str) = ("test passed", "tests passed");
 /// Runs the command.
 pub(super) async fn run(context: Context, command: TenantsCommand) -> Result<Exit, Failure> {
     match command {
+        TenantsCommand::Import { dry_run } => import::run(context, dry_run).await,
         TenantsCommand::List => list(&context).await,
         TenantsCommand::Test => test(context).await,
     }
@@ -29,8 +32,12 @@ pub(super) async fn run(context: Context, command: TenantsCommand) -> Result<Exi
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
     context.check_view::<TenantRow>(false)?;
-    let session = context.session().await?;
+    let session = context.configured().await?;
     let selected = context.selected(&session)?;
+    if selected.is_empty() {
+        let hint = "`edr tenants test` asks for it, and `edr tenants import` writes it down".to_owned();
+        return Err(Failure::Usage("this child is not in the configuration".to_owned(), Some(hint)));
+    }
     let rows: Vec<TenantRow> = selected.iter().map(|tenant| TenantRow::of(tenant)).collect();
     print(context, &rows)?;
     let broken: Vec<edr::Error> = selected.iter().filter_map(|tenant| tenant.check().err()).collect();

@@ -20,6 +20,8 @@ pub(super) struct TenantRow {
     /// Where it answers: a cloud, an FQDN or a base URL.
     address: Option<String>,
     tags: Vec<String>,
+    /// Every child of Flight Control is a tenant, too.
+    children: bool,
     key_type: Option<String>,
     generation: Option<u8>,
     /// Where the secret comes from.
@@ -37,6 +39,7 @@ impl TenantRow {
             uid: None,
             address: None,
             tags: config.tags.clone(),
+            children: config.vendor.has_children(),
             key_type: None,
             generation: None,
             secret: String::new(),
@@ -99,6 +102,7 @@ impl Record for TenantRow {
         "uid" Plain, |t| maybe(t.uid.as_ref());
         "address" Plain, |t| maybe(t.address.as_ref());
         "tags" Plain, |t| words(&t.tags);
+        "children" Plain, |t| Value::Bool(t.children);
         "key_type" Plain, |t| maybe(t.key_type.as_ref());
         "generation" Plain, |t| t.generation.map_or(Value::Empty, |g| Value::Number(g.into()));
         "secret" Plain, |t| text(&t.secret);
@@ -115,8 +119,18 @@ impl Record for TenantRow {
     ];
     const PIPE: &'static [&'static str] =
         &["tenant", "vendor", "uid", "address", "tags", "key_type", "secret", "problem"];
-    const WIDE: &'static [&'static str] =
-        &["tenant", "vendor", "uid", "address", "tags", "key_type", "generation", "secret", "problem"];
+    const WIDE: &'static [&'static str] = &[
+        "tenant",
+        "vendor",
+        "uid",
+        "address",
+        "tags",
+        "children",
+        "key_type",
+        "generation",
+        "secret",
+        "problem",
+    ];
 
     fn sort_key(&self) -> Self::Key {
         key(&self.tenant, &self.vendor)

@@ -1,0 +1,344 @@
+//! The children of Flight Control parents as tenants of their own: which are wanted, what they are
+//! called, and how they are found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use edr_core::{Error, ErrorKind, Result, TenantId};
+use futures_util::{StreamExt as _, stream};
+
+use crate::config::wrong;
+use crate::estate::{Member, Options};
+use crate::{Config, Selection, TenantConfig, VendorConfig};
+
+/// How long the children of all parents may take to be listed, where the command has no time of its own.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How much of a customer id tells two children of one name apart.
+const TAIL: usize = 8;
+
+/// A child of a Flight Control parent, as the vendor lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Child {
+    /// Its name as a tenant: `parent/child`.
+    pub tenant: TenantId,
+    /// Its customer id: 32 lower-case hex digits.
+    pub cid: String,
+}
+
+/// What a selection takes.
+pub(crate) struct Chosen<'c> {
+    /// Tenants of the configuration.
+    pub(crate) tenants: Vec<&'c TenantConfig>,
+    /// Parents of which the vendor is to be asked.
+    pub(crate) parents: Vec<Wanted<'c>>,
+}
+
+/// The children of one parent that are wanted.
+pub(crate) struct Wanted<'c> {
+    pub(crate) parent: &'c TenantConfig,
+    /// These; all when absent.
+    names: Option<Vec<String>>,
+}
+
+impl<'c> Chosen<'c> {
+    /// Every tenant that is connected, each once.
+    pub(crate) fn involved(&self) -> Vec<&'c TenantConfig> {
+        let mut all = self.tenants.clone();
+        let others = self.parents.iter().map(|wanted| wanted.parent);
+        all.extend(others.filter(|parent| !self.tenants.iter().any(|t| t.name == parent.name)));
+        all
+    }
+}
+
+impl Wanted<'_> {
+    fn takes(&self, child: &Child) -> bool {
+        self.names.as_ref().is_none_or(|names| names.iter().any(|n| n == child.tenant.as_str()))
+    }
+
+    /// What stands for children that are not known, each with the reason: `acme/*` for all of them.
+    pub(crate) fn lost(&self, error: &Error) -> Vec<Member> {
+        let all = || vec![format!("{}/*", self.parent.name)];
+        let names = self.names.clone().unwrap_or_else(all);
+        let vendor = self.parent.vendor.word().into();
+        let hint =
+            "the children of this parent are missing; `edr tenants test` says more of the parent itself";
+        let error = error.clone().with_tenant(&self.parent.name, &vendor).with_hint(hint);
+        let lost = |name: &String| Member::failed(name.as_str().into(), self.parent, error.clone());
+        names.iter().map(lost).collect()
+    }
+
+    /// The tenants that these children are: those that the configuration has already, by their customer
+    /// id, and new ones for the others.
+    ///
+    /// # Errors
+    /// For a child that is wanted by name and is not there.
+    pub(crate) fn tenants(&self, config: &Config, children: &[Child]) -> Result<Vec<TenantConfig>> {
+        if let Some(name) =
+            self.names.iter().flatten().find(|n| !children.iter().any(|c| c.tenant.as_str() == *n))
+        {
+            let known: Vec<TenantId> = children.iter().map(|c| c.tenant.clone()).collect();
+            return Err(config.unknown(name, &known));
+        }
+        let tenant =
+            |child: &Child| config.of_customer(&child.cid).cloned().unwrap_or_else(|| self.tenant(child));
+        Ok(children.iter().filter(|child| self.takes(child)).map(tenant).collect())
+    }
+
+    fn tenant(&self, child: &Child) -> TenantConfig {
+        let mut tenant = TenantConfig { name: child.tenant.clone(), ..self.parent.clone() };
+        if let VendorConfig::Falcon { member_cid, children, .. } = &mut tenant.vendor {
+            (*member_cid, *children) = (Some(child.cid.clone()), false);
+        }
+        tenant
+    }
+}
+
+impl Selection {
+    /// True for the tenants that pass tags and vendor.
+    fn fits(&self, tenant: &TenantConfig) -> bool {
+        let tagged = self.tags.is_empty() || self.tags.iter().any(|t| tenant.tags.contains(t));
+        tagged && self.vendor.as_deref().is_none_or(|v| v == tenant.vendor.word())
+    }
+
+    /// True when nothing is named, which means everything.
+    fn is_open(&self) -> bool {
+        self.names.is_empty() && self.children_of.is_empty()
+    }
+
+    fn calls(&self, tenant: &TenantConfig) -> bool {
+        let name = tenant.name.as_str();
+        self.names.iter().any(|n| n == name) || self.children_of.iter().any(|p| is_below(p, name))
+    }
+}
+
+/// True for `acme/x` below `acme`.
+fn is_below(parent: &str, name: &str) -> bool {
+    name.strip_prefix(parent).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+}
+
+impl Config {
+    /// What the selection takes.
+    pub(crate) fn choose(&self, selection: &Selection) -> Result<Chosen<'_>> {
+        self.check_names(selection)?;
+        let takes = |t: &&TenantConfig| selection.fits(t) && (selection.is_open() || selection.calls(t));
+        let tenants: Vec<&TenantConfig> = self.tenants.iter().filter(takes).collect();
+        let parents: Vec<Wanted<'_>> =
+            self.tenants.iter().filter_map(|t| self.wanted(t, selection)).collect();
+        if tenants.is_empty() && parents.is_empty() {
+            return Err(self.nothing_selected());
+        }
+        Ok(Chosen { tenants, parents })
+    }
+
+    fn wanted<'c>(&'c self, parent: &'c TenantConfig, selection: &Selection) -> Option<Wanted<'c>> {
+        if !parent.vendor.has_children() || !selection.fits(parent) {
+            return None;
+        }
+        let name = parent.name.as_str();
+        if selection.is_open() || selection.children_of.iter().any(|p| p == name) {
+            return Some(Wanted { parent, names: None });
+        }
+        let unlisted = selection.names.iter().filter(|n| is_below(name, n) && self.named(n).is_none());
+        let names: Vec<String> = unlisted.cloned().collect();
+        (!names.is_empty()).then_some(Wanted { parent, names: Some(names) })
+    }
+
+    /// The tenant of this name in the configuration.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&TenantConfig> {
+        self.tenants.iter().find(|t| t.name.as_str() == name)
+    }
+
+    /// The tenant in the configuration that is the child with this customer id.
+    #[must_use]
+    pub fn of_customer(&self, cid: &str) -> Option<&TenantConfig> {
+        self.tenants.iter().find(|t| t.vendor.customer().as_deref() == Some(cid))
+    }
+
+    fn check_names(&self, selection: &Selection) -> Result<()> {
+        let parents = || self.tenants.iter().filter(|t| t.vendor.has_children());
+        let may_be = |name: &str| parents().any(|p| is_below(p.name.as_str(), name));
+        if let Some(name) = selection.names.iter().find(|n| self.named(n).is_none() && !may_be(n)) {
+            return Err(self.unknown(name, &[]));
+        }
+        for name in &selection.children_of {
+            let parent = self.named(name).ok_or_else(|| self.unknown(name, &[]))?;
+            let has_some = || self.tenants.iter().any(|t| is_below(name, t.name.as_str()));
+            if !parent.vendor.has_children() && !has_some() {
+                return Err(childless(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks these Flight Control parents for their children, each with its answer. The name of a child
+    /// is that of the tenant that it would be with `children = true`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a parent that the configuration does not have.
+    pub async fn children(
+        &self,
+        parents: &[&str],
+        options: &Options,
+    ) -> Result<Vec<(TenantId, Result<Vec<Child>>)>> {
+        let parent = |name: &&str| self.named(name).ok_or_else(|| self.unknown(name, &[]));
+        let parents = parents.iter().map(parent).collect::<Result<Vec<_>>>()?;
+        let mut connector = crate::registry::Connector::new(options, &parents);
+        let members: Vec<Member> = parents.iter().map(|p| connector.member(p, &self.network)).collect();
+        let names = members.iter().map(|m| m.tenant.clone());
+        Ok(names.zip(self.list(&members, options).await).collect())
+    }
+
+    /// The children of these parents, in their order, within the half of the time that there is.
+    pub(crate) async fn list(&self, parents: &[Member], options: &Options) -> Vec<Result<Vec<Child>>> {
+        let limit = options.deadline.map_or(PATIENCE, |d| d / 2);
+        let listed = parents.iter().map(|parent| async move {
+            let late = |_| {
+                let message = format!("the children of the parent did not come within {limit:.0?}");
+                Error::new(ErrorKind::Timeout, message).with_tenant(&parent.tenant, &parent.vendor)
+            };
+            let rows = tokio::time::timeout(limit, rows(parent)).await.map_err(late)??;
+            Ok(self.called(parent.tenant.as_str(), rows))
+        });
+        stream::iter(listed).buffered(options.concurrency.max(1)).collect().await
+    }
+
+    /// Gives each child its name. One that another child has too, or a tenant of the configuration, gets the
+    /// end of its customer id.
+    fn called(&self, parent: &str, rows: BTreeMap<String, Option<String>>) -> Vec<Child> {
+        let plain = |cid: &str, name: &Option<String>| {
+            let name = name.as_deref().map(escaped).filter(|n| !n.is_empty());
+            format!("{parent}/{}", name.as_deref().unwrap_or(cid))
+        };
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for (cid, name) in &rows {
+            *seen.entry(plain(cid, name)).or_default() += 1;
+        }
+        let strangers = |name: &str, cid: &str| {
+            self.named(name).is_some_and(|t| t.vendor.customer().as_deref() != Some(cid))
+        };
+        let mut given = BTreeSet::new();
+        let mut children: Vec<Child> = Vec::new();
+        for (cid, name) in &rows {
+            let short = plain(cid, name);
+            let tailed = format!("{short}-{}", &cid[cid.len().saturating_sub(TAIL)..]);
+            let free = |name: &String| !strangers(name, cid) && !given.contains(name);
+            let alone = Some(&short).filter(|n| seen.get(*n) == Some(&1) && free(n));
+            let whole = format!("{parent}/{cid}");
+            let name = alone
+                .or(Some(&tailed).filter(|n| !seen.contains_key(*n) && free(n)))
+                .unwrap_or(&whole)
+                .clone();
+            given.insert(name.clone());
+            children.push(Child { tenant: name.as_str().into(), cid: cid.clone() });
+        }
+        children.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        children
+    }
+}
+
+fn childless(name: &str) -> Error {
+    let hint = format!(
+        "set children = true in [tenants.{name}], or write them down with `edr tenants import --children-of {name}`"
+    );
+    wrong(format!("the configuration has no children of '{name}'")).with_hint(hint)
+}
+
+/// A child's name as a part of a tenant's: what would be taken for something else is written as `%` and
+/// two hex digits.
+fn escaped(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.trim().chars() {
+        match c {
+            '/' | '%' | '*' => text.push_str(&format!("%{:02X}", u32::from(c))),
+            c if c.is_control() => {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| text.push_str(&format!("%{b:02X}")))
+            }
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Customer ids and names, as the vendor has them.
+#[cfg(feature = "falcon")]
+async fn rows(parent: &Member) -> Result<BTreeMap<String, Option<String>>> {
+    use falcon::api::ListParams;
+    use falcon::api::flight_control::{MAX_PAGE, query_children};
+    use futures_util::TryStreamExt as _;
+
+    parent.provider.as_ref().map_err(Clone::clone)?;
+    let Some(falcon) = parent.falcon() else {
+        let error = Error::unsupported("only a Falcon tenant has children");
+        return Err(error.with_tenant(&parent.tenant, &parent.vendor));
+    };
+    let client = falcon.client();
+    let params = ListParams { limit: Some(MAX_PAGE), ..ListParams::default() };
+    let mut pages = client.pages::<String>(query_children(&params), None);
+    let mut ids = BTreeSet::new();
+    while let Some(page) = pages.try_next().await? {
+        if !page.undecoded.is_empty() {
+            return Err(strange("a child's customer id is no text", parent));
+        }
+        ids.extend(page.resources);
+    }
+    let ids: Vec<String> = ids.into_iter().collect();
+    let found = client.children_by_id(&ids).await?;
+    let named = found.found.into_iter().filter_map(|child| Some((child.child_cid?, child.name)));
+    let names: BTreeMap<String, Option<String>> = named.collect();
+    // One that has no details is a child all the same.
+    let row = |id: String| {
+        Ok((falcon::customer_id(&id).map_err(|_| strange("a customer id is none", parent))?, id))
+    };
+    let ids = ids.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+    Ok(ids.into_iter().map(|(cid, id)| (cid, names.get(&id).cloned().flatten())).collect())
+}
+
+#[cfg(feature = "falcon")]
+fn strange(what: &'static str, parent: &Member) -> Error {
+    Error::new(ErrorKind::Decode, what)
+        .with_operation("queryChildren")
+        .with_tenant(&parent.tenant, &parent.vendor)
+}
+
+#[cfg(not(feature = "falcon"))]
+async fn rows(parent: &Member) -> Result<BTreeMap<String, Option<String>>> {
+    let error = Error::unsupported("this program was built without Falcon");
+    Err(error.with_tenant(&parent.tenant, &parent.vendor))
+}
+
+impl VendorConfig {
+    /// The customer id of a child: 32 lower-case hex digits, without its checksum.
+    #[must_use]
+    pub fn customer(&self) -> Option<String> {
+        let Self::Falcon { member_cid: Some(cid), .. } = self else { return None };
+        let cid = cid.trim();
+        Some(cid.split_once('-').map_or(cid, |(body, _)| body).to_ascii_lowercase())
+    }
+}
+
+/// A table with `parent = "acme"` together with what it takes from its parent's; `None` for any other.
+pub(crate) fn inherited(tenants: &toml::Table, value: &toml::Value) -> Result<Option<toml::Value>> {
+    let Some(own) = value.as_table() else { return Ok(None) };
+    let Some(name) = own.get("parent") else { return Ok(None) };
+    let name = name.as_str().ok_or_else(|| wrong("parent must be the name of a tenant"))?;
+    let parent = tenants.get(name).and_then(toml::Value::as_table);
+    let parent =
+        parent.ok_or_else(|| wrong(format!("parent names '{name}', and there is no such tenant")))?;
+    if parent.contains_key("parent") || parent.contains_key("member_cid") {
+        return Err(wrong(format!("parent names '{name}', which is a child itself")));
+    }
+    if !own.contains_key("member_cid") {
+        return Err(wrong("member_cid is missing: it says which child of the parent this is"));
+    }
+    let mut whole = parent.clone();
+    whole.remove("children");
+    whole.extend(own.iter().filter(|(key, _)| *key != "parent").map(|(k, v)| (k.clone(), v.clone())));
+    Ok(Some(whole.into()))
+}
+
+#[cfg(test)]
+#[path = "children_tests.rs"]
+mod tests;
