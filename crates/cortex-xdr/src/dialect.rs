@@ -146,7 +146,15 @@ fn passing(error: Error, delay: Option<Duration>) -> Verdict {
 /// What a 500 means when it is an answer to the request and no failure. A read answers an empty list
 /// where there is nothing, so only an action can find its target missing.
 fn business(detail: &CortexDetail, operation: &Operation) -> Option<ErrorKind> {
-    if detail.says(&["no endpoint was found", "not found", "does not exist", "doesn't exist", "no such"]) {
+    if detail.says(&[
+        "no endpoint was found",
+        "no alerts were found",
+        "no issue was found",
+        "not found",
+        "does not exist",
+        "doesn't exist",
+        "no such",
+    ]) {
         return Some(if operation.idempotent { ErrorKind::InvalidRequest } else { ErrorKind::NotFound });
     }
     if detail.says(&["already", "in progress", "pending", "another action"]) {

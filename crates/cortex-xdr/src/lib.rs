@@ -56,6 +56,7 @@
 //! [`edr_core::Error::detail`] downcasts to [`CortexDetail`]. A 401 says which type of key was tried, a
 //! 403 which role is missing, a 404 that the address or the generation is wrong.
 
+mod alert_change;
 mod alert_pages;
 pub mod api;
 mod auth;
@@ -68,9 +69,11 @@ mod filter;
 mod fqdn;
 mod listing;
 mod map;
+mod progress;
 mod provider;
 mod push;
 mod record;
+mod respond;
 mod sign;
 mod windows;
 mod wire;

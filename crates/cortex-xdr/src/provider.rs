@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertQuery, Capabilities, Case, CaseChange, CaseQuery, Cursor, Diagnosis, EdrProvider, Error,
-    ErrorKind, Fit, Host, HostQuery, Ioc, IocQuery, Noun, Page, PageEnd, PartStream, Query as _, Raw,
-    Receipt, Rejected, Result, TenantCheck, TenantId, Vendor,
+    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Diagnosis,
+    EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Noun, Page, PageEnd,
+    PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
+    TenantId, Vendor,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -90,7 +91,7 @@ impl CortexXdr {
     }
 
     /// Names tenant and operation in an error that was made here.
-    fn dress(&self, error: Error, operation: &'static str) -> Error {
+    pub(crate) fn dress(&self, error: Error, operation: &'static str) -> Error {
         error.with_operation(operation).with_tenant(self.tenant(), self.vendor())
     }
 
@@ -281,6 +282,32 @@ impl EdrProvider for CortexXdr {
 
     async fn alert(&self, uid: &str) -> Result<Alert> {
         alert_pages::one(self.client(), uid).await.map_err(|e| self.dress(e, "alerts"))
+    }
+
+    async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
+        self.found(uids).await
+    }
+
+    /// The case is noted with the order; the vendor takes no other reason.
+    async fn respond(
+        &self,
+        action: &ResponseAction,
+        hosts: &[String],
+        because: &Because,
+    ) -> Result<Vec<Receipt>> {
+        self.act(action, hosts, because).await
+    }
+
+    async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        self.follow(action, targets).await
+    }
+
+    fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
+        self.fit(change)
+    }
+
+    async fn update_alerts(&self, change: &AlertChange, alerts: &[String]) -> Result<Vec<Receipt>> {
+        self.change_alerts(change, alerts).await
     }
 
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {

@@ -215,6 +215,42 @@ fn ops(how: How) -> &'static [Op] {
     }
 }
 
+/// Why XDR 5 ends no process.
+pub(crate) const NO_KILL: &str = "XDR 5 has no call that ends a process; a script can";
+
+/// What changes something, and how many it takes at once.
+fn writes(plain: Capabilities, generation: Option<Generation>) -> Capabilities {
+    let five = generation == Some(Generation::Xdr5);
+    let all = [
+        (Feature::FileFetch, 10),
+        (Feature::FileQuarantine, 1_000),
+        (Feature::HostContain, 1_000),
+        (Feature::HostRelease, 1_000),
+        (Feature::HostScan, 1_000),
+        (Feature::HostTag, 1_000),
+        (Feature::HostUntag, 1_000),
+        (Feature::ProcessKill, 1),
+        (Feature::ScriptRun, 1_000),
+        // One issue a call; while the generation is not known, what both take.
+        (Feature::AlertUpdate, if generation == Some(Generation::Xdr3) { 100 } else { 1 }),
+    ];
+    let with =
+        all.into_iter().fold(plain, |c, (feature, most)| c.with([feature]).with_max_batch(feature, most));
+    let with = with
+        .with_restricted(
+            Feature::AlertUpdate,
+            "status, verdict and comment; nobody is assigned, and no label is changed",
+        )
+        .with_restricted(Feature::FileQuarantine, "with the file's SHA-256")
+        .with_restricted(Feature::HostScan, "whole endpoints, no single paths")
+        .with_restricted(Feature::HostTag, "a call a tag")
+        .with_restricted(Feature::HostUntag, "a call a tag; tags that the agent brings cannot be removed");
+    match five {
+        true => with.without(Feature::ProcessKill, NO_KILL),
+        false => with.with_restricted(Feature::ProcessKill, "on XDR 3, by the instance id of the process"),
+    }
+}
+
 /// What a tenant can do.
 pub(crate) fn capabilities(generation: Option<Generation>) -> Capabilities {
     let window = crate::api::MAX_WINDOW;
@@ -234,6 +270,7 @@ pub(crate) fn capabilities(generation: Option<Generation>) -> Capabilities {
     let add = |capabilities: Capabilities, noun, rule: &Rule| {
         capabilities.with_filter(noun, rule.field, ops(rule.how))
     };
+    let plain = writes(plain, generation);
     let hosts = host_rules(generation).fold(plain, |c, rule| add(c, Noun::Host, rule));
     let alerts = alert_rules(generation).iter().fold(hosts, |c, rule| add(c, Noun::Alert, rule));
     let cases = case_rules(generation).iter().fold(alerts, |c, rule| add(c, Noun::Case, rule));

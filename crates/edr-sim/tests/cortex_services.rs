@@ -128,6 +128,37 @@ async fn five_queries_are_one_too_many() {
 }
 
 #[tokio::test]
+async fn an_issue_is_changed_alone_and_closed_with_a_reason() {
+    let w = world().hosts(20).alerts(8).generation(5).start().await;
+    let (_, page) = w.post(&v1("issue/search"), json!({"request_data": {}})).await;
+    let id = page["reply"]["DATA"][0]["id"].to_string();
+    let path = format!("issue/{}", id.trim_matches('"'));
+    let closed = json!({"update_data": {"status": "Resolved", "status_resolution_reason": "Resolved - Other",
+        "status_resolution_comment": "seen", "severity": "HIGH"}});
+    assert_eq!(w.raw(&v1(&path), closed).await, 0);
+    let (_, page) = w.post(&v1("issue/search"), json!({"request_data": {}})).await;
+    let all = page["reply"]["DATA"].as_array().unwrap();
+    let issue = all.iter().find(|issue| issue["id"].to_string() == id).unwrap();
+    assert_eq!(issue["status.progress"], "Resolved");
+    assert_eq!(issue["status.resolution_reason"], "Resolved - Other");
+    assert_eq!((&issue["status.resolution_comment"], &issue["severity"]), (&json!("seen"), &json!("HIGH")));
+    for data in [
+        json!({}),
+        json!({"update_data": {}}),
+        json!({"update_data": {"status": "Resolved"}}),
+        json!({"update_data": {"status": "New", "status_resolution_reason": "Resolved - Other"}}),
+        json!({"update_data": {"status_resolution_comment": "x"}}),
+        json!({"update_data": {"status": "Odd"}}),
+        json!({"update_data": {"severity": "odd"}}),
+        json!({"update_data": {"assigned_to": "a@example.com"}}),
+    ] {
+        assert!(status(&w, &path, data.clone()).await >= 400, "{data}");
+    }
+    assert_eq!(status(&w, "issue/99", json!({"update_data": {"status": "New"}})).await, 500);
+    assert_eq!(w.mutations().len(), 1);
+}
+
+#[tokio::test]
 async fn a_case_is_changed_without_a_body_in_the_answer() {
     let w = world().hosts(20).alerts(8).generation(5).start().await;
     let bytes = w.raw(&v1("case/update/2"), json!({"update_data": {"status_progress": "In Progress"}})).await;

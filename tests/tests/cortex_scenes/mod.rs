@@ -18,6 +18,7 @@ use cortex_xdr::api::files::{FileOnEndpoint, FilePaths, RestoreOn};
 use cortex_xdr::api::hashes::HashList;
 use cortex_xdr::api::incidents::{IncidentStatus, IncidentUpdate};
 use cortex_xdr::api::indicators::{Indicator, IndicatorFilters, IndicatorSeverity, IndicatorType};
+use cortex_xdr::api::issues::{IssueReason, IssueUpdate};
 use cortex_xdr::api::scripts::{RunOptions, ScriptFilters};
 use cortex_xdr::api::xql::XqlQuery;
 use cortex_xdr::{
@@ -217,6 +218,11 @@ pub(crate) async fn the_own_words_of_each_generation(wire: &Wire) {
     w.client.comment_case("2", "seen").await.unwrap();
     assert_eq!(w.client.case_entries("2").await.unwrap()[0].contents.as_deref(), Some("seen"));
     assert!(!w.client.case_artifacts("2").await.unwrap().is_empty());
+    let issue = w.client.issues(&PageRequest::window(0, 1)).await.unwrap().items[0].text("id").unwrap();
+    let closed = IssueUpdate::new().resolved(IssueReason::FalsePositive).comment("seen");
+    w.client.update_issue(&issue, &closed).await.unwrap();
+    let nobody = w.client.update_issue("99999999", &closed).await.unwrap_err();
+    assert_eq!((nobody.kind(), w.changes(&format!("issue/{issue}"))), (ErrorKind::NotFound, 1));
     let new = CaseFilters::new().progress([CaseProgress::New]).unwrap();
     assert!(w.client.cases(new).collect().await.unwrap().items.len() < 10);
     assert_eq!(w.client.incident_extra("2", None).await.unwrap_err().kind(), ErrorKind::Configuration);

@@ -197,6 +197,11 @@ impl AlertUpdate {
     pub fn comment(self, text: impl Into<String>) -> Self {
         Self { comment: Some(text.into()), ..self }
     }
+
+    #[cfg(test)]
+    pub(crate) fn status_word(&self) -> Option<&str> {
+        self.status.as_ref().map(IncidentStatus::as_str)
+    }
 }
 
 /// Changes alerts, at most a hundred; ids are sent as texts.

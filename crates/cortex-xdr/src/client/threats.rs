@@ -6,6 +6,7 @@ use super::{Batch, CortexClient, Listing};
 use crate::api::alert_work::{self, AlertUpdate, OriginalAlert, ParsedAlert, SearchFilter};
 use crate::api::hashes::{self, HashChange, HashList};
 use crate::api::indicators::{self, BiocRule, Indicator, IndicatorRule, Inserted};
+use crate::api::issues::{self, IssueUpdate};
 use crate::api::{AlertRecord, Skeleton, reply};
 use crate::filter::Filters;
 
@@ -44,6 +45,14 @@ impl CortexClient {
     pub async fn update_alerts(&self, ids: &[String], update: &AlertUpdate) -> Result<Vec<String>> {
         let plan = self.planned(alert_work::update_alerts(ids, update))?;
         self.reply(plan, |body| alert_work::updated(body, ids)).await
+    }
+
+    /// Changes an issue of XDR 5.
+    ///
+    /// # Errors
+    /// For an id that is none, a change that contradicts itself, and as the vendor answers.
+    pub async fn update_issue(&self, id: &str, update: &IssueUpdate) -> Result<()> {
+        self.reply(self.planned(issues::update_issue(id, update))?, reply::done).await
     }
 
     /// Brings alerts of one's own in, at most sixty a call and 600 a minute.

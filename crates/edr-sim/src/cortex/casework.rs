@@ -11,6 +11,7 @@ use super::envelope::{Answer, Refusal, Reply};
 use super::incidents::{Extra, count, extra, members};
 use super::paging::Window;
 use super::words;
+use crate::estate::Comment;
 use crate::estate::alert::{Status, Verdict};
 
 const ENTRIES: &str = "entries";
@@ -38,7 +39,7 @@ fn verdict(word: &str) -> Result<Option<Verdict>, Refusal> {
         Verdict::Testing,
         Verdict::TruePositive,
     ];
-    let plain = word.trim_end_matches(" Case");
+    let plain = word.trim_end_matches(" Case").trim_end_matches(" Issue");
     match known.into_iter().find(|verdict| words::resolution_reason(Some(*verdict)) == Some(plain)) {
         Some(verdict) => Ok(Some(verdict)),
         None if matches!(word, "Resolved - Other" | "Resolved - Threat Handled") => Ok(None),
@@ -76,6 +77,41 @@ pub(super) fn update(call: &Call<'_>) -> Answer {
         estate.keep(&comment_key(index), Some(comment.to_owned()));
     }
     note(call, &(index + 1).to_string(), Value::Null, json!(change));
+    Ok(Reply::no_content())
+}
+
+/// `POST issue/{issue-id}`: one issue, 204. The reason goes with the state that closes, and must.
+pub(super) fn update_issue(call: &Call<'_>) -> Answer {
+    const KEYS: [&str; 4] = ["severity", "status", "status_resolution_reason", "status_resolution_comment"];
+    let (estate, id) = (call.estate(), call.last_segment());
+    let absent = || Refusal::business("No issue was found for the given id", json!(id));
+    let index = id.parse().ok().and_then(|id| estate.alert_index_of_number(id)).ok_or_else(absent)?;
+    let change =
+        call.data.get("update_data").and_then(Value::as_object).ok_or_else(|| missing("update_data"))?;
+    if change.iter().any(|(key, value)| !KEYS.contains(&key.as_str()) || !value.is_string()) {
+        return Err(Refusal::invalid(format!("update_data must have texts of {}", KEYS.join(", "))));
+    }
+    let word = |key: &str| change.get(key).and_then(Value::as_str);
+    if word("severity").or(word("status")).is_none() {
+        return Err(Refusal::invalid("update_data must have severity or status"));
+    }
+    let severity = |word| words::issue_severity_of(word).ok_or_else(|| Refusal::invalid("unknown severity"));
+    let severity = word("severity").map(severity).transpose()?;
+    let status = word("status").map(progress).transpose()?;
+    let reason = word("status_resolution_reason").map(verdict).transpose()?;
+    if reason.is_some() != (status == Some(Status::Closed)) {
+        return Err(Refusal::invalid("status_resolution_reason goes with Resolved, and Resolved with it"));
+    }
+    let comment = word("status_resolution_comment").map(str::to_owned);
+    let at = estate.clock().now_ms();
+    estate.update_alert(index, |overlay| {
+        overlay.severity = severity.or(overlay.severity);
+        if status.is_some() {
+            (overlay.status, overlay.verdict) = (status, Some(reason.flatten()));
+        }
+        overlay.comments.extend(comment.map(|text| Comment { text, author: "Public API".to_owned(), at }));
+    });
+    note(call, id, Value::Null, json!(change));
     Ok(Reply::no_content())
 }
 

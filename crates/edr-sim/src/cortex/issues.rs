@@ -13,7 +13,7 @@ use super::page::{Names, Page};
 use super::paging::{ALERTS_CAP, Window};
 use super::words;
 use crate::estate::Machine;
-use crate::estate::alert::Process;
+use crate::estate::alert::{Process, Status};
 
 const IN: &[Op] = &[Op::In];
 const TIME: &[Op] = &[Op::Gte, Op::Lte];
@@ -114,6 +114,7 @@ impl Wanted {
 fn issue(alert: &Alert) -> Vec<(&'static str, Value)> {
     let d = &alert.detection;
     let machine = alert.machine.as_ref();
+    let otherwise = (d.status == Status::Closed).then_some("Resolved - Other");
     let rule =
         (alert.source == words::Source::Bioc).then(|| crate::estate::hash::uuid(u64::from(d.kind.pattern)));
     vec![
@@ -130,7 +131,7 @@ fn issue(alert: &Alert) -> Vec<(&'static str, Value)> {
         ("detection.method", json!(alert.source.name())),
         ("detection.rule_id", json!(rule)),
         ("status.progress", json!(words::progress(d.status))),
-        ("status.resolution_reason", json!(words::resolution_reason(d.verdict))),
+        ("status.resolution_reason", json!(words::resolution_reason(d.verdict).or(otherwise))),
         ("status.resolution_comment", json!(d.comments.last().map(|comment| &comment.text))),
         ("assigned_to", json!(d.assigned_to.as_ref().map(|who| &who.email))),
         ("assigned_to_pretty", json!(d.assigned_to.as_ref().map(|who| &who.name))),

@@ -177,6 +177,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     post("/public_api/v1/api_keys/get_api_keys", Five, api_keys::list),
     post("/public_api/v1/issue/search", Five, issues::search),
+    post("/public_api/v1/issue/{issue-id}", Five, casework::update_issue),
     post("/public_api/v1/case/search", Five, cases::search),
     post("/public_api/v1/case/update/{case-id}", Five, casework::update),
     free(Verb::Get, "/public_api/v1/case/artifacts/{case-id}", casework::artifacts).of(Five),

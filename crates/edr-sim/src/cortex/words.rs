@@ -254,6 +254,12 @@ pub(super) fn issue_severity(severity: Severity) -> &'static str {
     }
 }
 
+/// A severity in the words of issues.
+pub(super) fn issue_severity_of(word: &str) -> Option<Severity> {
+    use Severity::{Critical, High, Informational, Low, Medium};
+    [Informational, Low, Medium, High, Critical].into_iter().find(|s| issue_severity(*s) == word)
+}
+
 /// The internal form of a severity (`SEV_040_HIGH`).
 pub(super) fn internal_severity(severity: Severity) -> &'static str {
     match severity {
