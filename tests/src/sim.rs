@@ -46,6 +46,7 @@ pub struct SimWorld {
     vendor: Vendor,
     provider: Arc<dyn EdrProvider>,
     falcon_alerts: OnceLock<Vec<String>>,
+    falcon_cases: OnceLock<Vec<String>>,
     iocs: Vec<String>,
 }
 
@@ -64,8 +65,8 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        let falcon_alerts = OnceLock::new();
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts, iocs: Vec::new() }
+        let (falcon_alerts, falcon_cases) = (OnceLock::new(), OnceLock::new());
+        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts, falcon_cases, iocs: Vec::new() }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
@@ -164,10 +165,9 @@ impl SimWorld {
         format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
     }
 
-    /// The ids of Falcon's alerts, asked for without the client that is under test.
-    fn falcon_alert_ids(&self) -> Vec<String> {
-        let page =
-            ask(&self.base_url(), "GET /alerts/queries/alerts/v2?limit=10000", &self.falcon_bearer(), "");
+    /// A page of Falcon's ids, asked for without the client that is under test.
+    fn falcon_ids(&self, path: &str) -> Vec<String> {
+        let page = ask(&self.base_url(), &format!("GET {path}"), &self.falcon_bearer(), "");
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
     }
@@ -201,7 +201,10 @@ impl World for SimWorld {
     fn alert_uids(&self) -> Vec<String> {
         let estate = self.sim.estate(&self.tenant).expect("the tenant");
         match self.vendor {
-            Vendor::Falcon => self.falcon_alerts.get_or_init(|| self.falcon_alert_ids()).clone(),
+            Vendor::Falcon => self
+                .falcon_alerts
+                .get_or_init(|| self.falcon_ids("/alerts/queries/alerts/v2?limit=10000"))
+                .clone(),
             Vendor::Cortex => (0..estate.alert_count()).map(|n| estate.alert_number(n).to_string()).collect(),
         }
     }
@@ -212,6 +215,10 @@ impl World for SimWorld {
             (Noun::Case, Vendor::Cortex) => {
                 let estate = self.sim.estate(&self.tenant).expect("the tenant");
                 (1..=estate.case_count()).map(|n| n.to_string()).collect()
+            }
+            (Noun::Case, Vendor::Falcon) => {
+                let path = "/cases/queries/cases/v1?limit=10000";
+                self.falcon_cases.get_or_init(|| self.falcon_ids(path)).clone()
             }
             (Noun::Host, _) => self.host_uids(),
             (Noun::Ioc, _) => self.iocs.clone(),

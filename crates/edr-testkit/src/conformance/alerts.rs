@@ -7,8 +7,8 @@ use super::listing::filter;
 use crate::gather::{all, size};
 use crate::{CaseResult, Failure, Item, Ran, World};
 
-/// Alerts and cases come newest first by the time at which they were stored: in one page, over several, and
-/// with a filter.
+/// Alerts and cases come newest first by the time at which they were stored, to the millisecond that vendors compare:
+/// in one page, over several, and with a filter.
 ///
 /// # Errors
 /// When an older one comes before a newer one.
@@ -37,7 +37,7 @@ fn stored<I: Item>(item: &I) -> Option<DateTime<Utc>> {
 fn in_order<I: Item>(timed: &[(&I, DateTime<Utc>)]) -> Result<(), Failure> {
     for pair in timed.windows(2) {
         let ((one, at), (next, then)) = (pair[0], pair[1]);
-        ensure!(at >= then, "{} of {at} comes before {} of {then}", one.uid(), next.uid());
+        ensure!(at.timestamp_millis() >= then.timestamp_millis(), "{} of {at} comes before {} of {then}", one.uid(), next.uid());
     }
     Ok(())
 }

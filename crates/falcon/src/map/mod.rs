@@ -6,6 +6,7 @@
 
 mod alert;
 mod attack;
+mod case;
 mod disposition;
 mod evidence;
 mod host;
@@ -19,7 +20,7 @@ use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
 use edr_core::{
-    Alert, Anomaly, Hashes, Host, Ioc, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId,
+    Alert, Anomaly, Case, Hashes, Host, Ioc, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId,
 };
 
 use crate::VENDOR;
@@ -47,6 +48,14 @@ pub fn host(raw: &Bytes, context: &Context) -> Result<Host, Box<Rejected>> {
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn alert(raw: &Bytes, context: &Context) -> Result<Alert, Box<Rejected>> {
     decode(raw, context, "composite_id", |alert| alert::map(alert, context))
+}
+
+/// Maps a case.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn case(raw: &Bytes, context: &Context) -> Result<Case, Box<Rejected>> {
+    decode(raw, context, "id", |row| case::map(row, context))
 }
 
 /// Maps an indicator.

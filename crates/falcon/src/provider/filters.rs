@@ -45,6 +45,10 @@ pub(super) const SERVED: &[(Noun, &str, &[Op])] = &[
     (Noun::Alert, "status", EQ),
     (Noun::Alert, "time", RANGE),
     (Noun::Alert, "uid", EQ),
+    (Noun::Case, "created_time", RANGE),
+    (Noun::Case, "modified_time", RANGE),
+    (Noun::Case, "status", EQ),
+    (Noun::Case, "uid", EQ),
     (Noun::Ioc, "created_time", RANGE),
     (Noun::Ioc, "is_global", EQ),
     (Noun::Ioc, "modified_time", RANGE),
@@ -61,6 +65,11 @@ pub(super) fn hosts(filters: &[Filter]) -> Fql {
 /// The part of the filters on alerts that the vendor evaluates.
 pub(super) fn alerts(filters: &[Filter]) -> Fql {
     compile(filters, alert)
+}
+
+/// The part of the filters on cases that the vendor evaluates.
+pub(super) fn cases(filters: &[Filter]) -> Fql {
+    compile(filters, case)
 }
 
 /// The part of the filters on indicators that the vendor evaluates.
@@ -122,6 +131,21 @@ fn alert(filter: &Filter) -> Result<Option<Fql>, FqlError> {
         _ => Ok(None),
     }
 }
+
+fn case(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "created_time" => range("created_timestamp", filter),
+        "modified_time" => range("updated_timestamp", filter),
+        "status" if filter.texts().iter().all(|t| CASE_STATUSES.contains(&t.as_str())) => {
+            same("status", filter)
+        }
+        "uid" => same("id", filter),
+        _ => Ok(None),
+    }
+}
+
+/// The statuses of cases that the vendor writes as the model does.
+const CASE_STATUSES: &[&str] = &["closed", "in_progress", "new", "reopened"];
 
 fn ioc(filter: &Filter) -> Result<Option<Fql>, FqlError> {
     match filter.field().name {

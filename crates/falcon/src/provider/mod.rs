@@ -2,6 +2,7 @@
 
 mod alert_work;
 mod alerts;
+mod cases;
 mod deeds;
 mod diagnose;
 mod fields;
@@ -17,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Anomaly, Because, Capabilities, ConnectionState, Cursor, Diagnosis,
-    EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listing, Noun,
-    Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result,
-    Target, TenantCheck, TenantId, Vendor, Warning,
+    Alert, AlertChange, AlertQuery, Anomaly, Because, Capabilities, Case, CaseChange, CaseQuery,
+    ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host,
+    HostQuery, Ioc, IocQuery, Listing, Noun, Origin, Page, Part, PartStream, Progress, Provenance, Raw,
+    Receipt, Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -320,6 +321,14 @@ fn capabilities() -> Capabilities {
         .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
+        .with([Feature::CaseGet, Feature::CaseList])
+        .with_restricted(
+            Feature::CaseUpdate,
+            "status, severity and assignee; Falcon takes neither verdicts nor comments of cases",
+        )
+        .with_max_page(Noun::Case, cases::MAX_PAGE)
+        .with_sorts(Noun::Case, &cases::sorts())
+        .with_max_batch(Feature::CaseUpdate, 100)
         .with([Feature::IocDelete, Feature::IocGet, Feature::IocList])
         .with_restricted(
             Feature::IocPush,
@@ -370,6 +379,26 @@ impl EdrProvider for Falcon {
         self.alerts(&AlertQuery::new().page_size(1), None).await?;
         check = check.found("alerts", "readable");
         Ok(self.notices().into_iter().fold(check, |check, n| check.found("notice", n.message)))
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.case_page(query, cursor).await
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        if !cases::is_case_id(uid) {
+            let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a case"));
+            return Err(self.named(error, api::cases::ENTITIES.name));
+        }
+        self.one(api::cases::entities(&[uid]), uid, map::case).await
+    }
+
+    fn case_fit(&self, change: &CaseChange) -> Result<Fit> {
+        cases::fit(change).map_err(|e| self.named(e, api::cases::UPDATE.operation.name))
+    }
+
+    async fn update_cases(&self, change: &CaseChange, cases: &[String]) -> Result<Vec<Receipt>> {
+        self.change_cases(change, cases).await
     }
 
     async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
