@@ -66,7 +66,15 @@ impl SimWorld {
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
         let (falcon_alerts, falcon_cases) = (OnceLock::new(), OnceLock::new());
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts, falcon_cases, iocs: Vec::new() }
+        Self {
+            sim,
+            tenant: tenant.to_owned(),
+            vendor,
+            provider,
+            falcon_alerts,
+            falcon_cases,
+            iocs: Vec::new(),
+        }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
