@@ -282,12 +282,18 @@ fn receipts(keys: Vec<String>, mut became: HashMap<usize, Became>) -> Vec<Receip
     keys.into_iter().enumerate().map(row).collect()
 }
 
-/// The year 1 takes an end away.
+/// What is not wanted any more is taken away: the year 1 is no end, and nothing is no severity, which the service
+/// refuses beside an action that has none.
 fn change(id: String, new: NewIoc) -> IocChange {
     let unset = chrono::NaiveDate::from_ymd_opt(1, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
-    let expiration = new.body.expiration.or_else(|| unset.map(|time| time.and_utc()));
-    let whole = IocBody { tags: new.body.tags.clone().or_else(|| Some(Vec::new())), expiration, ..new.body };
-    IocChange { id, body: whole }
+    let body = IocBody {
+        expiration: new.body.expiration.or_else(|| unset.map(|time| time.and_utc())),
+        host_groups: new.body.host_groups.clone().or_else(|| Some(Vec::new())),
+        severity: new.body.severity.clone().or_else(|| Some(IocSeverity::Other(String::new()))),
+        tags: new.body.tags.clone().or_else(|| Some(Vec::new())),
+        ..new.body
+    };
+    IocChange { id, body }
 }
 
 fn tell(ioc: &Ioc) -> Result<(NewIoc, Vec<&'static str>)> {
