@@ -28,13 +28,19 @@ struct Place {
     disordered: bool,
 }
 
+type Plan = Box<dyn Fn(&PageRequest) -> RequestPlan + Send + Sync>;
+type Envelope = Box<dyn Fn(&[u8]) -> Result<Skeleton> + Send + Sync>;
+
+/// How an item becomes one of the model.
+pub(crate) type Decode<T> = fn(&Context, Raw) -> Result<T, Box<Rejected>>;
+
 /// A sheet, without the type of its records.
 pub(crate) struct Book {
     operation: &'static Operation,
     paths: &'static [&'static [&'static str]],
     cap: Option<u64>,
-    plan: Box<dyn Fn(&PageRequest) -> RequestPlan + Send + Sync>,
-    envelope: Box<dyn Fn(&[u8]) -> Result<Skeleton> + Send + Sync>,
+    plan: Plan,
+    envelope: Envelope,
 }
 
 impl Book {
@@ -66,7 +72,7 @@ pub(crate) struct Windows<'a, Q: Query> {
     pub(crate) filters: Filters,
     /// The vendor's own order when absent.
     pub(crate) key: Option<Key<Q::Item>>,
-    pub(crate) decode: fn(&Context, Raw) -> Result<Q::Item, Box<Rejected>>,
+    pub(crate) decode: Decode<Q::Item>,
 }
 
 impl<'a, Q: Query> Windows<'a, Q> {
@@ -168,7 +174,7 @@ pub(crate) async fn one<T: Record, I: edr_core::Listing>(
     sheet: &'static Sheet<T>,
     filters: Filters,
     uid: &str,
-    decode: fn(&Context, Raw) -> Result<I, Box<Rejected>>,
+    decode: Decode<I>,
 ) -> Result<I> {
     let batch = client.sheet(sheet, &PageRequest::window(0, api::MAX_WINDOW).filters(filters)).await?;
     let context = client.context();
