@@ -27,8 +27,18 @@ the vendor's time when the clocks differ. Credentials that are refused again are
 
 **Not tried again**: refusals (a missing scope, a request that the vendor will not do, also when it
 dresses them as 500), redirects, answers that are larger than any answer may be, waits that are longer
-than we are ready to keep. An operation that changes something is sent again only when it is
-certain that nothing was done.
+than we are ready to keep.
+
+**At most once**: an operation that changes something is sent again only when it is certain that nothing was
+done: no connection was made, or the vendor refused it unread (429, 401). After that every way to lose its answer
+(a timeout, a connection lost, a 5xx, a body that breaks off or is no JSON) ends in an error with
+`Error::is_outcome_unknown`: nobody can say whether it was done, and it is not sent again. A refusal is not in
+doubt. What the vendor's facts call repeatable (tags of hosts) is sent again; when it was lost once and no
+success follows, its outcome is unknown too. Read the target back before you ask again.
+
+**Accepted is not done**: `EdrProvider::respond` gives a receipt for each host: accepted, already so, refused,
+or unknown. `EdrProvider::progress` reads back what became of it: pending, pending for a host that is offline,
+done, failed. These are never mixed.
 
 **Read again**: a listing whose page key has expired or repeats, that shifts while it is read, or that
 brings less than the vendor counts: up to three times. Items are known by their id, so none is given

@@ -39,6 +39,17 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     }
 }
 
+/// The operations whose answer is lost: containment, and the change of an alert.
+fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
+    match (vendor, noun) {
+        (Vendor::Falcon, Noun::Host) => &["PerformActionV2"],
+        (Vendor::Falcon, _) => &["UpdateV3"],
+        (Vendor::Cortex, Noun::Host) => &["v1/endpoints/isolate"],
+        // A change of an issue is answered by nothing: there is no body to lose.
+        (Vendor::Cortex, _) => &["v1/alerts/update_alerts"],
+    }
+}
+
 /// One tenant of a simulator, with the provider that reads it.
 pub struct SimWorld {
     sim: Sim,
@@ -149,14 +160,23 @@ impl SimWorld {
 
     /// Arms one fault for the listings of a noun.
     fn arm(&self, noun: Noun, nth: u64, fault: &Fault) {
+        self.arm_at(operations(self.vendor, noun), nth, fault);
+    }
+
+    fn arm_at(&self, operations: &[&str], nth: u64, fault: &Fault) {
         let rule = |operation: &&str| FaultRule {
             tenant: Some(self.tenant.clone()),
             nth: Some(Nth::One(nth)),
             always: None,
             ..FaultRule::always(operation, fault.clone())
         };
-        let rules = operations(self.vendor, noun).iter().map(rule).collect();
+        let rules = operations.iter().map(rule).collect();
         self.sim.inject(rules).expect("the rules make sense");
+    }
+
+    /// A tenant of Cortex XDR 5.
+    fn has_issues(&self) -> bool {
+        self.sim.state().tenant(&self.tenant).and_then(|t| t.cortex()).is_some_and(|c| c.generation == 5)
     }
 
     fn base_url(&self) -> String {
@@ -249,6 +269,10 @@ impl World for SimWorld {
         match disturbance {
             Disturbance::BadItem => self.arm(noun, 1, &FaultKind::BadItem.into()),
             Disturbance::EmptyPage => self.arm(noun, 2, &FaultKind::EmptyPage.into()),
+            Disturbance::LoseAnswer if noun == Noun::Alert && self.has_issues() => return false,
+            Disturbance::LoseAnswer => {
+                self.arm_at(writes(self.vendor, noun), 1, &FaultKind::CloseMidBody.into());
+            }
             Disturbance::RepeatCursor => self.arm(noun, 2, &FaultKind::RepeatCursor.into()),
             Disturbance::ShiftWhileReading => {
                 self.arm(noun, 2, &Fault { shift: -3, ..FaultKind::Drift.into() });
@@ -269,6 +293,26 @@ impl World for SimWorld {
 
     async fn advance(&self, by: TimeDelta) -> bool {
         self.sim.advance(by.to_std().expect("time goes forward"));
+        true
+    }
+
+    fn mutations(&self) -> Option<Vec<String>> {
+        let ours = self.sim.log().into_iter().filter(|m| m.tenant == self.tenant);
+        Some(ours.map(|m| m.target).collect())
+    }
+
+    fn script(&self) -> Option<(String, Vec<(String, String)>)> {
+        let name = "list_directories".to_owned();
+        (self.vendor == Vendor::Cortex).then(|| (name, vec![("path".to_owned(), "/tmp".to_owned())]))
+    }
+
+    async fn set_online(&self, uid: &str, online: bool) -> bool {
+        self.sim.set_online(&self.tenant, uid, online).is_ok()
+    }
+
+    /// A minute: longer than any sensor's delay and any lag of an index.
+    async fn settle(&self) -> bool {
+        self.sim.advance(std::time::Duration::from_secs(60));
         true
     }
 }

@@ -147,6 +147,7 @@ fn passing(error: Error, delay: Option<Duration>) -> Verdict {
 /// where there is nothing, so only an action can find its target missing.
 fn business(detail: &CortexDetail, operation: &Operation) -> Option<ErrorKind> {
     if detail.says(&[
+        "no action was found",
         "no endpoint was found",
         "no alerts were found",
         "no issue was found",
@@ -155,7 +156,7 @@ fn business(detail: &CortexDetail, operation: &Operation) -> Option<ErrorKind> {
         "doesn't exist",
         "no such",
     ]) {
-        return Some(if operation.idempotent { ErrorKind::InvalidRequest } else { ErrorKind::NotFound });
+        return Some(if operation.changes { ErrorKind::NotFound } else { ErrorKind::InvalidRequest });
     }
     if detail.says(&["already", "in progress", "pending", "another action"]) {
         return Some(ErrorKind::Conflict);

@@ -136,8 +136,11 @@ async fn a_write_is_repeated_only_when_it_was_certainly_not_done() {
 
 static REPEATABLE: Operation = Operation::repeatable("TagThing", "Things: write");
 
+/// The answer to each request, by its number.
+type Each = fn(u32) -> Answer;
+
 /// What one scripted answer leaves behind: requests, and whether the outcome is unknown.
-async fn outcome(operation: &'static Operation, answer: fn(u32) -> Answer) -> (u32, bool) {
+async fn outcome(operation: &'static Operation, answer: Each) -> (u32, bool) {
     let (client, count) = client_with(answer);
     let error = client.fetch(&RequestPlan::post_json(operation, "/thing", "{}")).await.unwrap_err();
     (count.load(Ordering::SeqCst), error.is_outcome_unknown())
@@ -145,7 +148,7 @@ async fn outcome(operation: &'static Operation, answer: fn(u32) -> Answer) -> (u
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_to_a_write_leaves_its_outcome_unknown() {
-    let lost: [(&str, fn(u32) -> Answer); 7] = [
+    let lost: [(&str, Each); 7] = [
         ("timeout", |_| Err(TransportError::new(TransportErrorKind::Timeout))),
         ("interrupted", |_| Err(TransportError::new(TransportErrorKind::Interrupted))),
         ("500", |_| MemoryTransport::json(500, "")),
@@ -169,7 +172,7 @@ async fn a_lost_answer_to_a_write_leaves_its_outcome_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_certainly_not_done_says_so() {
-    let certain: [(&str, u32, fn(u32) -> Answer); 6] = [
+    let certain: [(&str, u32, Each); 6] = [
         ("connect", 5, |_| Err(TransportError::new(TransportErrorKind::Connect))),
         ("tls", 1, |_| Err(TransportError::new(TransportErrorKind::Tls))),
         ("401", 2, |_| MemoryTransport::json(401, "")),
@@ -196,7 +199,7 @@ async fn a_cooldown_that_outlasts_the_deadline_leaves_a_write_undone() {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_be_repeated_is_still_in_doubt_when_it_was_lost_once() {
-    let lost_then_refused: fn(u32) -> Answer = |n| match n {
+    let lost_then_refused: Each = |n| match n {
         0 => Err(TransportError::new(TransportErrorKind::Interrupted)),
         _ => MemoryTransport::json(400, ""),
     };

@@ -131,14 +131,14 @@ async fn five_queries_are_one_too_many() {
 async fn an_issue_is_changed_alone_and_closed_with_a_reason() {
     let w = world().hosts(20).alerts(8).generation(5).start().await;
     let (_, page) = w.post(&v1("issue/search"), json!({"request_data": {}})).await;
-    let id = page["reply"]["DATA"][0]["id"].to_string();
-    let path = format!("issue/{}", id.trim_matches('"'));
+    let id = page["reply"]["DATA"][0]["id"].clone();
+    let path = format!("issue/{}", id.to_string().trim_matches('"'));
     let closed = json!({"update_data": {"status": "Resolved", "status_resolution_reason": "Resolved - Other",
         "status_resolution_comment": "seen", "severity": "HIGH"}});
     assert_eq!(w.raw(&v1(&path), closed).await, 0);
     let (_, page) = w.post(&v1("issue/search"), json!({"request_data": {}})).await;
     let all = page["reply"]["DATA"].as_array().unwrap();
-    let issue = all.iter().find(|issue| issue["id"].to_string() == id).unwrap();
+    let issue = all.iter().find(|issue| issue["id"] == id).unwrap();
     assert_eq!(issue["status.progress"], "Resolved");
     assert_eq!(issue["status.resolution_reason"], "Resolved - Other");
     assert_eq!((&issue["status.resolution_comment"], &issue["severity"]), (&json!("seen"), &json!("HIGH")));

@@ -119,6 +119,8 @@ fn further(raw: &Raw, n: usize) -> Option<RequestBuilder> {
         "/discover/",
         "/spotlight/",
         "/cases/",
+        "/quarantine/",
+        "/ods/",
     ];
     let is_further = |path: &str| {
         services.iter().any(|s| path.starts_with(s)) || HOSTS.iter().any(|part| path.contains(part))

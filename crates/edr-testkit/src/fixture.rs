@@ -4,17 +4,18 @@ mod nouns;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, ManualClock};
 use edr_core::{
-    Action, AgentHealth, Alert, AlertQuery, AlertStatus, Analytic, Attack, AttackRef, Capabilities, Case,
-    CaseQuery, Cloud, ConnectionState, ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind,
-    Evidence, Group, Host, HostQuery, HostType, InMemory, InMemoryBuilder, Indicator, Ioc, IocQuery,
-    Kubernetes, Listing as _, NetworkInterface, Noun, Page, Platform, Policy, Process, Result, Script,
-    Severity, Tag, TenantCheck, TenantId, User, Vendor, Verdict, model,
+    Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Attack, AttackRef, Because,
+    Capabilities, Case, CaseQuery, Cloud, ConnectionState, ContainmentState, Cursor, Disposition,
+    EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group, Host, HostQuery, HostType, InMemory,
+    InMemoryBuilder, Indicator, Ioc, IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page,
+    Platform, Policy, Process, Progress, Receipt, ResponseAction, Result, Script, Severity, Tag, Target,
+    TenantCheck, TenantId, User, Vendor, Verdict, model,
 };
 
 use crate::{Disturbance, World};
@@ -269,8 +270,7 @@ impl MemoryWorld {
         let builder = alerts().into_iter().fold(builder, InMemoryBuilder::alert);
         let builder = cases().into_iter().fold(builder, InMemoryBuilder::case);
         let memory = iocs().into_iter().fold(builder, InMemoryBuilder::ioc).build();
-        let gate =
-            Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false), asked: AtomicU64::new(0) });
+        let gate = Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false) });
         let provider = wrap(gate.clone());
         Self { memory, gate, provider, clock: ManualClock::at(now()) }
     }
@@ -313,7 +313,7 @@ impl World for MemoryWorld {
     }
 
     fn requests(&self) -> Option<u64> {
-        Some(self.gate.asked.load(Ordering::SeqCst))
+        Some(self.memory.requests())
     }
 
     async fn disturb(&self, _noun: Noun, disturbance: Disturbance) -> bool {
@@ -321,6 +321,7 @@ impl World for MemoryWorld {
             Disturbance::BadItem => self.memory.script(Script::BadItem(0)),
             Disturbance::Denied => self.gate.shut.store(true, Ordering::SeqCst),
             Disturbance::EmptyPage => self.memory.script(Script::EmptyPage(1)),
+            Disturbance::LoseAnswer => self.memory.script(Script::LoseAnswer(0)),
             Disturbance::RepeatCursor => self.memory.script(Script::RepeatCursor(1)),
             Disturbance::ShiftWhileReading => self.memory.script(Script::Shift(1, 3)),
         }
@@ -335,18 +336,34 @@ impl World for MemoryWorld {
         self.clock.advance(by);
         true
     }
+
+    fn mutations(&self) -> Option<Vec<String>> {
+        Some(self.memory.mutations().into_iter().map(|m| m.uid).collect())
+    }
+
+    fn script(&self) -> Option<(String, Vec<(String, String)>)> {
+        Some(("collect-logs".to_owned(), vec![("path".to_owned(), "/var/log".to_owned())]))
+    }
+
+    async fn set_online(&self, uid: &str, online: bool) -> bool {
+        self.memory.set_online(uid, online);
+        true
+    }
+
+    async fn settle(&self) -> bool {
+        self.memory.settle();
+        true
+    }
 }
 
-/// Stands before the memory: counts requests, and refuses them while it is shut.
+/// Stands before the memory, and refuses requests while it is shut.
 struct Gate {
     inner: InMemory,
     shut: AtomicBool,
-    asked: AtomicU64,
 }
 
 impl Gate {
     fn pass(&self, operation: &'static str) -> Result<&InMemory> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
         if !self.shut.load(Ordering::SeqCst) {
             return Ok(&self.inner);
         }
@@ -409,5 +426,30 @@ impl EdrProvider for Gate {
 
     async fn ioc(&self, uid: &str) -> Result<Ioc> {
         self.pass("ioc_get")?.ioc(uid).await
+    }
+
+    async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
+        self.pass("host_get")?.hosts_by_uid(uids).await
+    }
+
+    async fn respond(
+        &self,
+        action: &ResponseAction,
+        hosts: &[String],
+        because: &Because,
+    ) -> Result<Vec<Receipt>> {
+        self.pass(action.verb())?.respond(action, hosts, because).await
+    }
+
+    async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        self.pass(action.verb())?.progress(action, targets).await
+    }
+
+    fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
+        self.inner.alert_fit(change)
+    }
+
+    async fn update_alerts(&self, change: &AlertChange, alerts: &[String]) -> Result<Vec<Receipt>> {
+        self.pass("alert_update")?.update_alerts(change, alerts).await
     }
 }

@@ -7,7 +7,9 @@ use edr_core::{Alert, Case as CaseItem, Host, Ioc};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::conformance::{alerts, disturbed, errors, filters, hosts, listing, paging, times};
+use crate::conformance::{
+    alert_work, alerts, deeds, disturbed, errors, filters, hosts, listing, paging, times,
+};
 use crate::{CaseReport, CaseResult, Failure, Report, Verdict, World};
 
 type Run = for<'a> fn(&'a dyn World) -> BoxFuture<'a, CaseResult>;
@@ -121,6 +123,18 @@ suite! {
         "diagnosis": "Every probe of a diagnosis says what it is about, and a refused tenant has one that failed.", errors::diagnosis;
         "capabilities": "The capabilities are consistent.", errors::capabilities;
         "unsupported": "What is not offered is refused before anything is sent.", errors::unsupported;
+        "deeds.by_uid": "Hosts by id come in the order asked, and those that are not there are named.", deeds::by_uid;
+        "deeds.before_the_wire": "An order for nobody, for too many or for nothing is refused before anything is sent.", deeds::before_the_wire;
+        "deeds.contain": "A host is contained, and released, when its sensor says so; asked again, it is so already.", deeds::contain;
+        "deeds.offline": "An order for a host that is offline waits for it, and says so.", deeds::offline;
+        "deeds.unknown": "An order for a host that is not there is refused, and the others of its call are served.", deeds::unknown_id;
+        "deeds.lost_answer": "An order whose answer is lost is not sent again, and its outcome is unknown.", deeds::lost_answer;
+        "deeds.tags": "A tag that is added is there, and gone when it is removed.", deeds::tags;
+        "deeds.orders": "Every other order is taken once, is under way, and ends.", deeds::orders;
+        "alert_work.words": "A status with a verdict is read back as it was set, or refused before anything is sent.", alert_work::words;
+        "alert_work.details": "Assignee, comment and labels are read back, or refused before anything is sent.", alert_work::details;
+        "alert_work.unknown": "A change of an alert that is not there is refused.", alert_work::unknown_id;
+        "alert_work.lost_answer": "A change whose answer is lost is not sent again, and its outcome is unknown.", alert_work::lost_answer;
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, SystemClock};
 use edr_core::{EdrProvider, Noun};
 
-/// Something that goes wrong with the next listing.
+/// Something that goes wrong with the next listing or write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disturbance {
@@ -18,6 +18,8 @@ pub enum Disturbance {
     Denied,
     /// The second page of the next listing is empty, though more follow.
     EmptyPage,
+    /// The next order (of hosts: containment) or change is carried out, and its answer is lost on the way.
+    LoseAnswer,
     /// The second page of the next listing names itself as the next one.
     RepeatCursor,
     /// While the next listing is read, items come or go before the place that is read, so that the
@@ -92,6 +94,29 @@ pub trait World: Send + Sync {
 
     /// Takes back what [`Self::disturb`] has left, met or not.
     async fn calm(&self) {}
+
+    /// The target of every change that the back end has carried out, in order: known from the back end, not from
+    /// the provider. Without it nothing is ever changed by the suite.
+    fn mutations(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// A script that the back end has, with the values that it takes.
+    fn script(&self) -> Option<(String, Vec<(String, String)>)> {
+        None
+    }
+
+    /// Connects a host or takes it off its network. False when that is not possible.
+    async fn set_online(&self, uid: &str, online: bool) -> bool {
+        let _ = (uid, online);
+        false
+    }
+
+    /// Lets the sensors of the hosts that are online carry out what is asked of them, and lets every change be
+    /// seen. False when that is not possible.
+    async fn settle(&self) -> bool {
+        false
+    }
 
     /// Moves the back end's time, and the provider's. False when that is not possible.
     async fn advance(&self, by: TimeDelta) -> bool {

@@ -222,7 +222,7 @@ pub(crate) async fn the_own_words_of_each_generation(wire: &Wire) {
     let closed = IssueUpdate::new().resolved(IssueReason::FalsePositive).comment("seen");
     w.client.update_issue(&issue, &closed).await.unwrap();
     let nobody = w.client.update_issue("99999999", &closed).await.unwrap_err();
-    assert_eq!((nobody.kind(), w.changes(&format!("issue/{issue}"))), (ErrorKind::NotFound, 1));
+    assert_eq!((nobody.kind(), w.changes("issue/{issue-id}")), (ErrorKind::NotFound, 1));
     let new = CaseFilters::new().progress([CaseProgress::New]).unwrap();
     assert!(w.client.cases(new).collect().await.unwrap().items.len() < 10);
     assert_eq!(w.client.incident_extra("2", None).await.unwrap_err().kind(), ErrorKind::Configuration);

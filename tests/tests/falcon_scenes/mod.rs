@@ -32,9 +32,11 @@ use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
 mod casework;
+mod files;
 mod read;
 
 pub(crate) use casework::*;
+pub(crate) use files::*;
 pub(crate) use read::*;
 
 /// What carries a scene's requests, and remembers them.
@@ -65,6 +67,9 @@ macro_rules! each_scene {
             cases_are_read
             cases_live_their_whole_life
             incidents_are_gone
+            quarantined_files_are_read_and_released
+            a_scan_is_started_watched_and_done
+            scans_are_cancelled_and_planned
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }

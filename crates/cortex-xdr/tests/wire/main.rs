@@ -4,6 +4,7 @@
 
 mod common;
 mod credentials;
+mod deeds;
 mod diagnose;
 mod native;
 mod paging;

@@ -39,7 +39,10 @@ fn verdict(word: &str) -> Result<Option<Verdict>, Refusal> {
         Verdict::Testing,
         Verdict::TruePositive,
     ];
-    let plain = word.trim_end_matches(" Case").trim_end_matches(" Issue");
+    let plain = match word {
+        "Resolved - Duplicate Case" | "Resolved - Duplicate Issue" => "Resolved - Duplicate",
+        other => other,
+    };
     match known.into_iter().find(|verdict| words::resolution_reason(Some(*verdict)) == Some(plain)) {
         Some(verdict) => Ok(Some(verdict)),
         None if matches!(word, "Resolved - Other" | "Resolved - Threat Handled") => Ok(None),

@@ -3,6 +3,7 @@
 mod alerts;
 mod alerts_update;
 mod cases;
+mod counts;
 mod cursor;
 mod derived;
 mod discover;
@@ -19,8 +20,11 @@ mod hosts_tags;
 mod iocs;
 mod mssp;
 mod mssp_groups;
+mod ods;
+mod ods_rows;
 mod policies;
 mod posture;
+mod quarantine;
 mod render_alert;
 mod render_host;
 mod sensors;
@@ -61,8 +65,12 @@ pub const ALL_SCOPES: &[&str] = &[
     "ioc:write",
     "mssp:read",
     "mssp:write",
+    "ods:read",
+    "ods:write",
     "prevention-policies:read",
     "prevention-policies:write",
+    "quarantine:read",
+    "quarantine:write",
     "response-policies:read",
     "response-policies:write",
     "sensor-installers:read",
@@ -87,7 +95,14 @@ pub(crate) struct FalconState {
 pub type Operation = (&'static str, &'static str, &'static str, Option<&'static str>);
 
 /// The operations, service by service.
-const SERVICES: &[&[Operation]] = &[FIRST, discover::OPERATIONS, spotlight::OPERATIONS, cases::OPERATIONS];
+const SERVICES: &[&[Operation]] = &[
+    FIRST,
+    discover::OPERATIONS,
+    spotlight::OPERATIONS,
+    cases::OPERATIONS,
+    quarantine::OPERATIONS,
+    ods::OPERATIONS,
+];
 
 const COUNT: usize = {
     let (mut count, mut at) = (0, 0);
@@ -447,8 +462,10 @@ pub fn router(state: Arc<SimState>) -> Router {
         .merge(history::router())
         .merge(iocs::router())
         .merge(mssp_groups::router())
+        .merge(ods::router())
         .merge(policies::router())
         .merge(posture::router())
+        .merge(quarantine::router())
         .merge(sensors::router())
         .merge(spotlight::router())
         .merge(users::router())

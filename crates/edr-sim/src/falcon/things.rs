@@ -294,7 +294,7 @@ pub(super) fn found(ask: &Ask<'_>, rows: Rows, style: &Style, filter: &str) -> R
     };
     let sort = ask.get("sort").unwrap_or(style.sort);
     let wrong = || bad(style.service, "Invalid sort expression supplied");
-    if style.pipe && sort.contains('.') {
+    if style.pipe && sort.contains('.') && !sort.contains('|') {
         return Err(wrong());
     }
     let (field, down) = order(sort).ok_or_else(wrong)?;

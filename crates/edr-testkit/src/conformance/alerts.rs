@@ -37,7 +37,12 @@ fn stored<I: Item>(item: &I) -> Option<DateTime<Utc>> {
 fn in_order<I: Item>(timed: &[(&I, DateTime<Utc>)]) -> Result<(), Failure> {
     for pair in timed.windows(2) {
         let ((one, at), (next, then)) = (pair[0], pair[1]);
-        ensure!(at.timestamp_millis() >= then.timestamp_millis(), "{} of {at} comes before {} of {then}", one.uid(), next.uid());
+        ensure!(
+            at.timestamp_millis() >= then.timestamp_millis(),
+            "{} of {at} comes before {} of {then}",
+            one.uid(),
+            next.uid()
+        );
     }
     Ok(())
 }

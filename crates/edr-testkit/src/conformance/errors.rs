@@ -1,8 +1,8 @@
 //! Errors, and what is not offered.
 
 use edr_core::{
-    AlertQuery, CaseQuery, EdrProviderExt as _, Error, ErrorKind, Feature, HostQuery, IocQuery, Probe,
-    ProbeState, Result as Answer,
+    AlertChange, AlertQuery, AlertStatus, Because, CaseQuery, EdrProviderExt as _, Error, ErrorKind, Feature,
+    HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -13,15 +13,32 @@ use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
 /// When it is found, or the error is another one.
 pub async fn unknown_id<I: Item>(world: &dyn World) -> CaseResult {
     needs_feature!(world, I::GET);
-    let truth = I::truth(world);
-    let known = truth.first().cloned().unwrap_or_else(|| "0".repeat(32));
-    let Some(uid) = (0..10_000).scan(known, |uid, _| Some(step(uid))).find(|uid| !truth.contains(uid)) else {
+    let Some(uid) = stranger(&I::truth(world).into_iter().collect::<Vec<_>>()) else {
         return Ok(Ran::Skipped("every id of this form is there".to_owned()));
     };
     let error = failed(I::one(world.provider(), &uid).await, &format!("{} {uid}", I::NOUN))?;
     ensure!(error.is_not_found(), "{uid} is {}: {error}", error.kind().as_str());
     says_where(world, &error)?;
     Ok(Ran::Passed)
+}
+
+/// An id of the same form that is not among those that are there.
+pub(crate) fn stranger(truth: &[String]) -> Option<String> {
+    let known = truth.first().cloned().unwrap_or_else(|| "0".repeat(32));
+    (0..10_000).scan(known, |uid, _| Some(step(uid))).find(|uid| !truth.contains(uid))
+}
+
+/// The error of something that is refused before anything is sent.
+pub(crate) async fn refused_before_the_wire(
+    world: &dyn World,
+    what: &str,
+    asked: impl Future<Output = Answer<()>>,
+) -> Result<Error, Failure> {
+    let sent = world.requests();
+    let Err(error) = asked.await else { return Err(Failure::new(format!("{what} was answered"))) };
+    ensure!(world.requests() == sent, "{what} was sent before it was refused");
+    says_where(world, &error)?;
+    Ok(error)
 }
 
 /// Counts the id up by one, from its last letter or digit on, so that its form stays.
@@ -164,43 +181,67 @@ pub async fn capabilities(world: &dyn World) -> CaseResult {
 /// # Errors
 /// When it is answered, refused in another way, or sent.
 pub async fn unsupported(world: &dyn World) -> CaseResult {
-    let reads = [
-        Feature::HostList,
-        Feature::HostGet,
-        Feature::AlertList,
-        Feature::AlertGet,
-        Feature::CaseList,
-        Feature::CaseGet,
-        Feature::IocList,
-        Feature::IocGet,
-    ];
     let offered = world.provider().capabilities();
-    let missing: Vec<Feature> = reads.into_iter().filter(|f| !offered.has(*f)).collect();
+    let missing: Vec<Feature> = FEATURES.into_iter().filter(|f| !offered.has(*f)).collect();
     needs!(!missing.is_empty(), "everything is offered");
     for feature in missing {
-        let sent = world.requests();
-        let Err(error) = attempt(world, feature).await else {
-            return Err(Failure::new(format!("{} was answered", feature.as_str())));
-        };
+        let error = refused_before_the_wire(world, feature.as_str(), attempt(world, feature)).await?;
         ensure!(error.is_unsupported(), "{} is {}: {error}", feature.as_str(), error.kind().as_str());
-        says_where(world, &error)?;
-        ensure!(world.requests() == sent, "{} was sent before it was refused", feature.as_str());
     }
     Ok(Ran::Passed)
 }
 
+/// What can be tried without knowing the back end.
+const FEATURES: [Feature; 18] = [
+    Feature::AlertGet,
+    Feature::AlertList,
+    Feature::AlertUpdate,
+    Feature::CaseGet,
+    Feature::CaseList,
+    Feature::FileFetch,
+    Feature::FileQuarantine,
+    Feature::HostContain,
+    Feature::HostGet,
+    Feature::HostList,
+    Feature::HostRelease,
+    Feature::HostScan,
+    Feature::HostTag,
+    Feature::HostUntag,
+    Feature::IocGet,
+    Feature::IocList,
+    Feature::ProcessKill,
+    Feature::ScriptRun,
+];
+
 async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
     let provider = world.provider();
-    match feature {
-        Feature::HostList => provider.hosts(&HostQuery::new(), None).await.map(drop),
-        Feature::HostGet => provider.host("0").await.map(drop),
-        Feature::AlertList => provider.alerts(&AlertQuery::new(), None).await.map(drop),
-        Feature::CaseList => provider.cases(&CaseQuery::new(), None).await.map(drop),
-        Feature::CaseGet => provider.case("0").await.map(drop),
-        Feature::IocList => provider.iocs(&IocQuery::new(), None).await.map(drop),
-        Feature::IocGet => provider.ioc("0").await.map(drop),
-        _ => provider.alert("0").await.map(drop),
-    }
+    let ids = ["0".repeat(32)];
+    let tags = vec!["edr".to_owned()];
+    let process = ProcessRef::Pid(4_242);
+    let action = match feature {
+        Feature::AlertGet => return provider.alert("0").await.map(drop),
+        Feature::AlertList => return provider.alerts(&AlertQuery::new(), None).await.map(drop),
+        Feature::AlertUpdate => {
+            let change = AlertChange::new().status(AlertStatus::New);
+            return provider.update_alerts(&change, &ids).await.map(drop);
+        }
+        Feature::CaseGet => return provider.case("0").await.map(drop),
+        Feature::CaseList => return provider.cases(&CaseQuery::new(), None).await.map(drop),
+        Feature::FileFetch => ResponseAction::FetchFile { path: "/x".to_owned() },
+        Feature::FileQuarantine => ResponseAction::QuarantineFile { path: "/x".to_owned(), sha256: None },
+        Feature::HostContain => ResponseAction::Contain,
+        Feature::HostGet => return provider.host("0").await.map(drop),
+        Feature::HostRelease => ResponseAction::Release,
+        Feature::HostScan => ResponseAction::Scan { paths: Vec::new() },
+        Feature::HostTag => ResponseAction::Tag { tags },
+        Feature::HostUntag => ResponseAction::Untag { tags },
+        Feature::IocGet => return provider.ioc("0").await.map(drop),
+        Feature::IocList => return provider.iocs(&IocQuery::new(), None).await.map(drop),
+        Feature::ProcessKill => ResponseAction::KillProcess { process },
+        Feature::ScriptRun => ResponseAction::RunScript { script: "x".to_owned(), args: Vec::new() },
+        _ => return provider.hosts(&HostQuery::new(), None).await.map(drop),
+    };
+    provider.respond(&action, &ids, &Because::new()).await.map(drop)
 }
 
 #[cfg(test)]

@@ -62,6 +62,22 @@ impl World for Aging {
         self.inner.calm().await;
     }
 
+    fn mutations(&self) -> Option<Vec<String>> {
+        self.inner.mutations()
+    }
+
+    fn script(&self) -> Option<(String, Vec<(String, String)>)> {
+        self.inner.script()
+    }
+
+    async fn set_online(&self, uid: &str, online: bool) -> bool {
+        self.inner.set_online(uid, online).await
+    }
+
+    async fn settle(&self) -> bool {
+        self.inner.settle().await
+    }
+
     async fn advance(&self, by: TimeDelta) -> bool {
         self.old.store(true, Ordering::SeqCst);
         self.inner.advance(by).await
@@ -84,6 +100,8 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
     let one = |name: &str| vec![name.to_owned()];
     vec![
         (Fault::Absurd, every(&["times"])),
+        (Fault::AcceptedIsDone, vec!["deeds.contain".to_owned(), "deeds.orders".to_owned()]),
+        (Fault::AnyBatch, one("deeds.before_the_wire")),
         (Fault::AnyCursor, every(&["paging.foreign"])),
         (Fault::Busy, every(&["concurrent"])),
         (Fault::CaseBlind, [every(&["filters.text"]), one("hosts.find")].concat()),
@@ -92,12 +110,14 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::DeniedIsEmpty, every(&["disturbed.denied"])),
         (Fault::DropsLast, every(&["whole", "paging.sizes"])),
         (Fault::EmptyIsEnd, every(&["disturbed.empty_page"])),
+        (Fault::EverythingIsExact, one("alert_work.words")),
         (Fault::ExpiredToken, every(&["times.later"])),
         (Fault::FirstFilterOnly, every(&["filters.several"])),
         (Fault::FirstValueOnly, every(&["filters.alternatives"])),
         (Fault::ForgetsTenant, every(&["identity"])),
         (Fault::ForgetsUid, every(&["identity"])),
         (Fault::GetsAnother, every(&["get"])),
+        (Fault::HidesOffline, one("deeds.offline")),
         (Fault::HidesTotal, every(&["disturbed.shift"])),
         (Fault::IgnoresBools, every(&["filters.bools"])),
         (Fault::IgnoresOrders, ordered()),
@@ -106,8 +126,12 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::IgnoresTimes, every(&["filters.times"])),
         (Fault::IgnoresWords, every(&["filters.words"])),
         (Fault::LastIsLost, every(&["parts"])),
+        (Fault::LosesComments, one("alert_work.details")),
         (Fault::LosesFields, every(&["fields"])),
         (Fault::LosesRaw, every(&["identity"])),
+        (Fault::LosesTags, one("deeds.tags")),
+        (Fault::LostIsNotDone, vec!["deeds.lost_answer".to_owned(), "alert_work.lost_answer".to_owned()]),
+        (Fault::MissingIsDropped, one("deeds.by_uid")),
         (Fault::MuteProbes, one("diagnosis")),
         (Fault::NamesNoTenant, every(&["errors.unknown", "errors.hostile", "paging.foreign"])),
         (Fault::NothingIsAnError, every(&["filters.nothing"])),
@@ -118,12 +142,14 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::RepeatIsEnd, every(&["disturbed.repeated_cursor"])),
         (Fault::ResumesLate, every(&["paging.text", "paging.checkpoint"])),
         (Fault::ResumesNothingLater, every(&["times.late_resume"])),
+        (Fault::SendsTwice, vec!["deeds.lost_answer".to_owned(), "alert_work.lost_answer".to_owned()]),
         (Fault::SendsUnsupported, one("unsupported")),
         (Fault::StatesUnknown, one("hosts.states")),
         (Fault::StripsQuotes, every(&["filters.hostile"])),
         (Fault::SwallowsRejected, every(&["disturbed.bad_item", "disturbed.stream"])),
         (Fault::TellsWrongTotal, every(&["total"])),
         (Fault::Twice, every(&["whole"])),
+        (Fault::UnknownIsAccepted, vec!["deeds.unknown".to_owned(), "alert_work.unknown".to_owned()]),
         (Fault::UnknownIsFound, every(&["errors.unknown", "errors.hostile"])),
         (Fault::UnknownIsVendor, every(&["errors.unknown"])),
         (Fault::UnsupportedIsNotFound, one("unsupported")),

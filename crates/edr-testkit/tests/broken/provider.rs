@@ -7,9 +7,10 @@ use std::task::Poll;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertQuery, Capabilities, Case, CaseQuery, ConnectionState, ContainmentState, Cursor, Diagnosis,
-    EdrProvider, Error, ErrorKind, Feature, FieldKind, Filter, Host, HostQuery, Ioc, IocQuery, Listed,
-    Listing as _, Noun, Op, Page, Part, PartStream, Probe, Query, Raw, Result, Sort, TenantCheck, TenantId,
+    Alert, AlertChange, AlertQuery, Answer, Because, Capabilities, Case, CaseQuery, ConnectionState,
+    ContainmentState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, FieldKind, Filter, Fit,
+    FoundHosts, Host, HostQuery, Ioc, IocQuery, Listed, Listing, Noun, Op, Page, Part, PartStream, Probe,
+    Progress, Query, Raw, Receipt, ResponseAction, Result, Sort, Standing, Target, TenantCheck, TenantId,
     Vendor,
 };
 use futures_util::{StreamExt as _, future, stream};
@@ -18,6 +19,8 @@ use futures_util::{StreamExt as _, future, stream};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Absurd,
+    AcceptedIsDone,
+    AnyBatch,
     AnyCursor,
     Busy,
     CaseBlind,
@@ -27,12 +30,14 @@ pub(crate) enum Fault {
     DropsLast,
     EmptyIsEnd,
     Endless,
+    EverythingIsExact,
     ExpiredToken,
     FirstFilterOnly,
     FirstValueOnly,
     ForgetsTenant,
     ForgetsUid,
     GetsAnother,
+    HidesOffline,
     HidesTotal,
     IgnoresBools,
     IgnoresOrders,
@@ -41,8 +46,12 @@ pub(crate) enum Fault {
     IgnoresTimes,
     IgnoresWords,
     LastIsLost,
+    LosesComments,
     LosesFields,
     LosesRaw,
+    LosesTags,
+    LostIsNotDone,
+    MissingIsDropped,
     MuteProbes,
     NamesNoTenant,
     None,
@@ -56,12 +65,14 @@ pub(crate) enum Fault {
     RepeatIsEnd,
     ResumesLate,
     ResumesNothingLater,
+    SendsTwice,
     SendsUnsupported,
     StatesUnknown,
     StripsQuotes,
     SwallowsRejected,
     TellsWrongTotal,
     Twice,
+    UnknownIsAccepted,
     UnknownIsFound,
     UnknownIsVendor,
     UnsupportedIsNotFound,
@@ -365,6 +376,24 @@ impl Broken {
         true
     }
 
+    /// Bends the answer of a write.
+    fn answered(&self, ids: &[String], answer: Result<Vec<Receipt>>) -> Result<Vec<Receipt>> {
+        match answer {
+            Err(error) if self.is(Fault::AnyBatch) && error.kind() == ErrorKind::InvalidRequest => {
+                Ok(ids.iter().map(|id| Receipt::new(id.as_str(), Answer::Accepted)).collect())
+            }
+            Err(error) if self.is(Fault::LostIsNotDone) => {
+                let certain = Error::new(error.kind(), error.message().to_owned());
+                Err(certain.with_operation("write").with_tenant(self.tenant(), self.vendor()))
+            }
+            Ok(mut receipts) if self.is(Fault::UnknownIsAccepted) => {
+                receipts.iter_mut().for_each(|receipt| receipt.answer = Answer::Accepted);
+                Ok(receipts)
+            }
+            other => other,
+        }
+    }
+
     fn refuse(&self, operation: &'static str) -> Result<()> {
         let kind = match self.fault {
             Fault::RefusesAlerts => ErrorKind::Unsupported,
@@ -458,6 +487,58 @@ impl EdrProvider for Broken {
     fn case_parts<'a>(&'a self, query: &'a CaseQuery, cursor: Option<Cursor>) -> PartStream<'a, Case> {
         let page = async move { self.last_is_lost(self.cases(query, cursor.as_ref()).await) };
         stream::once(page).flatten().boxed()
+    }
+
+    async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
+        let mut found = self.inner.hosts_by_uid(uids).await?;
+        if self.is(Fault::MissingIsDropped) {
+            found.missing.clear();
+        }
+        Ok(found)
+    }
+
+    async fn respond(
+        &self,
+        action: &ResponseAction,
+        hosts: &[String],
+        because: &Because,
+    ) -> Result<Vec<Receipt>> {
+        if self.is(Fault::LosesTags) && matches!(action, ResponseAction::Tag { .. }) {
+            return Ok(hosts.iter().map(|id| Receipt::new(id.as_str(), Answer::Accepted)).collect());
+        }
+        let mut answer = self.inner.respond(action, hosts, because).await;
+        if self.is(Fault::SendsTwice) && answer.is_err() {
+            answer = self.inner.respond(action, hosts, because).await;
+        }
+        self.answered(hosts, answer)
+    }
+
+    async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
+        let mut all = self.inner.progress(action, targets).await?;
+        for progress in &mut all {
+            match (self.fault, &progress.standing) {
+                (Fault::AcceptedIsDone, _) => progress.standing = Standing::Done,
+                (Fault::HidesOffline, Standing::PendingOffline) => progress.standing = Standing::Pending,
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
+        if self.is(Fault::EverythingIsExact) { Ok(Fit::Exact) } else { self.inner.alert_fit(change) }
+    }
+
+    async fn update_alerts(&self, change: &AlertChange, alerts: &[String]) -> Result<Vec<Receipt>> {
+        let mut change = change.clone();
+        if self.is(Fault::LosesComments) {
+            change.comment = change.comment.map(|_| "lost".to_owned());
+        }
+        let mut answer = self.inner.update_alerts(&change, alerts).await;
+        if self.is(Fault::SendsTwice) && answer.is_err() {
+            answer = self.inner.update_alerts(&change, alerts).await;
+        }
+        self.answered(alerts, answer)
     }
 
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {

@@ -11,7 +11,9 @@ pub mod host_groups;
 pub mod hosts;
 pub mod iocs;
 pub mod oauth2;
+pub mod ods;
 pub mod policies;
+pub mod quarantine;
 pub mod sensors;
 pub mod spotlight;
 pub mod users;
@@ -50,6 +52,8 @@ const SERVICES: &[&[&Endpoint]] = &[
     discover::ENDPOINTS,
     spotlight::ENDPOINTS,
     cases::ENDPOINTS,
+    quarantine::ENDPOINTS,
+    ods::ENDPOINTS,
 ];
 
 const COUNT: usize = {

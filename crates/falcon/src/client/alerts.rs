@@ -50,12 +50,7 @@ impl FalconClient {
     /// [`edr_core::ErrorKind::InvalidRequest`] before anything is sent when a question lacks what its kind
     /// needs; as the vendor answers.
     pub async fn alert_counts(&self, specs: &[AggregateSpec]) -> Result<Reply<Aggregate>> {
-        let plan = alerts::aggregates(specs);
-        if specs.is_empty() || specs.iter().any(|s| s.lacks().is_some()) {
-            let hint = "a date_histogram needs an interval, a date_range and a range need their spans";
-            return Err(self.refuse(&plan, "a question of the aggregate is not whole", hint));
-        }
-        self.entities(plan).await
+        self.counts(alerts::aggregates(specs), specs).await
     }
 
     /// Works on alerts, in any number, 1,000 in a call. The vendor answers for a call as a whole, so an id

@@ -9,8 +9,10 @@ mod flight_control;
 mod host_groups;
 mod hosts;
 mod iocs;
+mod ods;
 mod paging;
 mod policies;
+mod quarantine;
 #[cfg(test)]
 mod recorded_tests;
 #[cfg(test)]
@@ -30,7 +32,7 @@ use edr_http::{Failure, HttpClient, ItemEvent, Operation, RequestPlan};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::api::{ApiError, Envelope, Expect, Pagination, RESOURCES, Resources};
+use crate::api::{Aggregate, AggregateSpec, ApiError, Envelope, Expect, Pagination, RESOURCES, Resources};
 use crate::dialect::error_inside;
 pub use by_id::{ById, Identified, PerId, Refusal};
 pub use escape::Answer;
@@ -157,6 +159,15 @@ impl FalconClient {
             return Err(self.refuse(&plan, "the service answers no listing without a filter", hint));
         }
         self.listing(plan).await
+    }
+
+    /// Counts by questions, of which each must be whole.
+    async fn counts(&self, plan: RequestPlan, specs: &[AggregateSpec]) -> Result<Reply<Aggregate>> {
+        if specs.is_empty() || specs.iter().any(|s| s.lacks().is_some()) {
+            let hint = "a date_histogram needs an interval, a date_range and a range need their spans";
+            return Err(self.refuse(&plan, "a question of the aggregate is not whole", hint));
+        }
+        self.entities(plan).await
     }
 
     /// An error of ours, before anything is sent.

@@ -21,7 +21,6 @@ pub(super) const LACKING: &[(Feature, &str)] = &[
         Feature::FileQuarantine,
         "Falcon has no order that quarantines a file on a host; block its hash, and the sensor does it when it runs",
     ),
-    (Feature::HostScan, "on-demand scans are not built in yet"),
     (Feature::ProcessKill, "processes are ended by Real Time Response, which is not built in yet"),
     (Feature::ScriptRun, "scripts are run by Real Time Response, which is not built in yet"),
 ];
@@ -34,6 +33,7 @@ impl Falcon {
         match action {
             ResponseAction::Contain => self.order(action, &HostAction::Contain, ids).await,
             ResponseAction::Release => self.order(action, &HostAction::LiftContainment, ids).await,
+            ResponseAction::Scan { paths } => self.scan(paths, ids).await,
             ResponseAction::Tag { tags } => self.mark(&TagAction::Add, ids, tags).await,
             ResponseAction::Untag { tags } => self.mark(&TagAction::Remove, ids, tags).await,
             other => Err(self.lacking(other.feature())),
@@ -120,6 +120,9 @@ impl Falcon {
     /// Where an action stands, as the devices show it.
     pub(super) async fn follow(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
         self.capabilities().require(action.feature()).map_err(|e| self.named(e, action.verb()))?;
+        if matches!(action, ResponseAction::Scan { .. }) {
+            return self.follow_scan(targets).await;
+        }
         let action = &with_prefix(action);
         let ids: Vec<String> = targets.iter().map(|t| t.uid.clone()).collect();
         let connect = matches!(action, ResponseAction::Contain | ResponseAction::Release);

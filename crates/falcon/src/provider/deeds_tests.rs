@@ -246,10 +246,58 @@ async fn what_falcon_cannot_say_is_refused_before_the_wire() {
     for (feature, reason) in LACKING {
         assert!(!falcon.capabilities().has(*feature) && !reason.is_empty());
     }
-    let scan = ResponseAction::Scan { paths: vec![] };
-    assert!(falcon.respond(&scan, &ids(&[1]), &Because::new()).await.unwrap_err().is_unsupported());
+    for action in [
+        ResponseAction::Scan { paths: vec![] },
+        ResponseAction::FetchFile { path: "/x".into() },
+        ResponseAction::RunScript { script: "x".into(), args: vec![] },
+    ] {
+        let error = falcon.respond(&action, &ids(&[1]), &Because::new()).await.unwrap_err();
+        assert!(error.is_unsupported(), "{error}");
+    }
     assert!(log.all().is_empty(), "nothing was sent");
     falcon.update_alerts(&AlertChange::new().verdict(Verdict::Test).nearest(), &alerts).await.unwrap();
     let body = &log.to(UPDATE)[0].body;
     assert!(body.contains("ignored") && body.contains("verdict: test"), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_is_one_for_all_its_hosts_and_each_reports_for_itself() {
+    let (falcon, log) = falcon(|sent| match sent.path.as_str() {
+        "/ods/entities/scans/v1" => json(201, r#"{"meta":{"trace_id":"t"},"resources":[{"id":"5ca0"}]}"#),
+        "/ods/queries/scan-hosts/v1" if sent.get("filter").is_some_and(|f| f.contains("5ca0")) => {
+            json(200, r#"{"meta":{"pagination":{"total":2}},"resources":["m1","m2"]}"#)
+        }
+        "/ods/entities/scan-hosts/v1" => {
+            let row = |id: &str, host, status| {
+                format!(
+                    r#"{{"id":"{id}","scan_id":"5ca0","host_id":"{}","status":"{status}"}}"#,
+                    device_id(host)
+                )
+            };
+            json(
+                200,
+                &format!(r#"{{"resources":[{},{}]}}"#, row("m1", 1, "completed"), row("m2", 2, "pending")),
+            )
+        }
+        DEVICES => {
+            let device = |id: &String| format!(r#"{{"device_id":"{id}"}}"#);
+            let all: Vec<_> = ids_of(sent).iter().map(device).collect();
+            json(200, &format!(r#"{{"resources":[{}]}}"#, all.join(",")))
+        }
+        ONLINE => json(200, &format!(r#"{{"resources":[{{"id":"{}","state":"offline"}}]}}"#, device_id(2))),
+        _ => json(200, r#"{"meta":{"pagination":{"total":0}},"resources":[]}"#),
+    });
+    let scan = ResponseAction::Scan { paths: vec!["/tmp/*".into()] };
+    let receipts = falcon.respond(&scan, &ids(&[1, 2, 3]), &Because::new()).await.unwrap();
+    assert_eq!(words(&receipts), ["accepted"; 3]);
+    assert_eq!(receipts[0].handle.as_deref(), Some("5ca0"));
+    let sent = log.to("/ods/entities/scans/v1");
+    assert_eq!((sent.len(), sent[0].json()["hosts"].as_array().unwrap().len()), (1, 3));
+    let mut targets: Vec<Target> = receipts.iter().map(Target::from).collect();
+    targets.extend([Target::new(device_id(1)), Target::new(device_id(1))]);
+    (targets[3].handle, targets[4].handle) = (Some("other".into()), Some("*".into()));
+    let seen = falcon.progress(&scan, &targets).await.unwrap();
+    let standings: Vec<Standing> = seen.into_iter().map(|p| p.standing).collect();
+    let lost = Standing::Unknown { word: "no such scan".into() };
+    assert_eq!(standings, [Standing::Done, Standing::PendingOffline, Standing::Pending, lost.clone(), lost]);
 }

@@ -9,6 +9,7 @@ mod fields;
 mod filters;
 mod hosts;
 mod iocs;
+mod scans;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -318,6 +319,7 @@ fn capabilities() -> Capabilities {
         .with_sorts(Noun::Host, &hosts::sorts())
         .with_sorts(Noun::Alert, &alerts::sorts())
         .with([Feature::HostContain, Feature::HostRelease])
+        .with_restricted(Feature::HostScan, "of paths that are named")
         .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
@@ -340,6 +342,7 @@ fn capabilities() -> Capabilities {
         .with_max_batch(Feature::IocPush, api::iocs::MAX_CREATE as u32)
         .with_max_batch(Feature::HostContain, 100)
         .with_max_batch(Feature::HostRelease, 100)
+        .with_max_batch(Feature::HostScan, scans::MAX_HOSTS)
         .with_max_batch(Feature::HostTag, api::hosts::MAX_IDS as u32)
         .with_max_batch(Feature::HostUntag, api::hosts::MAX_IDS as u32)
         .with_max_batch(Feature::AlertUpdate, api::alerts::MAX_IDS as u32);
