@@ -121,6 +121,7 @@ fn further(raw: &Raw, n: usize) -> Option<RequestBuilder> {
         "/cases/",
         "/quarantine/",
         "/ods/",
+        "/installation-tokens/",
     ];
     let is_further = |path: &str| {
         services.iter().any(|s| path.starts_with(s)) || HOSTS.iter().any(|part| path.contains(part))

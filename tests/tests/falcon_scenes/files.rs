@@ -96,6 +96,10 @@ pub(crate) async fn a_scan_is_started_watched_and_done(wire: &Wire) {
     assert_eq!(scan.status, Some(ScanStatus::Completed));
     assert!(scan.scan_completed_on.as_ref().unwrap().utc() > scan.scan_started_on.as_ref().unwrap().utc());
 
+    // Version 1 has the hosts inside of the scan.
+    let old = c.send(http::Method::GET, "/ods/entities/scans/v1", &[("ids", &id)], None).await.unwrap();
+    assert!(String::from_utf8_lossy(old.body.as_bytes()).contains("scan_host_metadata_id"));
+
     let of_it = |limit| ListParams { limit: Some(limit), ..ListParams::filtered(format!("scan_id:'{id}'")) };
     let parts = all::<String>(c.pages(ods::query_hosts(&of_it(6)), None)).await;
     assert_eq!(parts.len(), 20);

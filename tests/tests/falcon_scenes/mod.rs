@@ -34,10 +34,12 @@ use secrecy::ExposeSecret as _;
 mod casework;
 mod files;
 mod read;
+mod rules;
 
 pub(crate) use casework::*;
 pub(crate) use files::*;
 pub(crate) use read::*;
+pub(crate) use rules::*;
 
 /// What carries a scene's requests, and remembers them.
 pub(crate) type Wire = Arc<Recorder>;
@@ -70,6 +72,8 @@ macro_rules! each_scene {
             quarantined_files_are_read_and_released
             a_scan_is_started_watched_and_done
             scans_are_cancelled_and_planned
+            exclusions_live_their_whole_life
+            installation_tokens_live_their_whole_life
             a_missing_scope_is_named
             a_reset_takes_every_change_back
         }

@@ -8,6 +8,7 @@ mod cursor;
 mod derived;
 mod discover;
 pub(crate) mod envelope;
+mod exclusions;
 pub mod fql;
 mod groups;
 mod groups_api;
@@ -17,6 +18,7 @@ mod hosts;
 mod hosts_act;
 mod hosts_list;
 mod hosts_tags;
+mod install_tokens;
 mod iocs;
 mod mssp;
 mod mssp_groups;
@@ -61,8 +63,13 @@ pub const ALL_SCOPES: &[&str] = &[
     "discover:read",
     "host-group:read",
     "host-group:write",
+    "installation-tokens-settings:write",
+    "installation-tokens:read",
+    "installation-tokens:write",
     "ioc:read",
     "ioc:write",
+    "ml-exclusions:read",
+    "ml-exclusions:write",
     "mssp:read",
     "mssp:write",
     "ods:read",
@@ -73,10 +80,14 @@ pub const ALL_SCOPES: &[&str] = &[
     "quarantine:write",
     "response-policies:read",
     "response-policies:write",
+    "self-service-ioa-exclusions:read",
+    "self-service-ioa-exclusions:write",
     "sensor-installers:read",
     "sensor-update-policies:read",
     "sensor-update-policies:write",
     "sensor-usage:read",
+    "sensor-visibility-exclusions:read",
+    "sensor-visibility-exclusions:write",
     "spotlight-vulnerabilities:read",
     "usermgmt:read",
     "usermgmt:write",
@@ -102,6 +113,8 @@ const SERVICES: &[&[Operation]] = &[
     cases::OPERATIONS,
     quarantine::OPERATIONS,
     ods::OPERATIONS,
+    exclusions::OPERATIONS,
+    install_tokens::OPERATIONS,
 ];
 
 const COUNT: usize = {
@@ -459,7 +472,9 @@ pub fn router(state: Arc<SimState>) -> Router {
         .route("/mssp/entities/children/GET/v2", post(mssp::post_entities))
         .merge(cases::router())
         .merge(discover::router())
+        .merge(exclusions::router())
         .merge(history::router())
+        .merge(install_tokens::router())
         .merge(iocs::router())
         .merge(mssp_groups::router())
         .merge(ods::router())

@@ -6,9 +6,11 @@ pub mod cases;
 mod common;
 pub mod discover;
 mod endpoint;
+pub mod exclusions;
 pub mod flight_control;
 pub mod host_groups;
 pub mod hosts;
+pub mod install_tokens;
 pub mod iocs;
 pub mod oauth2;
 pub mod ods;
@@ -54,6 +56,10 @@ const SERVICES: &[&[&Endpoint]] = &[
     cases::ENDPOINTS,
     quarantine::ENDPOINTS,
     ods::ENDPOINTS,
+    exclusions::IOA_ENDPOINTS,
+    exclusions::ML_ENDPOINTS,
+    exclusions::SENSOR_ENDPOINTS,
+    install_tokens::ENDPOINTS,
 ];
 
 const COUNT: usize = {
