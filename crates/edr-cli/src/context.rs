@@ -150,14 +150,11 @@ impl Context {
     /// Tells what is odd about the configuration, as far as it is about what is selected.
     fn warn_of(&self, session: &Session) -> Result<(), Failure> {
         let selected = self.selected(session)?;
-        let is_about = |w: &str, t: &edr::TenantConfig| {
-            w.strip_prefix(t.name.as_str()).is_some_and(|r| r.starts_with(": "))
-        };
+        let is_about = |w: &str, t: &TenantConfig| is_warning_of(t.name.as_str(), w);
         let others = |w: &str| session.config.tenants.iter().any(|t| is_about(w, t));
         let parent = |w: &str| {
-            let named = self.globals.tenant.iter().chain(&self.globals.children_of);
-            let mut names = named.filter_map(|n| Some(n.split_once('/').map_or(n.as_str(), |(p, _)| p)));
-            names.any(|n| w.strip_prefix(n).is_some_and(|r| r.starts_with(": ")))
+            let mut named = self.globals.tenant.iter().chain(&self.globals.children_of);
+            named.any(|n| is_warning_of(n.split_once('/').map_or(n, |(parent, _)| parent), w))
         };
         let ours = |w: &&String| selected.iter().any(|t| is_about(w, t)) || parent(w) || !others(w);
         session.config.warnings.iter().filter(ours).for_each(|w| self.report.warn("configuration", None, w));
@@ -261,6 +258,11 @@ impl Context {
             false => Failure::Estate(error),
         }
     }
+}
+
+/// Warnings about a tenant begin with its name.
+fn is_warning_of(tenant: &str, warning: &str) -> bool {
+    warning.strip_prefix(tenant).is_some_and(|rest| rest.starts_with(": "))
 }
 
 /// `$XDG_STATE_HOME/edr`, by default `~/.local/state/edr`.

@@ -24,6 +24,8 @@ pub(crate) struct Attempts {
     pub(crate) relocated: bool,
     /// An attempt has ended without a word on whether the vendor did what was asked.
     pub(crate) open: bool,
+    /// A success is given out byte for byte, packed as it may be.
+    pub(crate) verbatim: bool,
     /// The answer of the last attempt, where it was refused.
     pub(crate) refused: Option<Refused>,
     /// The waits before the next attempt.
@@ -47,6 +49,7 @@ impl Attempts {
             reauthenticated: false,
             relocated: false,
             open: false,
+            verbatim: false,
             refused: None,
             waited: Duration::ZERO,
             request,

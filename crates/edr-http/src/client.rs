@@ -348,7 +348,8 @@ impl HttpClient {
         self.answered(plan, &head, &attempts.span, exchange.as_ref());
         let measured = Measured::new(self, plan.operation, attempts.span.clone());
         let (status, headers) = (head.status, head.headers);
-        let mut reply = Reply { generation, status, headers, body: gunzipped(body), measured };
+        let body = if attempts.verbatim && status.is_success() { body } else { gunzipped(body) };
+        let mut reply = Reply { generation, status, headers, body, measured };
         if status.is_success() {
             self.0.budget.deposit();
             return Ok(reply);

@@ -13,7 +13,7 @@ use futures_util::stream;
 
 use crate::transport::{BodyStream, TransportError, TransportErrorKind};
 
-const MARK: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const MARK: [u8; 2] = [0x1f, 0x8b];
 
 /// The body without up to two layers of gzip that its headers do not mention.
 pub(crate) fn gunzipped(body: BodyStream) -> BodyStream {

@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 
 use crate::attempt::{Attempts, Next};
 use crate::client::{Reply, broken, retry};
+use crate::gunzip::MARK;
 use crate::{HttpClient, RequestPlan, Verdict};
 
 /// An answer up to this size is read whole before it is given out: it can be asked for again when it
@@ -73,6 +74,7 @@ impl HttpClient {
     /// As the dialect judges, after all retries.
     pub async fn pass(&self, plan: &RequestPlan) -> Result<Passed, Box<Refusal>> {
         let mut attempts = self.attempts(plan);
+        attempts.verbatim = true;
         let span = attempts.request.clone();
         self.passed(plan, &mut attempts).instrument(span).await
     }
@@ -123,7 +125,8 @@ impl HttpClient {
         body: &Bytes,
         attempts: &mut Attempts,
     ) -> Option<Verdict> {
-        if !is_speech(&reply.headers) {
+        // An archive is none, whatever its headers say.
+        if !is_speech(&reply.headers) || body.starts_with(&MARK) {
             return None;
         }
         let seen = self.failure(plan, reply.status, &reply.headers, body);
@@ -243,6 +246,24 @@ mod tests {
         assert_eq!(pass(&[503, 200], "{}", &WRITE).await, refused, "a write is not repeated");
         let inside = (Err(("inside".to_owned(), Some((200, 13)))), 1);
         assert_eq!(pass(&[200], "{\"errors\":[]}", &WRITE).await, inside);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_archive_stays_packed() {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(b"{\"errors\":[]}").unwrap();
+        let packed = Bytes::from(encoder.finish().unwrap());
+        let sent = packed.clone();
+        let transport = MemoryTransport::new(move |_| {
+            let sent = sent.clone();
+            async move { MemoryTransport::pieces(200, vec![Ok(sent)]) }
+        });
+        let base = url::Url::parse("https://api.example.com").unwrap();
+        let builder = HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain));
+        let passed = builder.unwrap().build().pass(&RequestPlan::get(&READ, "/x")).await.unwrap();
+        let bytes: Vec<Bytes> = passed.body.try_collect().await.unwrap();
+        assert_eq!(bytes.concat(), packed);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::config::wrong;
 use crate::estate::{Member, Options};
-use crate::{Config, Selection, TenantConfig, VendorConfig};
+use crate::{Config, Estate, Selection, TenantConfig, VendorConfig, registry};
 
 /// How long the children of all parents may take to be listed, where the command has no time of its own.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,6 +92,53 @@ impl Wanted<'_> {
             (*member_cid, *children) = (Some(child.cid.clone()), false);
         }
         tenant
+    }
+}
+
+impl Estate {
+    /// As [`Self::connect`], and asks Flight Control parents for those children that the selection takes
+    /// and the configuration does not have; each is a tenant `parent/child` with a token of its own, the
+    /// tags and the share of its parent, and a lane in its parent's pace. Where no child is wanted, nothing
+    /// is sent. The children of a parent that does not answer, within half of the deadline or a minute, are a
+    /// member `parent/*` that fails.
+    ///
+    /// A parent may see the hosts and alerts of its children. Those of a child that is a member, too, are
+    /// given out by that child alone.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; and for a child that is named and that its parent does not have.
+    pub async fn discover(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
+        let chosen = config.choose(selection)?;
+        let mut connector = registry::Connector::new(options, &chosen.involved());
+        let mut members: Vec<Member> =
+            chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
+        let parents: Vec<Member> = chosen
+            .parents
+            .iter()
+            .map(|wanted| {
+                let known = members.iter().find(|m| m.tenant == wanted.parent.name).cloned();
+                known.unwrap_or_else(|| connector.member(wanted.parent, &config.network))
+            })
+            .collect();
+        let listed = config.list(&parents, options).await;
+        for (wanted, children) in chosen.parents.iter().zip(listed) {
+            let children = match children {
+                Ok(children) => wanted.tenants(config, &children)?,
+                Err(error) => {
+                    members.extend(wanted.lost(&error));
+                    continue;
+                }
+            };
+            for tenant in children {
+                if !members.iter().any(|m| m.tenant == tenant.name) {
+                    members.push(connector.member(&tenant, &config.network));
+                }
+            }
+        }
+        if members.is_empty() {
+            return Err(config.nothing_selected());
+        }
+        Ok(Self::with(members, options))
     }
 }
 
@@ -185,7 +232,7 @@ impl Config {
     ) -> Result<Vec<(TenantId, Result<Vec<Child>>)>> {
         let parent = |name: &&str| self.named(name).ok_or_else(|| self.unknown(name, &[]));
         let parents = parents.iter().map(parent).collect::<Result<Vec<_>>>()?;
-        let mut connector = crate::registry::Connector::new(options, &parents);
+        let mut connector = registry::Connector::new(options, &parents);
         let members: Vec<Member> = parents.iter().map(|p| connector.member(p, &self.network)).collect();
         let names = members.iter().map(|m| m.tenant.clone());
         Ok(names.zip(self.list(&members, options).await).collect())
@@ -208,35 +255,33 @@ impl Config {
     /// Gives each child its name. One that another child has too, or a tenant of the configuration, gets the
     /// end of its customer id.
     fn called(&self, parent: &str, rows: BTreeMap<String, Option<String>>) -> Vec<Child> {
-        let plain = |cid: &str, name: &Option<String>| {
-            let name = name.as_deref().map(escaped).filter(|n| !n.is_empty());
-            format!("{parent}/{}", name.as_deref().unwrap_or(cid))
-        };
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for (cid, name) in &rows {
-            *seen.entry(plain(cid, name)).or_default() += 1;
-        }
-        let strangers = |name: &str, cid: &str| {
+        let rows: Vec<(String, String)> =
+            rows.into_iter().map(|(cid, name)| (plain(parent, &cid, name.as_deref()), cid)).collect();
+        let has = |name: &str| rows.iter().filter(|(plain, _)| plain == name).count();
+        let is_foreign = |name: &str, cid: &str| {
             self.named(name).is_some_and(|t| t.vendor.customer().as_deref() != Some(cid))
         };
         let mut given = BTreeSet::new();
         let mut children: Vec<Child> = Vec::new();
-        for (cid, name) in &rows {
-            let short = plain(cid, name);
-            let tailed = format!("{short}-{}", &cid[cid.len().saturating_sub(TAIL)..]);
-            let free = |name: &String| !strangers(name, cid) && !given.contains(name);
-            let alone = Some(&short).filter(|n| seen.get(*n) == Some(&1) && free(n));
-            let whole = format!("{parent}/{cid}");
-            let name = alone
-                .or(Some(&tailed).filter(|n| !seen.contains_key(*n) && free(n)))
-                .unwrap_or(&whole)
-                .clone();
-            given.insert(name.clone());
+        for (name, cid) in &rows {
+            let tailed = format!("{name}-{}", &cid[cid.len().saturating_sub(TAIL)..]);
+            let free = |name: &String| !is_foreign(name, cid) && !given.contains(name);
+            let own = (has(name) == 1).then(|| name.clone());
+            let tailed = (has(&tailed) == 0).then_some(tailed);
+            let name = [own, tailed].into_iter().flatten().find(free);
+            let name = name.unwrap_or_else(|| format!("{parent}/{cid}"));
             children.push(Child { tenant: name.as_str().into(), cid: cid.clone() });
+            given.insert(name);
         }
         children.sort_by(|a, b| a.tenant.cmp(&b.tenant));
         children
     }
+}
+
+/// The name of a child that no other one has.
+fn plain(parent: &str, cid: &str, name: Option<&str>) -> String {
+    let name = name.map(escaped).filter(|name| !name.is_empty());
+    format!("{parent}/{}", name.as_deref().unwrap_or(cid))
 }
 
 fn childless(name: &str) -> Error {

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::registry::{self, Native};
 use crate::turn::Turns;
-use crate::{Config, Selection, TenantConfig};
+use crate::{Config, Selection};
 
 /// Looks a variable of the environment up.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -87,9 +87,9 @@ pub struct Member {
     pub provider: Result<Arc<dyn EdrProvider>>,
     pub(crate) native: Native,
     /// The customer id of a child of Flight Control.
-    customer: Option<String>,
+    pub(crate) customer: Option<String>,
     /// The customer ids of other members: what a parent shows of their items is theirs to show.
-    elsewhere: Arc<HashSet<String>>,
+    pub(crate) elsewhere: Arc<HashSet<String>>,
 }
 
 /// How one tenant's listing ended.
@@ -164,47 +164,7 @@ impl Estate {
         Ok(Self::with(members, options))
     }
 
-    /// As [`Self::connect`], and asks Flight Control parents for those children that the selection takes
-    /// and the configuration does not have; each is a tenant `parent/child` with a token of its own, the
-    /// tags and the share of its parent, and a lane in its parent's pace. Where no child is wanted, nothing
-    /// is sent. The children of a parent that does not answer, within half of the deadline or a minute, are a
-    /// member `parent/*` that fails.
-    ///
-    /// A parent may see the hosts and alerts of its children. Those of a child that is a member, too, are
-    /// given out by that child alone.
-    ///
-    /// # Errors
-    /// As [`Self::connect`]; and for a child that is named and that its parent does not have.
-    pub async fn discover(config: &Config, selection: &Selection, options: &Options) -> Result<Self> {
-        let chosen = config.choose(selection)?;
-        let mut connector = registry::Connector::new(options, &chosen.involved());
-        let mut members: Vec<Member> =
-            chosen.tenants.iter().map(|t| connector.member(t, &config.network)).collect();
-        let mut parents = Vec::new();
-        for wanted in &chosen.parents {
-            let known = members.iter().find(|m| m.tenant == wanted.parent.name).cloned();
-            parents.push(known.unwrap_or_else(|| connector.member(wanted.parent, &config.network)));
-        }
-        let listed = config.list(&parents, options).await;
-        for (wanted, children) in chosen.parents.iter().zip(listed) {
-            match children {
-                Err(error) => members.extend(wanted.lost(&error)),
-                Ok(children) => {
-                    for tenant in wanted.tenants(config, &children)? {
-                        if !members.iter().any(|m| m.tenant == tenant.name) {
-                            members.push(connector.member(&tenant, &config.network));
-                        }
-                    }
-                }
-            }
-        }
-        if members.is_empty() {
-            return Err(config.nothing_selected());
-        }
-        Ok(Self::with(members, options))
-    }
-
-    fn with(mut members: Vec<Member>, options: &Options) -> Self {
+    pub(crate) fn with(mut members: Vec<Member>, options: &Options) -> Self {
         members.sort_by(|a, b| a.tenant.cmp(&b.tenant));
         let customers: HashSet<String> = members.iter().filter_map(|m| m.customer.clone()).collect();
         let customers = Arc::new(customers);
@@ -464,60 +424,6 @@ impl Estate {
 }
 
 impl Member {
-    /// A tenant that is connected.
-    pub(crate) fn connected(tenant: &TenantConfig, provider: Arc<dyn EdrProvider>, native: Native) -> Self {
-        Self {
-            provider: Ok(provider),
-            native,
-            ..Self::failed(tenant.name.clone(), tenant, Error::unsupported(""))
-        }
-    }
-
-    /// A tenant that cannot be connected, called `name`.
-    pub(crate) fn failed(name: TenantId, tenant: &TenantConfig, error: Error) -> Self {
-        Self {
-            tenant: name,
-            vendor: tenant.vendor.word().into(),
-            tags: tenant.tags.clone(),
-            provider: Err(error),
-            native: Native::Other,
-            customer: tenant.vendor.customer(),
-            elsewhere: Arc::default(),
-        }
-    }
-
-    /// The customer id of a child of Flight Control.
-    #[must_use]
-    pub fn customer(&self) -> Option<&str> {
-        self.customer.as_deref()
-    }
-
-    /// The tenant in Falcon's own types, if it is one of Falcon's.
-    #[cfg(feature = "falcon")]
-    #[must_use]
-    pub fn falcon(&self) -> Option<&falcon::Falcon> {
-        match &self.native {
-            Native::Falcon(falcon) => Some(falcon),
-            _ => None,
-        }
-    }
-
-    /// The tenant in the own types of Cortex XDR, if it is one of Cortex.
-    #[cfg(feature = "cortex")]
-    #[must_use]
-    pub fn cortex(&self) -> Option<&cortex_xdr::CortexXdr> {
-        match &self.native {
-            Native::Cortex(cortex) => Some(cortex),
-            _ => None,
-        }
-    }
-
-    /// False for what a parent shows of a child that is a member, too.
-    fn owns<T: Listing>(&self, item: &T) -> bool {
-        let owner = item.tenant_uid().filter(|uid| self.elsewhere.contains(*uid));
-        owner.is_none_or(|uid| self.customer.as_deref() == Some(uid))
-    }
-
     fn done(&self, outcome: Outcome, items: u64, duplicates: u64) -> TenantOutcome {
         TenantOutcome { tenant: self.tenant.clone(), vendor: self.vendor.clone(), outcome, items, duplicates }
     }

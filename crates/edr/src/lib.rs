@@ -8,6 +8,7 @@ mod children;
 mod config;
 mod estate;
 mod file;
+mod member;
 mod network;
 mod printed;
 pub mod raw;

@@ -17,6 +17,7 @@ use crate::{TenantConfig, VendorConfig};
 #[derive(Debug, Default)]
 pub(crate) struct Paces {
     accounts: HashMap<Vec<String>, Arc<Pacer>>,
+    #[cfg(feature = "falcon")]
     mints: HashMap<String, Arc<Pacer>>,
 }
 

@@ -8,4 +8,5 @@ mod deeds;
 mod diagnose;
 mod native;
 mod paging;
+mod raw;
 mod services;

@@ -22,6 +22,7 @@ fn a_wrong_command_line_is_2_and_says_what_is_right() {
         (vec!["hosts", "list", "--demo", "--config", "x"], "cannot be used with"),
         (vec!["hosts", "get", ""], "empty"),
         (vec!["sim", "serve", "--demo"], "--demo means nothing"),
+        (vec!["completions", "bash", "--children-of", "a"], "--children-of means nothing"),
         (vec!["hosts", "contain"], "unrecognized"),
     ] {
         let run = edr(&words).ends(2);
@@ -88,7 +89,7 @@ fn completions_and_manual_are_made() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("man1");
     edr(&["man", pages.to_str().unwrap()]).ends(0);
-    for page in ["edr.1", "edr-hosts-list.1", "edr-sim-serve.1"] {
+    for page in ["edr.1", "edr-api.1", "edr-hosts-list.1", "edr-sim-serve.1", "edr-tenants-import.1"] {
         assert!(pages.join(page).exists(), "{page}");
     }
     edr(&["man", "/dev/null/x"]).ends(1);

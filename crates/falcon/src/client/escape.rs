@@ -44,7 +44,7 @@ fn plan(method: Method, path: &str, query: &[(&str, &str)], body: Option<Bytes>)
 }
 
 /// How the pages behind this one are asked for.
-fn seen<T>(first: &Reply<T>) -> Paging {
+fn seen<T>(first: &Reply<T>, by_body: bool) -> Paging {
     let pagination = first.pagination();
     let rows = (first.resources.len() + first.undecoded.len()) as u64;
     let is_set = |key: &Option<String>| key.as_deref().is_some_and(|k| !k.is_empty());
@@ -53,6 +53,7 @@ fn seen<T>(first: &Reply<T>) -> Paging {
         return Paging::Single;
     }
     match &pagination.offset {
+        _ if is_set(&pagination.after) && by_body => Paging::After,
         // A key may come with the last page as well: it is the page without rows that ends the listing.
         _ if is_set(&pagination.after) => Paging::AfterCounted,
         _ if is_set(&pagination.next) => Paging::Next,
@@ -124,7 +125,7 @@ impl FalconClient {
         let client = self.clone();
         stream::once(async move {
             let mut first = client.typed::<Raw>(plan.clone(), Expect::Any).await?.0;
-            let style = seen(&first);
+            let style = seen(&first, matches!(plan.body, Body::Bytes(..)));
             first.next = Turn::styled(&plan, style).next(&first)?;
             let next = first.next.clone();
             let rest = next.map(|key| client.walk(plan, style, None, Some(key)));
@@ -150,3 +151,7 @@ impl FalconClient {
         self.walk(plan, style, endpoint.and_then(|e| e.max_page), from)
     }
 }
+
+#[cfg(test)]
+#[path = "escape_tests.rs"]
+mod tests;
