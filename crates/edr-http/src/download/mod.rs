@@ -259,7 +259,12 @@ impl Run<'_> {
                 self.expect(total)?;
                 self.resumed = true;
             }
-            Brings::Nothing(total) if asked > 0 && total.is_none_or(|total| total == asked) => {
+            // That there is no more is believed with a length, or where the hash will prove it.
+            Brings::Nothing(total)
+                if asked > 0
+                    && (total.or(self.total) == Some(asked)
+                        || (total.or(self.total).is_none() && self.to.sha256.is_some())) =>
+            {
                 self.expect(Some(asked))?;
                 return Ok(());
             }

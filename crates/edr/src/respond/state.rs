@@ -47,35 +47,67 @@ fn make_private(folder: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|e| Error::file(folder, e))
+    builder.create(folder).map_err(|e| Error::file(folder, e))?;
+    only_ours(folder)
+}
+
+/// Whoever may write into the folder could replace journal and plans.
+#[cfg(unix)]
+fn only_ours(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(folder).map_err(|e| Error::file(folder, e))?;
+    let own = found.uid() == rustix::process::geteuid().as_raw();
+    if own && found.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let message = "others may write into this folder: make it your own, with mode 700";
+    Err(Error::file(folder, std::io::Error::new(std::io::ErrorKind::PermissionDenied, message)))
+}
+
+#[cfg(not(unix))]
+fn only_ours(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Opens a file for reading and writing, private when it is new.
 pub(super) fn open_private(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| Error::file(path, e))
+    private().create(true).open(path).map_err(|e| Error::file(path, e))
+}
+
+/// Puts the entry of a new file in its folder on the disk, too: after a power cut the file alone would be of no use.
+pub(super) fn sync_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::file(folder, e))?;
+    }
+    Ok(())
 }
 
 /// Writes a private file beside the old one and puts it in its place, so that nobody reads half of it and a crash leaves
 /// the one or the other.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    // A name that nobody can have laid there before, as a link or as a file of their own.
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
     let beside = PathBuf::from(name);
     let write = || {
-        let mut file = open_private(&beside)?;
         let io = |e| Error::file(&beside, e);
-        file.set_len(0).map_err(io)?;
+        let mut file = private().create_new(true).open(&beside).map_err(io)?;
         file.write_all(bytes).map_err(io)?;
         file.sync_all().map_err(io)?;
-        fs::rename(&beside, path).map_err(|e| Error::file(path, e))
+        fs::rename(&beside, path).map_err(|e| Error::file(path, e))?;
+        sync_folder(path)
     };
     let written = write();
     if written.is_err() {
-        // What is left is swept away by the next writer of this name.
         let _ = fs::remove_file(&beside);
     }
     written

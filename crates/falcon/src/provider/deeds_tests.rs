@@ -57,7 +57,11 @@ async fn a_mixed_answer_is_a_receipt_for_each() {
     let sent = log.to(ACTIONS);
     assert_eq!((sent.len(), sent[0].get("action_name")), (1, Some("contain")));
     let released = falcon.respond(&ResponseAction::Release, &asked, &Because::new()).await.unwrap();
-    assert_eq!(words(&released)[1..3], ["already", "already"], "neither state needs a release");
+    assert_eq!(
+        words(&released)[1..3],
+        ["conflict", "already"],
+        "a contained host that is not released is told"
+    );
     assert_eq!(log.to(ACTIONS)[1].get("action_name"), Some("lift_containment"));
 }
 
