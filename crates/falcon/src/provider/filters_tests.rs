@@ -98,13 +98,19 @@ fn what_is_said_to_be_served_is_served() {
                 "os.type" => "windows",
                 "severity" => "high",
                 "status" => "new",
-                "is_suppressed" => "true",
+                "is_global" | "is_suppressed" => "true",
+                "type" => "domain",
                 "external_ip" => "203.0.113.9",
                 _ if RANGE.contains(op) => "24h",
                 _ => "x",
             };
             let filter = Filter::new(*noun, name, *op, &[value], now()).unwrap();
-            let fql = if *noun == Noun::Host { hosts(&[filter]) } else { alerts(&[filter]) };
+            let fql = match noun {
+                Noun::Alert => alerts(&[filter]),
+                Noun::Case => cases(&[filter]),
+                Noun::Host => hosts(&[filter]),
+                _ => iocs(&[filter]),
+            };
             assert!(!fql.is_empty(), "{noun} {name} {op:?}");
         }
     }
