@@ -12,13 +12,13 @@ use bytes::{Bytes, BytesMut};
 use edr_core::{Error, ErrorKind, Result};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use self::part::Part;
 use self::range::{Brings, strong_tag};
 use crate::attempt::{Attempts, Next, Reading};
 use crate::client::{Reply, broken, retry};
+use crate::retry::from_now;
 use crate::{HttpClient, RequestPlan, Verdict};
 
 /// A SHA-256.
@@ -235,7 +235,7 @@ impl Run<'_> {
             if self.part.length() >= before + GROUND {
                 self.attempts.renew();
             }
-            self.attempts.deadline = Instant::now() + self.client.policy().deadline;
+            self.attempts.deadline = from_now(self.client.policy().deadline);
             if let Next::Fail(error) = self.client.next(self.plan, &mut self.attempts, verdict).await {
                 return Err(self.told(error));
             }

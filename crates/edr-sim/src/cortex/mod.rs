@@ -11,6 +11,7 @@ mod alert_keys;
 mod alerts;
 mod alerts_update;
 mod api_keys;
+mod assets;
 mod auth;
 mod cases;
 mod casework;

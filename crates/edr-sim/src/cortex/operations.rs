@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::envelope::{Answer, Refusal};
 use super::{
-    Call, alerts, alerts_update, api_keys, cases, endpoints, endpoints_update, filter_data, incidents,
-    isolate, issues, system,
+    Call, alerts, alerts_update, api_keys, assets, cases, endpoints, endpoints_update, filter_data,
+    incidents, isolate, issues, system,
 };
 use super::{casework, desk, intel, office, orders, scripts, xql};
 
@@ -235,6 +235,18 @@ pub static OPERATIONS: &[Operation] = &[
     post("/public_api/v1/rbac/get_roles", Both, office::roles),
     post("/public_api/v1/rbac/get_user_group", Both, office::groups),
     post("/public_api/v1/rbac/set_user_role", Both, office::set_role),
+    post("/public_api/v1/assets", Five, assets::list),
+    free(Verb::Get, "/public_api/v1/assets/{id}", assets::one).of(Five),
+    post("/vulnerability-management/v1/vulnerability-finding/search", Five, assets::findings),
+    free(
+        Verb::Post,
+        "/vulnerability-management/v1/vulnerability-finding/{platform_id}",
+        assets::finding_by_id,
+    )
+    .of(Five),
+    post("/public_api/v1/get_risk_score", Three, assets::risk_score),
+    post("/public_api/v1/tags/agents/create", Both, endpoints_update::create_tag),
+    post("/public_api/v1/tags/agents/delete_permanently", Both, endpoints_update::delete_tags),
 ];
 
 /// The operation at a path, if a tenant of this generation has it.

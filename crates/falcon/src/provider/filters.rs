@@ -263,7 +263,7 @@ fn bucket(severity: &Severity) -> Option<(i64, Option<i64>)> {
 /// A name in the cases that occur.
 fn spellings(severity: &Severity) -> Vec<String> {
     let cases = |word: &str| {
-        let (first, rest) = word.split_at(1);
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
         [format!("{}{rest}", first.to_uppercase()), word.to_owned(), word.to_uppercase()]
     };
     let mut all = cases(severity.as_str()).to_vec();
