@@ -75,6 +75,7 @@ mod push;
 mod record;
 mod respond;
 mod sign;
+mod windows;
 mod wire;
 mod words;
 

@@ -18,6 +18,12 @@ pub enum Feature {
     AlertList,
     /// Change alerts: status, verdict, assignee, comment, labels.
     AlertUpdate,
+    /// Read one case by id.
+    CaseGet,
+    /// List cases.
+    CaseList,
+    /// Change cases: status, verdict, assignee, comment, severity.
+    CaseUpdate,
     /// Tell whether a host is online now.
     ConnectionState,
     /// Tell whether a host is contained.
@@ -40,6 +46,14 @@ pub enum Feature {
     HostTag,
     /// Remove tags from a host.
     HostUntag,
+    /// Delete indicators.
+    IocDelete,
+    /// Read one indicator by id.
+    IocGet,
+    /// List indicators.
+    IocList,
+    /// Put indicators there, or change those that are.
+    IocPush,
     /// End a process on a host.
     ProcessKill,
     /// Run a stored script on a host.
@@ -54,6 +68,9 @@ impl Feature {
             Self::AlertGet => "alert_get",
             Self::AlertList => "alert_list",
             Self::AlertUpdate => "alert_update",
+            Self::CaseGet => "case_get",
+            Self::CaseList => "case_list",
+            Self::CaseUpdate => "case_update",
             Self::ConnectionState => "connection_state",
             Self::ContainmentState => "containment_state",
             Self::FileFetch => "file_fetch",
@@ -65,6 +82,10 @@ impl Feature {
             Self::HostScan => "host_scan",
             Self::HostTag => "host_tag",
             Self::HostUntag => "host_untag",
+            Self::IocDelete => "ioc_delete",
+            Self::IocGet => "ioc_get",
+            Self::IocList => "ioc_list",
+            Self::IocPush => "ioc_push",
             Self::ProcessKill => "process_kill",
             Self::ScriptRun => "script_run",
         }

@@ -29,11 +29,13 @@
 //! ```
 
 mod capability;
+mod change;
 pub mod clock;
 mod cursor;
 mod diagnosis;
 mod error;
 mod filter;
+mod listed;
 mod memory;
 pub mod model;
 mod page;
@@ -43,21 +45,25 @@ mod response;
 mod walk;
 
 pub use capability::{Capabilities, Feature, FilterSupport, Site, Support};
+pub use change::CaseChange;
 pub use cursor::Cursor;
 pub use diagnosis::{Diagnosis, Probe, ProbeState};
 pub use error::{Error, ErrorKind, PlainDetail, Result, RetryStatus, VendorDetail};
-pub use filter::{Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, host_fields};
+pub use filter::{
+    Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, case_fields, host_fields, ioc_fields,
+};
+pub use listed::Listed;
 pub use memory::{InMemory, InMemoryBuilder, Mutation, Quirk, Script};
 pub use model::{
-    Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Attack, AttackRef, Cloud, Comment,
-    ConnectionState, ContainmentState, Disposition, Dns, Evidence, File, Group, Hashes, Host, HostType,
-    Indicator, Kubernetes, NetworkActivity, NetworkEndpoint, NetworkInterface, Origin, Os, Platform, Policy,
-    Process, Provenance, Raw, Registry, Risk, Severity, Signature, Tag, TenantId, User, UserKind, Vendor,
-    Verdict,
+    Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Attack, AttackRef, Case, CaseHost,
+    CaseStatus, Cloud, Comment, ConnectionState, ContainmentState, Disposition, Dns, Evidence, Expiration,
+    File, Group, Hashes, Host, HostType, Indicator, Ioc, IocAction, IocType, Kubernetes, NetworkActivity,
+    NetworkEndpoint, NetworkInterface, Origin, Os, Platform, Policy, Process, Provenance, Raw, Registry,
+    Risk, Severity, Signature, Tag, TenantId, User, UserKind, Vendor, Verdict,
 };
 pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
 pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
-pub use query::{AlertQuery, HostQuery, Listing, Query, Sort};
+pub use query::{AlertQuery, CaseQuery, HostQuery, IocQuery, Listing, Query, Sort};
 pub use response::{
     AlertChange, Answer, Assignee, Because, Fit, FoundHosts, ProcessRef, Progress, Receipt, ResponseAction,
     Standing, Target,

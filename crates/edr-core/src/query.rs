@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Alert, ConnectionState, ContainmentState, Field, Filter, Host, Noun, Op, Platform, Raw, Severity,
-    TenantId, Vendor,
+    Alert, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, Ioc, IocAction, IocType,
+    Noun, Op, Platform, Raw, Severity, TenantId, Vendor,
 };
 
 /// An order. A provider sorts only where its vendor does; see [`crate::Capabilities`].
@@ -19,7 +19,7 @@ pub struct Sort {
     pub descending: bool,
 }
 
-/// What host and alert queries have in common.
+/// What the queries of all nouns have in common.
 pub trait Query: Clone + Debug + Send + Sync + 'static {
     /// What is listed.
     type Item: Listing;
@@ -127,6 +127,8 @@ macro_rules! listing {
 
 listing!(Host, Host, passes_host);
 listing!(Alert, Alert, passes_alert);
+listing!(Case, Case, passes_case);
+listing!(Ioc, Ioc, passes_ioc);
 
 macro_rules! query {
     ($(#[$meta:meta])* $name:ident, $item:ident) => {
@@ -224,6 +226,28 @@ query! {
     AlertQuery, Alert
 }
 
+query! {
+    /// Which cases.
+    ///
+    /// ```
+    /// use edr_core::{CaseQuery, CaseStatus};
+    /// let query = CaseQuery::new().status(CaseStatus::New);
+    /// assert_eq!(query.filters[0].to_string(), "status = new");
+    /// ```
+    CaseQuery, Case
+}
+
+query! {
+    /// Which indicators.
+    ///
+    /// ```
+    /// use edr_core::{IocQuery, IocType};
+    /// let query = IocQuery::new().kind(IocType::Domain).value("evil.example");
+    /// assert_eq!(query.filters.len(), 2);
+    /// ```
+    IocQuery, Ioc
+}
+
 impl HostQuery {
     /// Only this platform.
     #[must_use]
@@ -268,7 +292,7 @@ impl AlertQuery {
     /// Only alerts at least this bad.
     #[must_use]
     pub fn severity_at_least(self, severity: Severity) -> Self {
-        self.filter(Filter::rank(Op::Ge, &severity))
+        self.filter(Filter::rank(Noun::Alert, Op::Ge, &severity))
     }
 
     /// Only alerts stored at or after this time.
@@ -281,5 +305,51 @@ impl AlertQuery {
     #[must_use]
     pub fn until(self, time: DateTime<Utc>) -> Self {
         self.filter(Filter::time(Noun::Alert, "created_time", Op::Lt, time))
+    }
+}
+
+impl CaseQuery {
+    /// Only cases at least this bad.
+    #[must_use]
+    pub fn severity_at_least(self, severity: Severity) -> Self {
+        self.filter(Filter::rank(Noun::Case, Op::Ge, &severity))
+    }
+
+    /// Only cases that stand here.
+    #[must_use]
+    pub fn status(self, status: CaseStatus) -> Self {
+        self.filter(Filter::word(Noun::Case, "status", status.as_str()))
+    }
+
+    /// Only cases made at or after this time.
+    #[must_use]
+    pub fn since(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Case, "created_time", Op::Ge, time))
+    }
+
+    /// Only cases made before this time.
+    #[must_use]
+    pub fn until(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Case, "created_time", Op::Lt, time))
+    }
+}
+
+impl IocQuery {
+    /// Only indicators of this type.
+    #[must_use]
+    pub fn kind(self, kind: IocType) -> Self {
+        self.filter(Filter::word(Noun::Ioc, "type", kind.as_str()))
+    }
+
+    /// Only indicators with exactly this value.
+    #[must_use]
+    pub fn value(self, value: &str) -> Self {
+        self.filter(Filter::word(Noun::Ioc, "value", value))
+    }
+
+    /// Only indicators with this action.
+    #[must_use]
+    pub fn action(self, action: IocAction) -> Self {
+        self.filter(Filter::word(Noun::Ioc, "action", action.as_str()))
     }
 }

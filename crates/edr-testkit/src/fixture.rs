@@ -1,4 +1,6 @@
-//! Hosts and alerts that are hard to get right, and a world in memory that holds them.
+//! Items of each noun that are hard to get right, and a world in memory that holds them.
+
+mod nouns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +11,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, ManualClock};
 use edr_core::{
     Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Attack, AttackRef, Because,
-    Capabilities, Cloud, ConnectionState, ContainmentState, Cursor, Disposition, EdrProvider, Error,
-    ErrorKind, Evidence, Fit, FoundHosts, Group, Host, HostQuery, HostType, InMemory, Indicator, Kubernetes,
-    NetworkInterface, Noun, Page, Platform, Policy, Process, Progress, Receipt, ResponseAction, Result,
-    Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor, Verdict, model,
+    Capabilities, Case, CaseQuery, Cloud, ConnectionState, ContainmentState, Cursor, Disposition,
+    EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group, Host, HostQuery, HostType, InMemory,
+    InMemoryBuilder, Indicator, Ioc, IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page,
+    Platform, Policy, Process, Progress, Receipt, ResponseAction, Result, Script, Severity, Tag, Target,
+    TenantCheck, TenantId, User, Vendor, Verdict, model,
 };
 
 use crate::{Disturbance, World};
+pub use nouns::{cases, iocs};
 
 /// Names with every sign that a query language gives a meaning to.
 pub const NAMES: [&str; 24] = [
@@ -230,7 +234,7 @@ fn circumstances(alert: &mut Alert, n: usize) {
     alert.evidences = vec![Evidence { process: Some(process), ..Evidence::default() }];
 }
 
-/// A world in memory with [`hosts`] and [`alerts`]: the example for a [`World`] of one's own, and the
+/// A world in memory with [`hosts`], [`alerts`], [`cases`] and [`iocs`]: the example for a [`World`] of one's own, and the
 /// proof that the reference passes the suite.
 ///
 /// ```
@@ -262,8 +266,10 @@ impl MemoryWorld {
     #[must_use]
     pub fn wrapping(wrap: impl FnOnce(Arc<dyn EdrProvider>) -> Arc<dyn EdrProvider>) -> Self {
         let builder = InMemory::builder("fixture");
-        let builder = hosts().into_iter().fold(builder, edr_core::InMemoryBuilder::host);
-        let memory = alerts().into_iter().fold(builder, edr_core::InMemoryBuilder::alert).build();
+        let builder = hosts().into_iter().fold(builder, InMemoryBuilder::host);
+        let builder = alerts().into_iter().fold(builder, InMemoryBuilder::alert);
+        let builder = cases().into_iter().fold(builder, InMemoryBuilder::case);
+        let memory = iocs().into_iter().fold(builder, InMemoryBuilder::ioc).build();
         let gate = Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false) });
         let provider = wrap(gate.clone());
         Self { memory, gate, provider, clock: ManualClock::at(now()) }
@@ -285,6 +291,20 @@ impl World for MemoryWorld {
     fn alert_uids(&self) -> Vec<String> {
         let mut uids = Vec::new();
         self.memory.edit_alerts(|alerts| uids = alerts.iter().map(|a| a.uid.clone()).collect());
+        uids
+    }
+
+    fn uids(&self, noun: Noun) -> Vec<String> {
+        let mut uids = Vec::new();
+        match noun {
+            Noun::Alert => return self.alert_uids(),
+            Noun::Case => {
+                self.memory.edit_cases(|cases| uids.extend(cases.iter().map(|c| c.uid().to_owned())))
+            }
+            Noun::Host => return self.host_uids(),
+            Noun::Ioc => self.memory.edit_iocs(|iocs| uids.extend(iocs.iter().map(|i| i.uid().to_owned()))),
+            _ => {}
+        }
         uids
     }
 
@@ -390,6 +410,22 @@ impl EdrProvider for Gate {
 
     async fn alert(&self, uid: &str) -> Result<Alert> {
         self.pass("alert_get")?.alert(uid).await
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.pass("case_list")?.cases(query, cursor).await
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        self.pass("case_get")?.case(uid).await
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        self.pass("ioc_list")?.iocs(query, cursor).await
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        self.pass("ioc_get")?.ioc(uid).await
     }
 
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {

@@ -20,9 +20,9 @@ mod turn;
 
 pub use edr_core as core;
 pub use edr_core::{
-    Alert, AlertQuery, Capabilities, ConnectionState, ContainmentState, Diagnosis, EdrProvider,
-    EdrProviderExt, Error, ErrorKind, Filter, Gap, Host, HostQuery, Noun, Op, Outcome, Platform, Probe,
-    ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
+    Alert, AlertQuery, Capabilities, Case, CaseChange, CaseQuery, ConnectionState, ContainmentState,
+    Diagnosis, EdrProvider, EdrProviderExt, Error, ErrorKind, Filter, Gap, Host, HostQuery, Ioc, IocQuery,
+    Noun, Op, Outcome, Platform, Probe, ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
 };
 
 pub use children::Child;

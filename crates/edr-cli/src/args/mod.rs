@@ -12,7 +12,7 @@ use clap_complete::Shell;
 
 pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
-pub(crate) use select::{AlertList, HostList, Reach, Terms};
+pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
 
 /// Hosts and alerts of CrowdStrike Falcon and Palo Alto Cortex XDR, as one estate.
 #[derive(Debug, Parser)]
@@ -45,6 +45,12 @@ pub(crate) enum Command {
     /// Read alerts
     #[command(subcommand, arg_required_else_help = true)]
     Alerts(AlertsCommand),
+    /// Read cases and work on them
+    #[command(subcommand, arg_required_else_help = true)]
+    Cases(CasesCommand),
+    /// Read the indicators of compromise that the tenants manage
+    #[command(subcommand, arg_required_else_help = true)]
+    Iocs(IocsCommand),
     /// See and test the tenants of the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Tenants(TenantsCommand),
@@ -132,6 +138,49 @@ Examples:
 
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
 Values given several times or with commas are alternatives; different flags must all hold.";
+
+/// Cases.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum CasesCommand {
+    /// List cases (Cortex XDR 3: incidents), newest first
+    #[command(after_help = CASES_LIST)]
+    List(CaseList),
+    /// Show cases by id, from all selected tenants
+    #[command(after_help = "Example:\n  edr cases get 4711 -t globex\n\nExit code 5 when nothing is found.")]
+    Get(Get),
+    /// Change cases of one tenant, named one by one
+    #[command(after_help = CASES_UPDATE)]
+    Update(Box<CaseUpdate>),
+}
+
+const CASES_LIST: &str = "\
+Examples:
+  edr cases list --severity high+ --status new --since 7d
+  edr cases list --filter 'hosts = WIN-0042' -o jsonl
+
+A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
+Values given several times or with commas are alternatives; different flags must all hold.";
+
+const CASES_UPDATE: &str = "\
+Examples:
+  edr cases update 4711 -t globex --status in_progress --assignee ann@globex.example
+  edr cases update 4711 4712 -t globex --status resolved --verdict false_positive -n
+
+What a vendor cannot express is refused before anything is sent, and what it can express only
+nearly, too, unless --nearest. `accepted` means that the vendor took the request.";
+
+/// Indicators.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum IocsCommand {
+    /// List indicators; Cortex XDR lists its rules on XDR 5 alone
+    #[command(after_help = "\
+Examples:
+  edr iocs list --type domain,ipv4 --action detect
+  edr iocs list --filter 'expiration < 2027-01-01' -o csv")]
+    List(IocList),
+}
 
 /// What `get` takes.
 #[derive(Debug, clap::Args)]

@@ -28,7 +28,7 @@ async fn list(context: Context, list: AlertList) -> Result<Exit, Failure> {
 
 fn filters(context: &Context, list: &AlertList) -> Result<Vec<Filter>, Failure> {
     let mut filters = listing::expressions(Noun::Alert, &list.terms, context)?;
-    filters.extend(severities(context, list)?);
+    filters.extend(severity::filter(Noun::Alert, &list.severity, context.now())?);
     filters.extend(listing::alternatives(Noun::Alert, "status", &list.status, context)?);
     for (time, op, flag) in [(&list.since, Op::Ge, "--since"), (&list.until, Op::Lt, "--until")] {
         if let Some(time) = time {
@@ -36,14 +36,4 @@ fn filters(context: &Context, list: &AlertList) -> Result<Vec<Filter>, Failure> 
         }
     }
     Ok(filters)
-}
-
-/// One `high+` is a comparison; everything else is a set of words.
-fn severities(context: &Context, list: &AlertList) -> Result<Option<Filter>, Failure> {
-    let filter = |op, words: &[&str]| Filter::new(Noun::Alert, "severity", op, words, context.now());
-    Ok(match list.severity.as_slice() {
-        [] => None,
-        [one] if one.above => Some(filter(Op::Ge, &[one.severity.as_str()])?),
-        several => Some(filter(Op::Eq, &severity::words(several))?),
-    })
 }

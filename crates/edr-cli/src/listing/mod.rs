@@ -7,7 +7,8 @@ use std::io;
 
 use edr::core::{Listing, Raw};
 use edr::{
-    Alert, AlertQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Noun, Op, TenantId,
+    Alert, AlertQuery, Case, CaseQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Ioc,
+    IocQuery, Noun, Op, TenantId,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -70,6 +71,18 @@ pub(crate) trait Kind: Card + Listing {
     fn host(&self) -> Option<&Host>;
 }
 
+/// The query that is asked of the tenants.
+macro_rules! query {
+    ($query:ident, $wanted:ident) => {{
+        let mut query = $query::new();
+        query.filters = $wanted.filters;
+        query.fields = $wanted.fields;
+        query.page_size = $wanted.page_size;
+        query.with_connection = $wanted.connection;
+        query
+    }};
+}
+
 impl Kind for Host {
     const FILTERS: Noun = Noun::Host;
     const NAME: &'static str = "hostname";
@@ -80,12 +93,7 @@ impl Kind for Host {
     const KEYS: &'static [&'static str] = &["uid", "hostname", "ip"];
 
     fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
-        let mut query = HostQuery::new();
-        query.filters = wanted.filters;
-        query.fields = wanted.fields;
-        query.page_size = wanted.page_size;
-        query.with_connection = wanted.connection;
-        estate.hosts(query)
+        estate.list(query!(HostQuery, wanted))
     }
 
     fn strip(&mut self) {
@@ -108,11 +116,7 @@ impl Kind for Alert {
         &["uid", "created_time", "time", "device.hostname", "device.uid", "device.ip"];
 
     fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
-        let mut query = AlertQuery::new();
-        query.filters = wanted.filters;
-        query.fields = wanted.fields;
-        query.page_size = wanted.page_size;
-        estate.alerts(query)
+        estate.list(query!(AlertQuery, wanted))
     }
 
     fn strip(&mut self) {
@@ -124,6 +128,50 @@ impl Kind for Alert {
 
     fn host(&self) -> Option<&Host> {
         self.device.as_deref()
+    }
+}
+
+impl Kind for Case {
+    const FILTERS: Noun = Noun::Case;
+    const NAME: &'static str = "hosts";
+    const ID: &'static str = "hosts";
+    const ADDRESS: &'static str = "hosts";
+    const IS_HOST: bool = false;
+    const BY_KEY: bool = true;
+    const KEYS: &'static [&'static str] = &["uid", "created_time"];
+
+    fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
+        estate.list(query!(CaseQuery, wanted))
+    }
+
+    fn strip(&mut self) {
+        self.raw = Raw::default();
+    }
+
+    fn host(&self) -> Option<&Host> {
+        None
+    }
+}
+
+impl Kind for Ioc {
+    const FILTERS: Noun = Noun::Ioc;
+    const NAME: &'static str = "value";
+    const ID: &'static str = "uid";
+    const ADDRESS: &'static str = "value";
+    const IS_HOST: bool = false;
+    const BY_KEY: bool = false;
+    const KEYS: &'static [&'static str] = &["uid", "type", "value"];
+
+    fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
+        estate.list(query!(IocQuery, wanted))
+    }
+
+    fn strip(&mut self) {
+        self.raw = Raw::default();
+    }
+
+    fn host(&self) -> Option<&Host> {
+        None
     }
 }
 

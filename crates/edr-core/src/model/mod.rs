@@ -4,21 +4,25 @@
 //! Every time is UTC. Every item names tenant and vendor and keeps the vendor's JSON.
 
 mod alert;
+mod case;
 mod enums;
 mod host;
 mod ids;
+mod ioc;
 mod parts;
 mod raw;
 pub mod read;
 pub mod time;
 
 pub use alert::{Alert, Analytic, Attack, AttackRef, Comment, Evidence, Indicator};
+pub use case::{Case, CaseHost};
 pub use enums::{
-    Action, AgentHealth, AlertStatus, ConnectionState, ContainmentState, Disposition, HostType, Platform,
-    Provenance, Severity, UserKind, Verdict,
+    Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, HostType,
+    IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict,
 };
 pub use host::{Agent, Cloud, Group, Host, Kubernetes, NetworkInterface, Os, Policy, Risk, Tag};
 pub use ids::{TenantId, Vendor};
+pub use ioc::{Expiration, Ioc};
 pub use parts::{
     Anomaly, Dns, File, Hashes, NetworkActivity, NetworkEndpoint, Origin, Process, Registry, Signature, User,
 };

@@ -1,8 +1,8 @@
 //! Errors, and what is not offered.
 
 use edr_core::{
-    AlertChange, AlertQuery, AlertStatus, Because, EdrProviderExt as _, Error, ErrorKind, Feature, HostQuery,
-    Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
+    AlertChange, AlertQuery, AlertStatus, Because, CaseQuery, EdrProviderExt as _, Error, ErrorKind, Feature,
+    HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -192,10 +192,12 @@ pub async fn unsupported(world: &dyn World) -> CaseResult {
 }
 
 /// What can be tried without knowing the back end.
-const FEATURES: [Feature; 14] = [
+const FEATURES: [Feature; 18] = [
     Feature::AlertGet,
     Feature::AlertList,
     Feature::AlertUpdate,
+    Feature::CaseGet,
+    Feature::CaseList,
     Feature::FileFetch,
     Feature::FileQuarantine,
     Feature::HostContain,
@@ -205,6 +207,8 @@ const FEATURES: [Feature; 14] = [
     Feature::HostScan,
     Feature::HostTag,
     Feature::HostUntag,
+    Feature::IocGet,
+    Feature::IocList,
     Feature::ProcessKill,
     Feature::ScriptRun,
 ];
@@ -221,6 +225,8 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
             let change = AlertChange::new().status(AlertStatus::New);
             return provider.update_alerts(&change, &ids).await.map(drop);
         }
+        Feature::CaseGet => return provider.case("0").await.map(drop),
+        Feature::CaseList => return provider.cases(&CaseQuery::new(), None).await.map(drop),
         Feature::FileFetch => ResponseAction::FetchFile { path: "/x".to_owned() },
         Feature::FileQuarantine => ResponseAction::QuarantineFile { path: "/x".to_owned(), sha256: None },
         Feature::HostContain => ResponseAction::Contain,
@@ -229,6 +235,8 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::HostScan => ResponseAction::Scan { paths: Vec::new() },
         Feature::HostTag => ResponseAction::Tag { tags },
         Feature::HostUntag => ResponseAction::Untag { tags },
+        Feature::IocGet => return provider.ioc("0").await.map(drop),
+        Feature::IocList => return provider.iocs(&IocQuery::new(), None).await.map(drop),
         Feature::ProcessKill => ResponseAction::KillProcess { process },
         Feature::ScriptRun => ResponseAction::RunScript { script: "x".to_owned(), args: Vec::new() },
         _ => return provider.hosts(&HostQuery::new(), None).await.map(drop),

@@ -41,6 +41,10 @@ impl World for Aging {
         self.inner.alert_uids()
     }
 
+    fn uids(&self, noun: Noun) -> Vec<String> {
+        self.inner.uids(noun)
+    }
+
     fn now(&self) -> DateTime<Utc> {
         self.inner.now()
     }
@@ -80,70 +84,76 @@ impl World for Aging {
     }
 }
 
-/// Both nouns.
-fn both(names: &[&str]) -> Vec<String> {
-    names.iter().flat_map(|n| [format!("hosts.{n}"), format!("alerts.{n}")]).collect()
+/// Every noun.
+fn every(names: &[&str]) -> Vec<String> {
+    let nouns = ["hosts", "alerts", "cases", "iocs"];
+    names.iter().flat_map(|name| nouns.map(|noun| format!("{noun}.{name}"))).collect()
+}
+
+/// The nouns that have an order of their values.
+fn ordered() -> Vec<String> {
+    ["alerts", "cases", "iocs"].map(|noun| format!("{noun}.filters.ordered")).to_vec()
 }
 
 /// What each fault must be caught by.
 fn expected() -> Vec<(Fault, Vec<String>)> {
     let one = |name: &str| vec![name.to_owned()];
     vec![
-        (Fault::Absurd, both(&["times"])),
+        (Fault::Absurd, every(&["times"])),
         (Fault::AcceptedIsDone, vec!["deeds.contain".to_owned(), "deeds.orders".to_owned()]),
         (Fault::AnyBatch, one("deeds.before_the_wire")),
-        (Fault::AnyCursor, both(&["paging.foreign"])),
-        (Fault::Busy, both(&["concurrent"])),
-        (Fault::CaseBlind, [both(&["filters.text"]), one("hosts.find")].concat()),
+        (Fault::AnyCursor, every(&["paging.foreign"])),
+        (Fault::Busy, every(&["concurrent"])),
+        (Fault::CaseBlind, [every(&["filters.text"]), one("hosts.find")].concat()),
         (Fault::CheckFails, vec!["check".to_owned(), "diagnosis".to_owned()]),
         (Fault::CheckIsBlind, vec!["check".to_owned(), "diagnosis".to_owned()]),
-        (Fault::DeniedIsEmpty, both(&["disturbed.denied"])),
-        (Fault::DropsLast, both(&["whole", "paging.sizes"])),
-        (Fault::EmptyIsEnd, both(&["disturbed.empty_page"])),
+        (Fault::DeniedIsEmpty, every(&["disturbed.denied"])),
+        (Fault::DropsLast, every(&["whole", "paging.sizes"])),
+        (Fault::EmptyIsEnd, every(&["disturbed.empty_page"])),
         (Fault::EverythingIsExact, one("alert_work.words")),
-        (Fault::ExpiredToken, both(&["times.later"])),
-        (Fault::FirstFilterOnly, both(&["filters.several"])),
-        (Fault::FirstValueOnly, both(&["filters.alternatives"])),
-        (Fault::ForgetsTenant, both(&["identity"])),
-        (Fault::ForgetsUid, both(&["identity"])),
-        (Fault::GetsAnother, both(&["get"])),
+        (Fault::ExpiredToken, every(&["times.later"])),
+        (Fault::FirstFilterOnly, every(&["filters.several"])),
+        (Fault::FirstValueOnly, every(&["filters.alternatives"])),
+        (Fault::ForgetsTenant, every(&["identity"])),
+        (Fault::ForgetsUid, every(&["identity"])),
+        (Fault::GetsAnother, every(&["get"])),
         (Fault::HidesOffline, one("deeds.offline")),
-        (Fault::HidesTotal, both(&["disturbed.shift"])),
-        (Fault::IgnoresBools, both(&["filters.bools"])),
-        (Fault::IgnoresOrders, vec!["alerts.filters.ordered".to_owned()]),
-        (Fault::IgnoresPageSize, both(&["paging.sizes"])),
-        (Fault::IgnoresText, both(&["filters.text", "filters.nothing", "filters.hostile"])),
-        (Fault::IgnoresTimes, both(&["filters.times"])),
-        (Fault::IgnoresWords, both(&["filters.words"])),
-        (Fault::LastIsLost, both(&["parts"])),
+        (Fault::HidesTotal, every(&["disturbed.shift"])),
+        (Fault::IgnoresBools, every(&["filters.bools"])),
+        (Fault::IgnoresOrders, ordered()),
+        (Fault::IgnoresPageSize, every(&["paging.sizes"])),
+        (Fault::IgnoresText, every(&["filters.text", "filters.nothing", "filters.hostile"])),
+        (Fault::IgnoresTimes, every(&["filters.times"])),
+        (Fault::IgnoresWords, every(&["filters.words"])),
+        (Fault::LastIsLost, every(&["parts"])),
         (Fault::LosesComments, one("alert_work.details")),
-        (Fault::LosesFields, both(&["fields"])),
-        (Fault::LosesRaw, both(&["identity"])),
+        (Fault::LosesFields, every(&["fields"])),
+        (Fault::LosesRaw, every(&["identity"])),
         (Fault::LosesTags, one("deeds.tags")),
         (Fault::LostIsNotDone, vec!["deeds.lost_answer".to_owned(), "alert_work.lost_answer".to_owned()]),
         (Fault::MissingIsDropped, one("deeds.by_uid")),
         (Fault::MuteProbes, one("diagnosis")),
-        (Fault::NamesNoTenant, both(&["errors.unknown", "errors.hostile", "paging.foreign"])),
-        (Fault::NothingIsAnError, both(&["filters.nothing"])),
+        (Fault::NamesNoTenant, every(&["errors.unknown", "errors.hostile", "paging.foreign"])),
+        (Fault::NothingIsAnError, every(&["filters.nothing"])),
         (Fault::OddCapabilities, one("capabilities")),
-        (Fault::OffByOne, [both(&["filters.times"]), one("alerts.filters.ordered")].concat()),
-        (Fault::OldestFirst, one("alerts.newest_first")),
-        (Fault::RawIsNoJson, both(&["identity"])),
-        (Fault::RepeatIsEnd, both(&["disturbed.repeated_cursor"])),
-        (Fault::ResumesLate, both(&["paging.text", "paging.checkpoint"])),
-        (Fault::ResumesNothingLater, both(&["times.late_resume"])),
+        (Fault::OffByOne, [every(&["filters.times"]), ordered()].concat()),
+        (Fault::OldestFirst, vec!["alerts.newest_first".to_owned(), "cases.newest_first".to_owned()]),
+        (Fault::RawIsNoJson, every(&["identity"])),
+        (Fault::RepeatIsEnd, every(&["disturbed.repeated_cursor"])),
+        (Fault::ResumesLate, every(&["paging.text", "paging.checkpoint"])),
+        (Fault::ResumesNothingLater, every(&["times.late_resume"])),
         (Fault::SendsTwice, vec!["deeds.lost_answer".to_owned(), "alert_work.lost_answer".to_owned()]),
         (Fault::SendsUnsupported, one("unsupported")),
         (Fault::StatesUnknown, one("hosts.states")),
-        (Fault::StripsQuotes, both(&["filters.hostile"])),
-        (Fault::SwallowsRejected, both(&["disturbed.bad_item", "disturbed.stream"])),
-        (Fault::TellsWrongTotal, both(&["total"])),
-        (Fault::Twice, both(&["whole"])),
+        (Fault::StripsQuotes, every(&["filters.hostile"])),
+        (Fault::SwallowsRejected, every(&["disturbed.bad_item", "disturbed.stream"])),
+        (Fault::TellsWrongTotal, every(&["total"])),
+        (Fault::Twice, every(&["whole"])),
         (Fault::UnknownIsAccepted, vec!["deeds.unknown".to_owned(), "alert_work.unknown".to_owned()]),
-        (Fault::UnknownIsFound, both(&["errors.unknown", "errors.hostile"])),
-        (Fault::UnknownIsVendor, both(&["errors.unknown"])),
+        (Fault::UnknownIsFound, every(&["errors.unknown", "errors.hostile"])),
+        (Fault::UnknownIsVendor, every(&["errors.unknown"])),
         (Fault::UnsupportedIsNotFound, one("unsupported")),
-        (Fault::WildcardEquals, both(&["filters.hostile"])),
+        (Fault::WildcardEquals, every(&["filters.hostile"])),
     ]
 }
 

@@ -6,9 +6,11 @@
 
 mod alert;
 mod attack;
+mod case;
 mod disposition;
 mod evidence;
 mod host;
+mod ioc;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,7 +19,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
-use edr_core::{Alert, Anomaly, Hashes, Host, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId};
+use edr_core::{
+    Alert, Anomaly, Case, Hashes, Host, Ioc, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId,
+};
 
 use crate::VENDOR;
 
@@ -44,6 +48,22 @@ pub fn host(raw: &Bytes, context: &Context) -> Result<Host, Box<Rejected>> {
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn alert(raw: &Bytes, context: &Context) -> Result<Alert, Box<Rejected>> {
     decode(raw, context, "composite_id", |alert| alert::map(alert, context))
+}
+
+/// Maps a case.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn case(raw: &Bytes, context: &Context) -> Result<Case, Box<Rejected>> {
+    decode(raw, context, "id", |row| case::map(row, context))
+}
+
+/// Maps an indicator.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn ioc(raw: &Bytes, context: &Context) -> Result<Ioc, Box<Rejected>> {
+    decode(raw, context, "id", |row| ioc::map(row, context))
 }
 
 /// Reads and maps an item; `map` gives nothing when the item has no id.

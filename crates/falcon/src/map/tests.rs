@@ -44,6 +44,26 @@ fn alerts() {
 }
 
 #[test]
+fn iocs() {
+    for name in ["ioc_file", "ioc_phones"] {
+        let raw = raw(name);
+        let mut ioc = ioc(&raw, &context()).unwrap();
+        assert_eq!(ioc.raw.as_bytes(), raw);
+        ioc.raw = Raw::default();
+        insta::assert_json_snapshot!(name, ioc);
+    }
+}
+
+#[test]
+fn cases() {
+    let raw = raw("case");
+    let mut case = case(&raw, &context()).unwrap();
+    assert_eq!(case.raw.as_bytes(), raw);
+    case.raw = Raw::default();
+    insta::assert_json_snapshot!("case", case);
+}
+
+#[test]
 fn no_key_to_the_tenant_gets_out() {
     let alert = alert_of("alert_epp");
     assert!(!serde_json::to_string(&alert).unwrap().contains("canary"));

@@ -45,6 +45,16 @@ pub(super) const SERVED: &[(Noun, &str, &[Op])] = &[
     (Noun::Alert, "status", EQ),
     (Noun::Alert, "time", RANGE),
     (Noun::Alert, "uid", EQ),
+    (Noun::Case, "created_time", RANGE),
+    (Noun::Case, "modified_time", RANGE),
+    (Noun::Case, "status", EQ),
+    (Noun::Case, "uid", EQ),
+    (Noun::Ioc, "created_time", RANGE),
+    (Noun::Ioc, "is_global", EQ),
+    (Noun::Ioc, "modified_time", RANGE),
+    (Noun::Ioc, "source", EQ),
+    (Noun::Ioc, "type", EQ),
+    (Noun::Ioc, "value", EQ),
 ];
 
 /// The part of the filters on hosts that the vendor evaluates.
@@ -55,6 +65,16 @@ pub(super) fn hosts(filters: &[Filter]) -> Fql {
 /// The part of the filters on alerts that the vendor evaluates.
 pub(super) fn alerts(filters: &[Filter]) -> Fql {
     compile(filters, alert)
+}
+
+/// The part of the filters on cases that the vendor evaluates.
+pub(super) fn cases(filters: &[Filter]) -> Fql {
+    compile(filters, case)
+}
+
+/// The part of the filters on indicators that the vendor evaluates.
+pub(super) fn iocs(filters: &[Filter]) -> Fql {
+    compile(filters, ioc)
 }
 
 fn compile(filters: &[Filter], one: fn(&Filter) -> Result<Option<Fql>, FqlError>) -> Fql {
@@ -110,6 +130,39 @@ fn alert(filter: &Filter) -> Result<Option<Fql>, FqlError> {
         "uid" => same("composite_id", filter),
         _ => Ok(None),
     }
+}
+
+fn case(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "created_time" => range("created_timestamp", filter),
+        "modified_time" => range("updated_timestamp", filter),
+        "status" if filter.texts().iter().all(|t| CASE_STATUSES.contains(&t.as_str())) => {
+            same("status", filter)
+        }
+        "uid" => same("id", filter),
+        _ => Ok(None),
+    }
+}
+
+/// The statuses of cases that the vendor writes as the model does.
+const CASE_STATUSES: &[&str] = &["closed", "in_progress", "new", "reopened"];
+
+fn ioc(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "created_time" => range("created_on", filter),
+        "is_global" => yes_or_no("applied_globally", filter),
+        "modified_time" => range("modified_on", filter),
+        "source" => same("source", filter),
+        "type" => same("type", filter),
+        "value" => same("value", filter),
+        _ => Ok(None),
+    }
+}
+
+fn yes_or_no(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let values = filter.texts();
+    let [value] = values.as_slice() else { return Ok(None) };
+    Ok(Some(field(property)?.is(value == "true")))
 }
 
 fn same(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {

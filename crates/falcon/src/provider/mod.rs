@@ -2,11 +2,13 @@
 
 mod alert_work;
 mod alerts;
+mod cases;
 mod deeds;
 mod diagnose;
 mod fields;
 mod filters;
 mod hosts;
+mod iocs;
 mod scans;
 
 use std::collections::{HashMap, HashSet};
@@ -17,10 +19,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Anomaly, Because, Capabilities, ConnectionState, Cursor, Diagnosis,
-    EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Listing, Noun, Origin, Page,
-    Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result, Target,
-    TenantCheck, TenantId, Vendor, Warning,
+    Alert, AlertChange, AlertQuery, Anomaly, Because, Capabilities, Case, CaseChange, CaseQuery,
+    ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host,
+    HostQuery, Ioc, IocQuery, Listing, Noun, Origin, Page, Part, PartStream, Progress, Provenance, Raw,
+    Receipt, Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -321,6 +323,23 @@ fn capabilities() -> Capabilities {
         .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
+        .with([Feature::CaseGet, Feature::CaseList])
+        .with_restricted(
+            Feature::CaseUpdate,
+            "status, severity and assignee; Falcon takes neither verdicts nor comments of cases",
+        )
+        .with_max_page(Noun::Case, cases::MAX_PAGE)
+        .with_sorts(Noun::Case, &cases::sorts())
+        .with_max_batch(Feature::CaseUpdate, 100)
+        .with([Feature::IocDelete, Feature::IocGet, Feature::IocList])
+        .with_restricted(
+            Feature::IocPush,
+            "domains and addresses are detected, not blocked; no SHA-1, URLs and names of files",
+        )
+        .with_max_page(Noun::Ioc, api::iocs::MAX_PAGE)
+        .with_sorts(Noun::Ioc, &iocs::sorts())
+        .with_max_batch(Feature::IocDelete, api::iocs::MAX_IDS as u32)
+        .with_max_batch(Feature::IocPush, api::iocs::MAX_CREATE as u32)
         .with_max_batch(Feature::HostContain, 100)
         .with_max_batch(Feature::HostRelease, 100)
         .with_max_batch(Feature::HostScan, scans::MAX_HOSTS)
@@ -363,6 +382,61 @@ impl EdrProvider for Falcon {
         self.alerts(&AlertQuery::new().page_size(1), None).await?;
         check = check.found("alerts", "readable");
         Ok(self.notices().into_iter().fold(check, |check, n| check.found("notice", n.message)))
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.case_page(query, cursor).await
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        if !cases::is_case_id(uid) {
+            let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a case"));
+            return Err(self.named(error, api::cases::ENTITIES.name));
+        }
+        self.one(api::cases::entities(&[uid]), uid, map::case).await
+    }
+
+    fn case_fit(&self, change: &CaseChange) -> Result<Fit> {
+        cases::fit(change).map_err(|e| self.named(e, api::cases::UPDATE.operation.name))
+    }
+
+    async fn update_cases(&self, change: &CaseChange, cases: &[String]) -> Result<Vec<Receipt>> {
+        self.change_cases(change, cases).await
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        gather(self.ioc_parts(query, cursor.cloned())).await
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        if uid.is_empty() || !uid.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let error =
+                Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of an indicator"));
+            return Err(self.named(error.with_hint("an id has hex digits"), api::iocs::ENTITIES.name));
+        }
+        self.one(api::iocs::entities(&[uid]), uid, map::ioc).await
+    }
+
+    fn ioc_fit(&self, ioc: &Ioc) -> Result<Fit> {
+        self.fit_ioc(ioc)
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.put_iocs(iocs).await
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.drop_iocs(uids).await
+    }
+
+    fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
+        let page = iocs::IocPage::open(self, query, cursor.as_ref());
+        stream::try_unfold(page, move |page| async move {
+            let mut page = page?;
+            let part = page.next().await?;
+            Ok(part.map(|part| (self.counted(part), Ok(page))))
+        })
+        .boxed()
     }
 
     async fn close(&self) -> Result<()> {

@@ -1,0 +1,165 @@
+//! Cases and indicators in memory: reading them, and the work on them.
+
+use std::cmp::Ordering;
+
+use super::InMemory;
+use crate::{
+    Answer, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature, Ioc, IocQuery,
+    Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+};
+
+/// What is held besides hosts and alerts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) cases: Vec<Case>,
+    pub(super) iocs: Vec<Ioc>,
+    /// How many indicators were made here.
+    made: u64,
+}
+
+impl Shelf {
+    /// Makes everything the provider's own.
+    pub(super) fn owned(mut self, tenant: &TenantId, vendor: &Vendor) -> Self {
+        for case in &mut self.cases {
+            (case.tenant, case.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for ioc in &mut self.iocs {
+            (ioc.tenant, ioc.vendor) = (tenant.clone(), vendor.clone());
+        }
+        self
+    }
+}
+
+impl InMemory {
+    /// Changes the cases.
+    pub fn edit_cases(&self, edit: impl FnOnce(&mut Vec<Case>)) {
+        edit(&mut self.content().shelf.cases);
+    }
+
+    /// Changes the indicators.
+    pub fn edit_iocs(&self, edit: impl FnOnce(&mut Vec<Ioc>)) {
+        edit(&mut self.content().shelf.iocs);
+    }
+
+    pub(super) fn list_cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        let mut cases = self.asked().shelf.cases.clone();
+        let by_severity = query.sort.is_some_and(|s| s.field.name == "severity");
+        let rank = |case: &Case| if by_severity { case.severity.rank() } else { 0 };
+        cases.sort_by(|a, b| (rank(a), a.created_time, &a.uid).cmp(&(rank(b), b.created_time, &b.uid)));
+        if query.sort.is_none_or(|s| s.descending) {
+            cases.reverse();
+        }
+        self.listed(query, cursor, cases)
+    }
+
+    pub(super) fn list_iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        let mut iocs = self.asked().shelf.iocs.clone();
+        let key = query.sort.map_or("uid", |s| s.field.name);
+        iocs.sort_by(|a, b| {
+            let first = match key {
+                "created_time" => a.created_time.cmp(&b.created_time),
+                "modified_time" => a.modified_time.cmp(&b.modified_time),
+                "value" => a.value.cmp(&b.value),
+                _ => Ordering::Equal,
+            };
+            first.then_with(|| a.uid.cmp(&b.uid))
+        });
+        if query.sort.is_some_and(|s| s.descending) {
+            iocs.reverse();
+        }
+        self.listed(query, cursor, iocs)
+    }
+
+    fn listed<Q: Query>(
+        &self,
+        query: &Q,
+        cursor: Option<&Cursor>,
+        items: Vec<Q::Item>,
+    ) -> Result<Page<Q::Item>> {
+        self.page(query, cursor, items).map_err(|e| e.with_tenant(&self.tenant, &self.vendor))
+    }
+
+    pub(super) fn one_case(&self, uid: &str) -> Result<Case> {
+        found(&self.asked().shelf.cases, uid).ok_or_else(|| self.absent(Noun::Case, uid))
+    }
+
+    pub(super) fn one_ioc(&self, uid: &str) -> Result<Ioc> {
+        found(&self.asked().shelf.iocs, uid).ok_or_else(|| self.absent(Noun::Ioc, uid))
+    }
+
+    pub(super) fn change_cases(&self, change: &CaseChange, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::CaseUpdate, uids)?;
+        change.check().map_err(|e| e.with_tenant(&self.tenant, &self.vendor))?;
+        let mut content = self.asked();
+        let mut answer = |uid: &String| match content.shelf.cases.iter_mut().find(|c| c.uid == *uid) {
+            Some(case) => change_case(case, change),
+            None => Answer::Refused(self.absent(Noun::Case, uid)),
+        };
+        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), answer(uid))).collect())
+    }
+
+    pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::IocPush, &iocs.iter().map(Ioc::key).collect::<Vec<_>>())?;
+        let mut content = self.asked();
+        let shelf = &mut content.shelf;
+        Ok(iocs.iter().map(|ioc| self.put_ioc(shelf, ioc)).collect())
+    }
+
+    fn put_ioc(&self, shelf: &mut Shelf, ioc: &Ioc) -> Receipt {
+        let key = ioc.key();
+        let mut own = Ioc { tenant: self.tenant.clone(), vendor: self.vendor.clone(), ..ioc.clone() };
+        let (uid, answer) = match shelf.iocs.iter_mut().find(|i| i.key() == key) {
+            Some(there) => {
+                own.uid.clone_from(&there.uid);
+                let same = *there == own;
+                *there = own;
+                (there.uid.clone(), if same { Answer::Already } else { Answer::Accepted })
+            }
+            None => {
+                shelf.made += 1;
+                own.uid = format!("ioc-{}", shelf.made);
+                let uid = own.uid.clone();
+                shelf.iocs.push(own);
+                (uid, Answer::Accepted)
+            }
+        };
+        Receipt::new(key, answer).with_handle(Some(uid))
+    }
+
+    pub(super) fn drop_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::IocDelete, uids)?;
+        let iocs = &mut self.asked().shelf.iocs;
+        let mut drop = |uid: &String| {
+            let before = iocs.len();
+            iocs.retain(|ioc| ioc.uid != *uid);
+            if iocs.len() < before { Answer::Accepted } else { Answer::Already }
+        };
+        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), drop(uid))).collect())
+    }
+}
+
+fn found<T: Listing>(items: &[T], uid: &str) -> Option<T> {
+    items.iter().find(|item| item.uid() == uid).cloned()
+}
+
+fn change_case(case: &mut Case, change: &CaseChange) -> Answer {
+    let before = case.clone();
+    if let Some(status) = &change.status {
+        case.status = status.clone();
+    }
+    if let Some(verdict) = &change.verdict {
+        case.verdict = verdict.clone();
+    }
+    if let Some(severity) = &change.severity {
+        case.severity = severity.clone();
+    }
+    match &change.assignee {
+        Some(Assignee::User(user)) => case.assignee = Some(user.clone()),
+        Some(Assignee::Nobody) => case.assignee = None,
+        None => {}
+    }
+    if let Some(text) = &change.comment {
+        case.comments.push(Comment { text: text.clone(), ..Comment::default() });
+    }
+    if *case == before { Answer::Already } else { Answer::Accepted }
+}
