@@ -9,7 +9,8 @@ use edr::Estate;
 use edr::respond::{By, Consent, Draft, Outcome, Plan, Responder, Selector, Waiting};
 use edr_core::{
     AlertChange, AlertQuery, AlertStatus, Answer, Because, ConnectionState, ContainmentState,
-    EdrProviderExt as _, ErrorKind, HostQuery, Receipt, ResponseAction, Result,
+    EdrProviderExt as _, ErrorKind, HostQuery, Ioc, IocAction, IocQuery, IocType, Receipt, ResponseAction,
+    Result, Severity,
 };
 use edr_sim::Sim;
 use tempfile::TempDir;
@@ -30,6 +31,10 @@ pub enum Deed {
     Tag,
     /// Alerts get a status, by the provider.
     Update,
+    /// Indicators are put there, by the provider.
+    Push,
+    /// Indicators are deleted, by the provider.
+    Drop,
     /// A plan that contains hosts is applied by the response engine.
     PlanContain,
     /// A plan that releases hosts is applied by the response engine.
@@ -38,8 +43,16 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Contain, Self::Release, Self::Tag, Self::Update, Self::PlanContain, Self::PlanRelease];
+    pub const ALL: [Self; 8] = [
+        Self::Contain,
+        Self::Release,
+        Self::Tag,
+        Self::Update,
+        Self::Push,
+        Self::Drop,
+        Self::PlanContain,
+        Self::PlanRelease,
+    ];
 
     /// True when the response engine does it.
     #[must_use]
@@ -49,8 +62,20 @@ impl Deed {
 
     /// True when the vendor's facts say that twice is once, so that it may be sent again.
     #[must_use]
-    pub fn is_repeatable(self) -> bool {
-        self == Self::Tag
+    pub fn is_repeatable(self, product: Product) -> bool {
+        self == Self::Tag || (self == Self::Push && !product.is_falcon())
+    }
+
+    /// True when a product has it, and has it in another way than the others of its vendor.
+    #[must_use]
+    pub fn is_of(self, product: Product) -> bool {
+        match product {
+            Product::Falcon => true,
+            Product::FalconIds => false,
+            // Its indicators cannot be deleted.
+            Product::Cortex3 => self != Self::Drop,
+            Product::Cortex5 => matches!(self, Self::Update | Self::Drop),
+        }
     }
 
     /// The simulator's name of the operation, and its path.
@@ -59,11 +84,15 @@ impl Deed {
         match (product.is_falcon(), self) {
             (true, Self::Tag) => ("UpdateDeviceTags", "/devices/entities/devices/tags/v1"),
             (true, Self::Update) => ("UpdateV3", "/alerts/entities/alerts/v3"),
+            (true, Self::Push) => ("indicator.create.v1", "/iocs/entities/indicators/v1"),
+            (true, Self::Drop) => ("indicator.delete.v1", "/iocs/entities/indicators/v1"),
             (true, _) => ("PerformActionV2", "/devices/entities/devices-actions/v2"),
             (_, Self::Tag) => ("v1/tags/agents/assign", "/public_api/v1/tags/agents/assign"),
             (_, Self::Update) if product == Product::Cortex5 => {
                 ("v1/issue/{issue-id}", "/public_api/v1/issue/")
             }
+            (_, Self::Push) => ("v1/indicators/insert_jsons", "/public_api/v1/indicators/insert_jsons"),
+            (_, Self::Drop) => ("v1/indicators/delete", "/public_api/v1/indicators/delete"),
             (_, Self::Update) => ("v1/alerts/update_alerts", "/public_api/v1/alerts/update_alerts"),
             (_, Self::Contain | Self::PlanContain) => {
                 ("v1/endpoints/isolate", "/public_api/v1/endpoints/isolate")
@@ -99,8 +128,10 @@ pub enum Claim {
 /// A deed that is ready to be done: everything that goes before it has gone well.
 pub struct Ready {
     deed: Deed,
-    /// The vendor's own ids.
+    /// What the receipts are about: the vendor's own ids, or the keys of indicators.
     pub targets: Vec<String>,
+    /// What the log of the simulator calls them.
+    marks: Vec<String>,
     seen: usize,
     plan: Option<(Planned, Plan)>,
 }
@@ -154,7 +185,14 @@ impl Planned {
 impl Ready {
     /// Chooses targets, and does what has to come before.
     pub async fn new(bench: &Bench, deed: Deed) -> Self {
-        let targets = targets(bench, deed).await;
+        let (targets, marks) = match deed {
+            Deed::Push => (indicators().iter().map(Ioc::key).collect(), VALUES.map(str::to_owned).to_vec()),
+            Deed::Drop => (pushed(bench).await, VALUES.map(str::to_owned).to_vec()),
+            _ => {
+                let targets = targets(bench, deed).await;
+                (targets.clone(), targets)
+            }
+        };
         if deed.action() == ResponseAction::Release {
             let taken = bench.provider().respond(&ResponseAction::Contain, &targets, &Because::new()).await;
             taken.expect("the hosts can be contained");
@@ -163,17 +201,20 @@ impl Ready {
         let plan = match deed.is_planned() {
             true => {
                 let planned = Planned::new(Estate::of([bench.provider().clone()]));
-                let plan = planned.plan(&Draft::new(deed.action()).stale_too(), &targets).await;
+                let mut draft = Draft::new(deed.action()).stale_too();
+                if deed == Deed::PlanContain {
+                    draft = draft.lease(chrono::TimeDelta::hours(4));
+                }
+                let plan = planned.plan(&draft, &targets).await;
                 Some((planned, plan))
             }
             false => None,
         };
-        Self { deed, targets, seen: bench.sim().log().len(), plan }
+        Self { deed, targets, marks, seen: bench.sim().log().len(), plan }
     }
 
     /// Does it, and says what the caller is told of each target.
     pub async fn go(&self, bench: &Bench) -> Vec<Claim> {
-        let provider = bench.provider();
         if let Some((planned, plan)) = &self.plan {
             let applied = planned.responder.apply(plan, &Consent::yes(TARGETS)).await;
             return match applied {
@@ -181,21 +222,31 @@ impl Ready {
                 Err(error) => panic!("the engine gives up: {error}"),
             };
         }
-        let told = match self.deed {
+        claims(&self.targets, self.ask(bench).await)
+    }
+
+    /// The provider's own answer.
+    ///
+    /// # Errors
+    /// As the provider says.
+    pub async fn ask(&self, bench: &Bench) -> Result<Vec<Receipt>> {
+        let provider = bench.provider();
+        match self.deed {
             Deed::Update => {
                 let change = AlertChange::new().status(AlertStatus::InProgress);
                 provider.update_alerts(&change, &self.targets).await
             }
+            Deed::Push => provider.push_iocs(&indicators()).await,
+            Deed::Drop => provider.delete_iocs(&self.targets).await,
             deed => provider.respond(&deed.action(), &self.targets, &Because::new()).await,
-        };
-        claims(&self.targets, told)
+        }
     }
 
     /// How often each target was changed since it was ready.
     #[must_use]
     pub fn applied(&self, sim: &Sim) -> Vec<usize> {
         let times = changes(&sim.log()[self.seen..]);
-        self.targets.iter().map(|uid| times.get(uid).copied().unwrap_or_default()).collect()
+        self.marks.iter().map(|mark| times.get(mark).copied().unwrap_or_default()).collect()
     }
 
     /// Takes a plan up again without faults, and waits for the vendor's word. Says what is wrong then.
@@ -204,7 +255,8 @@ impl Ready {
         bench.calm();
         let again = planned.responder.apply(plan, &Consent::yes(TARGETS)).await;
         bench.sim().advance(Duration::from_secs(60));
-        let waiting = Waiting::at_most(Duration::from_secs(2));
+        let mut waiting = Waiting::at_most(Duration::from_secs(5));
+        waiting.first = Duration::from_millis(10);
         let confirmed = planned.responder.confirm(&plan.id, &waiting).await.expect("the journal knows it");
         let counts = confirmed.operation.counts();
         let mut wrong: Vec<String> =
@@ -242,12 +294,34 @@ impl Ready {
     }
 }
 
-/// How often each target was really changed.
+/// The indicators that are put there.
+const VALUES: [&str; TARGETS] = ["a.under-fire.example", "b.under-fire.example", "c.under-fire.example"];
+
+fn indicators() -> Vec<Ioc> {
+    let one = |value| {
+        let mut ioc = Ioc::of(IocType::Domain, value, IocAction::Detect);
+        ioc.severity = Severity::High;
+        ioc
+    };
+    VALUES.map(one).to_vec()
+}
+
+/// The ids of the indicators, when they are there.
+async fn pushed(bench: &Bench) -> Vec<String> {
+    let provider = bench.provider();
+    provider.push_iocs(&indicators()).await.expect("indicators can be put there");
+    let there = provider.collect(&IocQuery::new()).await.expect("indicators").items;
+    let uid = |value: &&str| there.iter().find(|ioc| ioc.value == **value).map(|ioc| ioc.uid.clone());
+    VALUES.iter().map(|value| uid(value).expect("it is there")).collect()
+}
+
+/// How often each target was really changed. An indicator is called by its value, whatever its id.
 #[must_use]
 pub fn changes(log: &[edr_sim::log::Mutation]) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for entry in log.iter().filter(|entry| entry.before != entry.after) {
-        *times.entry(entry.target.clone()).or_default() += 1;
+        let value = [&entry.after, &entry.before].into_iter().find_map(|state| state["value"].as_str());
+        *times.entry(value.unwrap_or(&entry.target).to_owned()).or_default() += 1;
     }
     times
 }

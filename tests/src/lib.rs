@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod chaos;
 pub mod crowd;
 pub mod deeds;
+pub mod dice;
 pub mod errata;
 pub mod fleet;
 pub mod graph;

@@ -6,8 +6,8 @@
 //! again and whether the response engine reads it back.
 
 use edr_core::ErrorKind::{
-    self, Authentication, Configuration, Decode, InvalidRequest, Network, Permission, RateLimited, Timeout,
-    Vendor,
+    self, Authentication, Configuration, Decode, InvalidRequest, Licence, Network, NotFound, Permission,
+    RateLimited, Timeout, Vendor,
 };
 use edr_sim::FaultKind as K;
 use edr_sim::{Fault, FaultRule, Nth};
@@ -60,10 +60,12 @@ pub enum Fate {
     Refused(ErrorKind),
     /// Its answer is lost, or says nothing. Carried out or not.
     Lost(ErrorKind, bool),
+    /// Its clock is believed: wrong once, the answer to the second request is refused; wrong for ever, it is right.
+    Skewed,
     /// It is carried out twice by what stands between, and the second time is answered.
     Replayed,
 }
-use Fate::{Harmless, Lost, Refused, Replayed, Unread};
+use Fate::{Harmless, Lost, Refused, Replayed, Skewed, Unread};
 
 /// What strikes.
 #[derive(Clone, Debug)]
@@ -145,10 +147,16 @@ fn said() -> Vec<Row> {
             limit(K::TooManySeconds, 600),
             Refused(RateLimited),
         ),
-        row("business-500", "a refusal in the dress of a failure", K::Business, Refused(InvalidRequest)),
+        each(
+            "business-500",
+            "a refusal in the dress of a failure",
+            K::Business,
+            Refused(InvalidRequest),
+            Refused(NotFound),
+        ),
         row("401", "credentials refused", K::Unauthorized, Unread(Authentication, 2)),
         bare("revoked", "the token has become void on the way", Blow::Revoked, Unread(Authentication, 2)),
-        row("402-licence", "not licensed", K::Licence, Refused(Permission)),
+        each("402-licence", "not licensed", K::Licence, Refused(Permission), Refused(Licence)),
         row("403-scope", "a scope or role is missing", K::Scope, Refused(Permission)),
         bare("refused", "nobody listens", Blow::Nobody, Unread(Network, TRIES)),
         row(
@@ -161,13 +169,7 @@ fn said() -> Vec<Row> {
         row("double-gzip", "compressed twice", K::DoubleGzip, Harmless),
         row("slow-drip", "a body that arrives slowly", drip(64, 10), Harmless),
         // Only Cortex signs with the time.
-        each(
-            "skew",
-            "the vendor's clock is 10 minutes ahead",
-            skew(600),
-            Harmless,
-            Unread(Authentication, 2),
-        ),
+        each("skew", "the vendor's clock is 10 minutes ahead", skew(600), Harmless, Skewed),
         row("replayed", "carried out twice by what stands between", K::Replayed, Replayed),
     ]
 }
@@ -260,18 +262,50 @@ impl Cell<'_> {
         let once = self.when == When::Once;
         match self.row.blow {
             Blow::None if !once => return None,
+            _ if !self.deed.is_of(self.product) => return None,
+            // Megabytes for each cell: the vendors, and what may be sent again, once.
+            Blow::Fault(ref fault) if fault.kind == K::Oversized && !self.is_broad() => return None,
             Blow::Revoked if !once || !self.product.is_falcon() || self.deed.is_planned() => return None,
             _ => {}
         }
-        Some(self.special().unwrap_or_else(|| {
-            let (claim, requests) = self.by_fate(once);
-            Expected { claim, requests }
-        }))
+        let (claim, requests) = self.special().unwrap_or_else(|| self.by_fate(once));
+        // A deed that asks once is struck once.
+        let twin = !once && requests == 1 && !self.deed.is_planned();
+        // What the network doubles is doubled, if the deed is one that adds.
+        let adds = self.fate() == Replayed && self.deed == Deed::Update && self.product == Product::Cortex5;
+        (!twin && !adds).then_some(Expected { claim, requests })
+    }
+
+    /// True where the provider asks again in halves, because the vendor takes all of a call or nothing.
+    fn halves(&self) -> bool {
+        self.deed == Deed::Push && self.product.is_falcon()
+    }
+
+    fn is_broad(&self) -> bool {
+        self.when == When::Once
+            && self.product != Product::Cortex5
+            && matches!(self.deed, Deed::Contain | Deed::Tag)
     }
 
     /// What is special about one deed, and why.
-    fn special(&self) -> Option<Expected> {
-        None
+    fn special(&self) -> Option<(Claim, u64)> {
+        let spoils =
+            matches!(self.row.name, "close-mid-body" | "wrong-length" | "truncated-json" | "stall-body");
+        match (self.product, self.deed) {
+            // Answered by 204: there is no body to be spoilt.
+            (Product::Cortex5, Deed::Update) if spoils => Some((Claim::Taken, 1)),
+            // What is too large once is too large again.
+            // It is there after all, and nobody can say who put it there.
+            (Product::Falcon, Deed::Push) if self.fate() == Replayed => {
+                Some((Claim::Unknown(Some(InvalidRequest)), 2 * TARGETS as u64 - 1))
+            }
+            // The indicators are looked up before, and that call gets the new token.
+            (Product::Falcon, Deed::Push) if self.row.name == "revoked" => Some((Claim::Taken, 1)),
+            (_, Deed::Tag) if self.row.name.starts_with("oversized") => {
+                Some((Claim::Unknown(Some(Decode)), 1))
+            }
+            _ => None,
+        }
     }
 
     fn by_fate(&self, once: bool) -> (Claim, u64) {
@@ -282,17 +316,23 @@ impl Cell<'_> {
             Unread(..) if once => (Claim::Taken, 2),
             Unread(kind, tries) => (nothing(kind), tries),
             // The engine asks in halves when a vendor refuses all of it.
-            Refused(InvalidRequest) if planned && once => (Claim::Taken, 3),
-            Refused(InvalidRequest) if planned => (nothing(InvalidRequest), 2 * TARGETS as u64 - 1),
+            Refused(InvalidRequest) if self.halves() && once => (Claim::Taken, 3),
+            Refused(kind @ InvalidRequest) if self.halves() => (nothing(kind), 2 * TARGETS as u64 - 1),
+            Skewed if once => (nothing(Authentication), 2),
+            Skewed => (Claim::Taken, 2),
+            Refused(InvalidRequest | NotFound) if planned && once => (Claim::Taken, 3),
+            Refused(kind @ (InvalidRequest | NotFound)) if planned => (nothing(kind), 2 * TARGETS as u64 - 1),
             Refused(kind) => (nothing(kind), 1),
             Lost(_, true) if planned => (Claim::Taken, 1),
             Lost(..) if planned && once => (Claim::Taken, 2),
             Lost(kind, false) if planned => (nothing(kind), ROUNDS),
-            Lost(..) if self.deed.is_repeatable() && once => (Claim::Taken, 2),
-            Lost(kind, _) if self.deed.is_repeatable() => (Claim::Unknown(Some(kind)), TRIES),
+            Lost(..) if self.deed.is_repeatable(self.product) && once => (Claim::Taken, 2),
+            Lost(kind, _) if self.deed.is_repeatable(self.product) => (Claim::Unknown(Some(kind)), TRIES),
             Lost(kind, _) => (Claim::Unknown(Some(kind)), 1),
-            Replayed if matches!(self.deed, Deed::Tag | Deed::Update) => (Claim::Taken, 1),
-            Replayed => (Claim::Already, 1),
+            Replayed if matches!(self.deed, Deed::Contain | Deed::Release) => (Claim::Already, 1),
+            Replayed if self.deed == Deed::Drop && self.product.is_falcon() => (Claim::Already, 1),
+            Replayed if planned => (Claim::Already, 1),
+            Replayed => (Claim::Taken, 1),
         }
     }
 

@@ -65,5 +65,5 @@ async fn nothing_is_done_twice_and_nothing_is_told_that_is_not_so() {
     let mut wrong: Vec<String> = ran.iter().filter_map(told).collect();
     wrong.sort();
     assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(ran.len() >= 1_000 || !only.is_empty(), "the matrix has shrunk to {} cells", ran.len());
+    assert!(ran.len() >= 700 || !only.is_empty(), "the matrix has shrunk to {} cells", ran.len());
 }
