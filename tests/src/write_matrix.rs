@@ -294,13 +294,13 @@ impl Cell<'_> {
         match (self.product, self.deed) {
             // Answered by 204: there is no body to be spoilt.
             (Product::Cortex5, Deed::Update) if spoils => Some((Claim::Taken, 1)),
-            // What is too large once is too large again.
             // It is there after all, and nobody can say who put it there.
             (Product::Falcon, Deed::Push) if self.fate() == Replayed => {
                 Some((Claim::Unknown(Some(InvalidRequest)), 2 * TARGETS as u64 - 1))
             }
             // The indicators are looked up before, and that call gets the new token.
             (Product::Falcon, Deed::Push) if self.row.name == "revoked" => Some((Claim::Taken, 1)),
+            // What is too large once is too large again.
             (_, Deed::Tag) if self.row.name.starts_with("oversized") => {
                 Some((Claim::Unknown(Some(Decode)), 1))
             }
