@@ -263,7 +263,7 @@ impl Cell<'_> {
         match self.row.blow {
             Blow::None if !once => return None,
             _ if !self.deed.is_of(self.product) => return None,
-            // Megabytes for each cell: the vendors, and what may be sent again, once.
+            // Megabytes for each cell, and slow to be read: what is sent once, and what may be sent again.
             Blow::Fault(ref fault) if fault.kind == K::Oversized && !self.is_broad() => return None,
             Blow::Revoked if !once || !self.product.is_falcon() || self.deed.is_planned() => return None,
             _ => {}
@@ -282,9 +282,7 @@ impl Cell<'_> {
     }
 
     fn is_broad(&self) -> bool {
-        self.when == When::Once
-            && self.product != Product::Cortex5
-            && matches!(self.deed, Deed::Contain | Deed::Tag)
+        self.when == When::Once && self.product.is_falcon() && matches!(self.deed, Deed::Contain | Deed::Tag)
     }
 
     /// What is special about one deed, and why.
