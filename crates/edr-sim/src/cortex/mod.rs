@@ -78,6 +78,11 @@ struct App {
     turn: Mutex<()>,
 }
 
+/// The name of the operation at a path, in the log and in fault rules.
+pub(crate) fn operation(path: &str) -> &str {
+    operations::name(path)
+}
+
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let skew = parts.extensions.get::<ClockSkew>().copied().unwrap_or_default();

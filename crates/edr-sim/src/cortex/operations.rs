@@ -257,6 +257,13 @@ pub(super) fn find(path: &str, generation: u8) -> Option<&'static Operation> {
         .find(|operation| fits(operation.path, path) && operation.generations.includes(generation))
 }
 
+/// The name of the operation at a path: an id in it is not part of the name. A path that nobody serves is its own name.
+pub(super) fn name(path: &str) -> &str {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    let known = OPERATIONS.iter().find(|operation| fits(operation.path, bare));
+    crate::faults::canonical(known.map_or(path, |operation| operation.path))
+}
+
 /// Whether a path is that of an operation, whose last part may stand for any id.
 fn fits(known: &str, path: &str) -> bool {
     match known.split_once('{') {
@@ -282,6 +289,18 @@ mod tests {
             find("/public_api/v1/endpoints/get_endpoint", 3).is_some()
                 && find("/public_api/v1/endpoints/get_endpoint", 5).is_some()
         );
+    }
+
+    #[test]
+    fn an_id_is_no_part_of_the_name() {
+        for (path, expected) in [
+            ("/public_api/v1/issue/17/", "v1/issue/{issue-id}"),
+            ("/public_api/v1/issue/search", "v1/issue/search"),
+            ("/public_api/v1/case/update/4", "v1/case/update/{case-id}"),
+            ("/public_api/v1/no/such", "v1/no/such"),
+        ] {
+            assert_eq!(name(path), expected);
+        }
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl Falcon {
         let id = |at: usize| there.get(&keys[at]).cloned();
         let (old, new): (Vec<_>, Vec<_>) = told.into_iter().partition(|(at, _)| id(*at).is_some());
         let changes = old.into_iter().filter_map(|(at, new)| Some((at, change(id(at)?, new)))).collect();
-        self.make(new, &mut became).await;
+        self.make(new.clone(), &mut became).await;
+        self.doubt(&new, &keys, &mut became).await;
         self.alter(changes, &mut became).await;
         Ok(receipts(keys, became))
     }
@@ -205,6 +206,24 @@ impl Falcon {
                     let answer = if made.is_some() { Answer::Accepted } else { self.unsaid(&iocs::CREATE) };
                     (*at, (answer, made))
                 })),
+            }
+        }
+    }
+
+    /// Of an indicator that was refused, and is there now, nobody can say who put it there: this call, which something on
+    /// the way handed on twice, or somebody else.
+    async fn doubt(&self, new: &[(usize, NewIoc)], keys: &[String], became: &mut HashMap<usize, Became>) {
+        let was_refused = |at| matches!(became.get(at), Some((Answer::Refused(e), _)) if is_refused(e));
+        let refused: Vec<_> = new.iter().filter(|(at, _)| was_refused(at)).cloned().collect();
+        if refused.is_empty() {
+            return;
+        }
+        let Ok(there) = self.there(&refused).await else { return };
+        for (at, _) in refused {
+            if let (Some(id), Some((Answer::Refused(error), _))) = (there.get(&keys[at]), became.get(&at)) {
+                let hint = "it is there now: look whether it is as you want it";
+                let error = error.clone().with_outcome_unknown().with_hint(hint);
+                became.insert(at, (Answer::Unknown(error), Some(id.clone())));
             }
         }
     }
