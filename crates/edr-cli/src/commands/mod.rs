@@ -2,11 +2,14 @@
 
 mod alerts;
 mod api;
+mod census;
 mod completions;
 mod doctor;
 mod get;
 mod hosts;
 mod man;
+mod merge;
+mod report;
 #[cfg(feature = "sim")]
 mod sim;
 mod tenants;
@@ -31,11 +34,15 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Context::new(globals, interrupt)
     };
+    if globals.wants_html() && !matches!(command, Command::Report(_)) {
+        return Err(Failure::usage("-o html is for reports"));
+    }
     match command {
         Command::Api(call) => api::run(context(globals), *call).await,
         Command::Doctor => doctor::run(context(globals)).await,
         Command::Hosts(command) => hosts::run(context(globals), command).await,
         Command::Alerts(command) => alerts::run(context(globals), command).await,
+        Command::Report(command) => report::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
@@ -57,8 +64,11 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Sim(command) => sim::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
-        Command::Alerts(_) | Command::Api(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => {
-            Ok(Exit::Complete)
-        }
+        Command::Alerts(_)
+        | Command::Api(_)
+        | Command::Doctor
+        | Command::Hosts(_)
+        | Command::Report(_)
+        | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }
