@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use edr::coverage::Machine;
 
 use crate::output::Record;
-use crate::output::columns::{Column, Fit, columns, fit, list, text, time};
+use crate::output::columns::{Column, Fit, Value, columns, fit, list, text, time};
 
 impl Record for Machine {
     type Key = (String, String);
