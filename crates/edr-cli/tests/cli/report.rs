@@ -31,7 +31,10 @@ fn the_figures_are_those_of_the_hosts() {
         let count = machines.iter().filter(|m| word.is_empty() || m["state"] == word).count();
         assert_eq!(report["totals"][path], count, "{path}");
     }
-    assert_eq!((&report["is_partial"], report["totals"]["expected"].as_u64()), (&false.into(), Some(machines.len() as u64)));
+    assert_eq!(
+        (&report["is_partial"], report["totals"]["expected"].as_u64()),
+        (&false.into(), Some(machines.len() as u64))
+    );
     assert!(report["totals"]["by_vendors"]["cortex+falcon"].as_u64().unwrap() > 0, "some carry both");
 }
 
@@ -150,7 +153,8 @@ fn machines_with_both_agents_are_one_row() {
     let both: Vec<&Value> = merged.iter().filter(|m| vendors(m) == 2).collect();
     assert!(both.len() >= 4 && hosts == 120, "{} {hosts}", both.len());
     for machine in &both {
-        let tenants: Vec<&str> = machine["tenants"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let tenants: Vec<&str> =
+            machine["tenants"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert_eq!(tenants, ["cortex-1", "falcon-1"]);
     }
     let rows = list(&["-o", "csv", "--columns", "hostname,containment,vendors"]).ends(0);

@@ -64,7 +64,7 @@ findings! {
 }
 
 impl Finding {
-    /// Whether it can be told without a denominator.
+    /// Whether it says little or nothing without a denominator.
     #[must_use]
     pub fn needs_denominator(self) -> bool {
         matches!(self, Self::Missing | Self::Unlisted)

@@ -27,7 +27,7 @@ pub fn html(coverage: &Coverage) -> String {
     head(&mut page, coverage);
     summary(&mut page, coverage);
     checked(&mut page, &coverage.checks);
-    findings(&mut page, &coverage.totals);
+    findings(&mut page, coverage);
     slices(&mut page, "Tenants", "tenants", &coverage.tenants);
     slices(&mut page, "Platforms", "platforms", &coverage.platforms);
     versions(&mut page, &coverage.versions);
@@ -175,9 +175,11 @@ fn tone(finding: Finding) -> &'static str {
     }
 }
 
-fn findings(page: &mut String, totals: &Figures) {
-    open(page, "Findings", &[("Machines", ""), ("", "number"), ("Share", "chart")]);
-    for finding in Finding::ALL {
+fn findings(page: &mut String, coverage: &Coverage) {
+    let totals = &coverage.totals;
+    open(page, "Findings", &[("Finding", ""), ("Machines", "number"), ("Share", "chart")]);
+    let known = |f: &&Finding| **f != Finding::Unlisted || coverage.denominator.is_some();
+    for finding in Finding::ALL.iter().filter(known) {
         let number = totals.count(*finding);
         let path = format!("totals/findings/{finding}");
         let _ = writeln!(

@@ -323,12 +323,9 @@ fn figures<'m>(machines: impl Iterator<Item = &'m Machine>, counted: Option<&Has
 /// The figures of a tenant: its own agents alone.
 fn tenant(source: &Source, machines: &[Machine]) -> Slice {
     let mut figures = empty();
-    for machine in machines {
+    for machine in machines.iter().filter(|m| m.agents.iter().any(|a| a.tenant == source.tenant)) {
         let agents = machine.agents.iter().filter(|a| a.tenant == source.tenant);
         let own = Machine { agents: agents.cloned().collect(), ..machine.clone() };
-        if own.agents.is_empty() {
-            continue;
-        }
         let shared = [Finding::Unlisted, Finding::DoubledVendors, Finding::DoubledAgents];
         let of_machine = machine.findings.iter().copied().filter(|f| shared.contains(f));
         let own = Machine { state: state(&own.agents), ..own };
