@@ -248,6 +248,22 @@ fn what_was_not_read_makes_the_report_partial() {
     assert!(html(&coverage).contains("<strong>Partial.</strong>"));
 }
 
+#[tokio::test]
+async fn an_estate_is_read_tenant_by_tenant() {
+    let hosts = (0..12).map(|n| {
+        let host = host("falcon", &format!("f{n}"), &format!("pc-{n}"));
+        with(host, |h| h.tenant = "acme-falcon".into())
+    });
+    let builder = edr_core::InMemory::builder("acme-falcon").vendor("falcon").page_size(5);
+    let provider = hosts.fold(builder, edr_core::InMemoryBuilder::host).build();
+    let estate = crate::Estate::of([std::sync::Arc::new(provider) as std::sync::Arc<dyn crate::EdrProvider>]);
+    let mut survey = Survey::new(Settings::default());
+    survey.expect(&"acme-falcon".into(), &"falcon".into());
+    survey.read(estate.hosts(crate::HostQuery::new())).await;
+    let coverage = survey.finish(None, now());
+    assert_eq!((coverage.sources[0].hosts, coverage.totals.machines, coverage.is_partial), (12, 12, false));
+}
+
 #[test]
 fn checks_hold_exactly() {
     let mut hosts: Vec<Host> =
