@@ -99,6 +99,13 @@ fn a_list_of_what_should_be_there_finds_what_is_not() {
     assert_eq!(absent, BTreeSet::from(["LOST-LAPTOP-1", "LOST-LAPTOP-2"]));
     assert!(report["totals"]["findings"]["unlisted"].as_u64().unwrap() > 0);
     edr(&[&words[..], &["--check", "missing>=2", "--stale", "365d"]].concat()).ends(0);
+    let words = ["report", "coverage", "--demo", "-o", "table", "--denominator", list];
+    let table = run(command(&words).env("COLUMNS", "80")).ends(0);
+    assert!(
+        table.out.contains(" EXPECTED ") && table.out.lines().all(|l| l.chars().count() <= 80),
+        "{}",
+        table.out
+    );
 }
 
 #[test]

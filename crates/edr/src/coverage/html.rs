@@ -206,7 +206,7 @@ const COLUMNS: &[(Finding, &str)] = &[
 
 fn slices(page: &mut String, title: &str, path: &str, slices: &[Slice]) {
     let mut heads =
-        vec![("Name", ""), ("Machines", "number"), ("Covered", "number"), ("", "number"), ("", "chart")];
+        vec![("Name", ""), ("Machines", "number more"), ("Covered", "number"), ("", "number"), ("", "chart")];
     heads.extend(COLUMNS.iter().map(|(_, head)| (*head, "number more")));
     open(page, title, &heads);
     for (at, slice) in slices.iter().enumerate() {
@@ -215,12 +215,13 @@ fn slices(page: &mut String, title: &str, path: &str, slices: &[Slice]) {
         let at = format!("{path}/{at}/figures");
         let _ = write!(
             page,
-            "<tr><th scope=\"row\"><bdi>{}</bdi>{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td>\
-             <td class=\"number\">{}</td><td class=\"chart\">{}</td>",
+            "<tr><th scope=\"row\"><bdi>{}</bdi>{}</th><td class=\"number more\">{}</td>\
+             <td class=\"number\">{} of {}</td><td class=\"number\">{}</td><td class=\"chart\">{}</td>",
             esc(&slice.name),
             vendor.unwrap_or_default(),
             figure(&format!("{at}/machines"), figures.machines),
             figure(&format!("{at}/covered"), figures.covered),
+            figure(&format!("{at}/expected"), figures.expected),
             figures.percent(),
             bar(&[("good", figures.covered)], figures.expected),
         );
@@ -343,7 +344,7 @@ fn row(page: &mut String, machine: &Machine) {
     let _ = writeln!(
         page,
         "<tr><th scope=\"row\"><bdi>{}</bdi></th><td class=\"more\">{}</td><td class=\"text {class}\">{}</td>\
-         <td class=\"more text\">{}</td><td>{}</td></tr>",
+         <td class=\"more text\">{}</td><td class=\"date\">{}</td></tr>",
         esc(&machine.hostname),
         esc(machine.platform.as_str()),
         esc(&findings.join(", ")),

@@ -18,8 +18,10 @@ pub(super) fn text(coverage: &Coverage, view: &View) -> String {
     let vendors = coverage.totals.by_vendors.iter();
     let vendors = vendors.map(|(vendors, count)| vec![vendors.clone(), grouped(*count)]);
     grid(&mut out, view, 1, &["AGENTS OF", "MACHINES"], &vendors.collect::<Vec<_>>());
-    grid(&mut out, view, 2, &heads("TENANT", "VENDOR"), &slices(&coverage.tenants, true));
-    grid(&mut out, view, 1, &heads("PLATFORM", ""), &slices(&coverage.platforms, false));
+    grid(&mut out, view, 2, &heads(&["TENANT", "VENDOR", "MACHINES"]), &slices(&coverage.tenants, false));
+    let listed = coverage.denominator.is_some();
+    let platform = if listed { &["PLATFORM", "MACHINES", "EXPECTED"][..] } else { &["PLATFORM", "MACHINES"] };
+    grid(&mut out, view, 1, &heads(platform), &slices(&coverage.platforms, listed));
     grid(
         &mut out,
         view,
@@ -93,18 +95,19 @@ fn share(part: u64, whole: u64) -> String {
     if whole == 0 { String::new() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
 }
 
-fn heads(name: &'static str, vendor: &'static str) -> Vec<&'static str> {
-    let all = [name, vendor, "MACHINES", "COVERED", "SHARE", "STALE", "DEGRADED", "N-1", "N-2"];
-    all.into_iter().filter(|head| !head.is_empty()).collect()
+fn heads(first: &[&'static str]) -> Vec<&'static str> {
+    [first, &["COVERED", "SHARE", "STALE", "DEGRADED", "N-1", "N-2"]].concat()
 }
 
-fn slices(slices: &[Slice], vendors: bool) -> Vec<Vec<String>> {
+fn slices(slices: &[Slice], expected: bool) -> Vec<Vec<String>> {
     let row = |slice: &Slice| {
         let figures: &Figures = &slice.figures;
         let count = |finding| grouped(figures.count(finding));
         let mut row = vec![slice.name.clone()];
-        row.extend(slice.vendor.as_ref().filter(|_| vendors).map(ToString::to_string));
-        row.extend([grouped(figures.machines), grouped(figures.covered), figures.percent()]);
+        row.extend(slice.vendor.iter().map(ToString::to_string));
+        row.push(grouped(figures.machines));
+        row.extend(expected.then(|| grouped(figures.expected)));
+        row.extend([grouped(figures.covered), figures.percent()]);
         row.extend([count(Finding::Stale), count(Finding::Degraded)]);
         row.extend([count(Finding::BehindN1), count(Finding::BehindN2)]);
         row
