@@ -97,7 +97,12 @@ fn one_rule(dice: &mut Dice) -> FaultRule {
 async fn run(number: u64) -> Result<&'static str, String> {
     let mut dice = Dice(number);
     let builder = Sim::builder().falcon_hosts(24).cortex_hosts(24).alerts(0).enforce_limits(false);
-    let sim = builder.epoch(SystemClock.now()).seed(dice.within(0, 999)).start().await.expect("a simulator");
+    let sim = builder
+        .epoch(SystemClock.now())
+        .seed(dice.within(0, 999))
+        .start()
+        .await
+        .map_err(|e| e.to_string())?;
     let wire = Arc::new(Wire::default());
     let providers: Vec<_> = sim.tenants().iter().map(|t| provider(t, Arc::clone(&wire) as _)).collect();
     let mut hosts = Vec::new();

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NotFound,
     /// The vendor's rate limit outlasted the retries.
     RateLimited,
+    /// A report does not meet what it was held to.
+    Differs,
     /// Interrupted.
     Interrupted,
 }
@@ -36,6 +38,7 @@ impl Exit {
             Self::Denied => 4,
             Self::NotFound => 5,
             Self::RateLimited => 8,
+            Self::Differs => 10,
             Self::Interrupted => 130,
         }
     }

@@ -6,6 +6,7 @@
 
 mod children;
 mod config;
+pub mod coverage;
 mod estate;
 mod file;
 pub mod identity;

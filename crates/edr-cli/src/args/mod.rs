@@ -2,6 +2,7 @@
 
 mod api;
 mod global;
+mod report;
 mod select;
 pub(crate) mod severity;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
+pub(crate) use report::{CoverageArgs, ReportCommand};
 pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
 
 /// Hosts and alerts of CrowdStrike Falcon and Palo Alto Cortex XDR, as one estate.
@@ -34,7 +36,7 @@ Examples:
   edr doctor
 
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
-8 rate limited, 130 interrupted";
+8 rate limited, 10 a check is not met, 130 interrupted";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     /// Read the indicators of compromise that the tenants manage
     #[command(subcommand, arg_required_else_help = true)]
     Iocs(IocsCommand),
+    /// Reports over all tenants
+    #[command(subcommand, arg_required_else_help = true)]
+    Report(ReportCommand),
     /// See and test the tenants of the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Tenants(TenantsCommand),
@@ -109,6 +114,7 @@ const HOSTS_LIST: &str = "\
 Examples:
   edr hosts list --platform windows,macos --status offline --last-seen 30d
   edr hosts list --filter 'hostname ~ web*' --filter 'agent.health != ok'
+  edr hosts list --merge
   edr hosts list --from names.txt --columns tenant,hostname,last_seen -o csv
 
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.

@@ -17,6 +17,10 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
 }
 
 async fn list(context: Context, list: HostList) -> Result<Exit, Failure> {
+    if list.merge {
+        let filters = filters(&context, &list)?;
+        return super::merge::run(context, filters, list.online, list.reach).await;
+    }
     context.check_view::<Host>(list.reach.raw)?;
     let filters = filters(&context, &list)?;
     let fields = listing::fields::<Host>(&context, &filters);

@@ -3,12 +3,15 @@
 mod alerts;
 mod api;
 mod cases;
+mod census;
 mod completions;
 mod doctor;
 mod get;
 mod hosts;
 mod iocs;
 mod man;
+mod merge;
+mod report;
 #[cfg(feature = "sim")]
 mod sim;
 mod tenants;
@@ -33,6 +36,9 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Context::new(globals, interrupt)
     };
+    if globals.wants_html() && !matches!(command, Command::Report(_)) {
+        return Err(Failure::usage("-o html is for reports"));
+    }
     match command {
         Command::Api(call) => api::run(context(globals), *call).await,
         Command::Doctor => doctor::run(context(globals)).await,
@@ -40,6 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Alerts(command) => alerts::run(context(globals), command).await,
         Command::Cases(command) => cases::run(context(globals), command).await,
         Command::Iocs(command) => iocs::run(context(globals), command).await,
+        Command::Report(command) => report::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
@@ -67,6 +74,7 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         | Command::Api(_)
         | Command::Doctor
         | Command::Hosts(_)
+        | Command::Report(_)
         | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }
