@@ -18,6 +18,10 @@ pub enum Feature {
     AlertList,
     /// Change alerts: status, verdict, assignee, comment, labels.
     AlertUpdate,
+    /// Read one application by id.
+    ApplicationGet,
+    /// List applications.
+    ApplicationList,
     /// Read one case by id.
     CaseGet,
     /// List cases.
@@ -58,6 +62,10 @@ pub enum Feature {
     ProcessKill,
     /// Run a stored script on a host.
     ScriptRun,
+    /// Read one vulnerability by id.
+    VulnerabilityGet,
+    /// List vulnerabilities.
+    VulnerabilityList,
 }
 
 impl Feature {
@@ -68,6 +76,8 @@ impl Feature {
             Self::AlertGet => "alert_get",
             Self::AlertList => "alert_list",
             Self::AlertUpdate => "alert_update",
+            Self::ApplicationGet => "application_get",
+            Self::ApplicationList => "application_list",
             Self::CaseGet => "case_get",
             Self::CaseList => "case_list",
             Self::CaseUpdate => "case_update",
@@ -88,6 +98,8 @@ impl Feature {
             Self::IocPush => "ioc_push",
             Self::ProcessKill => "process_kill",
             Self::ScriptRun => "script_run",
+            Self::VulnerabilityGet => "vulnerability_get",
+            Self::VulnerabilityList => "vulnerability_list",
         }
     }
 }

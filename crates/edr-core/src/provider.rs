@@ -9,9 +9,10 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Collected, Cursor,
-    Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listed, Listing,
-    Page, Part, Progress, Query, Receipt, ResponseAction, Result, Target, TenantId, Vendor, Walked, walk,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery,
+    Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query, Receipt, ResponseAction, Result, Target,
+    TenantId, Vendor, Vulnerability, VulnerabilityQuery, Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -246,6 +247,50 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         Err(self.lacking(Feature::IocDelete))
     }
 
+    /// One page of vulnerabilities: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::VulnerabilityList))
+    }
+
+    /// One vulnerability by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such vulnerability.
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        let _ = uid;
+        Err(self.lacking(Feature::VulnerabilityGet))
+    }
+
+    /// One page of applications: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::ApplicationList))
+    }
+
+    /// One application by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such application.
+    async fn application(&self, uid: &str) -> Result<Application> {
+        let _ = uid;
+        Err(self.lacking(Feature::ApplicationGet))
+    }
+
     /// The error for a feature that is missing, with the capability's reason and the tenant's name.
     fn lacking(&self, feature: Feature) -> Error {
         let silent = || Error::unsupported(format!("{} is not built for this vendor", feature.as_str()));
@@ -306,6 +351,26 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// The same page as [`Self::iocs`], given out while it arrives.
     fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
         let page = async move { self.iocs(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::vulnerabilities`], given out while it arrives.
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        let page = async move { self.vulnerabilities(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::applications`], given out while it arrives.
+    fn application_parts<'a>(
+        &'a self,
+        query: &'a ApplicationQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Application> {
+        let page = async move { self.applications(query, cursor.as_ref()).await.map(Part::from) };
         stream::once(page).boxed()
     }
 }

@@ -10,10 +10,12 @@
 //! * `>`, `>=`, `<`, `<=` compare times, numbers and severities; an absent value does not pass.
 
 mod alert;
+mod application;
 mod case;
 mod fields;
 mod host;
 mod ioc;
+mod vulnerability;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,10 +25,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Severity;
 pub use alert::alert_fields;
+pub use application::application_fields;
 pub use case::case_fields;
 pub use fields::{Field, Noun};
 pub use host::host_fields;
 pub use ioc::ioc_fields;
+pub use vulnerability::vulnerability_fields;
 
 use fields::Value;
 

@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Drift,
-    EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listing, Noun,
-    Op, Page, PageEnd, Progress, Query, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
-    TenantId, Vendor, Verdict,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc,
+    IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query, Raw, Receipt, Rejected, ResponseAction,
+    Result, Target, TenantCheck, TenantId, Vendor, Verdict, Vulnerability, VulnerabilityQuery,
 };
-use nouns::Shelf;
+use nouns::{Kept as _, Shelf};
 
 use deeds::Order;
 pub use script::{Mutation, Quirk, Script};
@@ -157,6 +157,20 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Adds an application; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn application(mut self, application: Application) -> Self {
+        self.shelf.applications.push(application);
+        self
+    }
+
+    /// Adds a vulnerability; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn vulnerability(mut self, vulnerability: Vulnerability) -> Self {
+        self.shelf.vulnerabilities.push(vulnerability);
+        self
+    }
+
     /// The provider.
     #[must_use]
     pub fn build(self) -> InMemory {
@@ -209,21 +223,24 @@ const WRITES: [Feature; 13] = [
 
 fn capabilities(page_size: u32, batch: u32) -> Capabilities {
     use Feature::{
-        AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState, HostGet, HostList, IocGet,
-        IocList,
+        AlertGet, AlertList, ApplicationGet, ApplicationList, CaseGet, CaseList, ConnectionState,
+        ContainmentState, HostGet, HostList, IocGet, IocList, VulnerabilityGet, VulnerabilityList,
     };
     let mut capabilities = Capabilities::new()
         .with([AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState])
         .with([HostGet, HostList, IocGet, IocList])
+        .with([ApplicationGet, ApplicationList, VulnerabilityGet, VulnerabilityList])
         .with(WRITES)
         .with_sorts(Noun::Host, &["first_seen", "hostname", "last_seen", "uid"])
         .with_sorts(Noun::Alert, &["created_time", "severity"])
         .with_sorts(Noun::Case, &["created_time", "severity"])
-        .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"]);
+        .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"])
+        .with_sorts(Noun::Application, Application::SORTS)
+        .with_sorts(Noun::Vulnerability, Vulnerability::SORTS);
     for feature in WRITES {
         capabilities = capabilities.with_max_batch(feature, batch);
     }
-    for noun in [Noun::Alert, Noun::Case, Noun::Host, Noun::Ioc] {
+    for noun in Noun::ALL.iter().copied() {
         capabilities = capabilities.with_max_page(noun, page_size);
         for field in noun.fields() {
             let all = [Op::Eq, Op::Ne, Op::Like, Op::Gt, Op::Ge, Op::Lt, Op::Le];
@@ -515,6 +532,30 @@ impl EdrProvider for InMemory {
 
     fn ioc_fit(&self, _ioc: &Ioc) -> Result<Fit> {
         Ok(Fit::Exact)
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.one_kept(uid)
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.one_kept(uid)
     }
 
     async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {

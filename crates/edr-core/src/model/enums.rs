@@ -383,6 +383,22 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// Where a vulnerability of a host stands.
+    VulnerabilityStatus {
+        /// It is mended.
+        Closed => "closed",
+        /// The host has not been seen for long.
+        Expired => "expired",
+        /// It is there.
+        Open => "open",
+        /// It was mended and is there again.
+        Reopened => "reopened",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
 unknown_by_default!(
     Action,
     AgentHealth,
@@ -397,7 +413,8 @@ unknown_by_default!(
     Platform,
     Severity,
     UserKind,
-    Verdict
+    Verdict,
+    VulnerabilityStatus
 );
 
 #[cfg(test)]

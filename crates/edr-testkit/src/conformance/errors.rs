@@ -1,8 +1,9 @@
 //! Errors, and what is not offered.
 
 use edr_core::{
-    AlertChange, AlertQuery, AlertStatus, Because, CaseQuery, EdrProviderExt as _, Error, ErrorKind, Feature,
-    HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
+    AlertChange, AlertQuery, AlertStatus, ApplicationQuery, Because, CaseQuery, EdrProviderExt as _, Error,
+    ErrorKind, Feature, HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
+    VulnerabilityQuery,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -192,10 +193,12 @@ pub async fn unsupported(world: &dyn World) -> CaseResult {
 }
 
 /// What can be tried without knowing the back end.
-const FEATURES: [Feature; 18] = [
+const FEATURES: [Feature; 22] = [
     Feature::AlertGet,
     Feature::AlertList,
     Feature::AlertUpdate,
+    Feature::ApplicationGet,
+    Feature::ApplicationList,
     Feature::CaseGet,
     Feature::CaseList,
     Feature::FileFetch,
@@ -211,6 +214,8 @@ const FEATURES: [Feature; 18] = [
     Feature::IocList,
     Feature::ProcessKill,
     Feature::ScriptRun,
+    Feature::VulnerabilityGet,
+    Feature::VulnerabilityList,
 ];
 
 async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
@@ -224,6 +229,10 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::AlertUpdate => {
             let change = AlertChange::new().status(AlertStatus::New);
             return provider.update_alerts(&change, &ids).await.map(drop);
+        }
+        Feature::ApplicationGet => return provider.application("0").await.map(drop),
+        Feature::ApplicationList => {
+            return provider.applications(&ApplicationQuery::new(), None).await.map(drop);
         }
         Feature::CaseGet => return provider.case("0").await.map(drop),
         Feature::CaseList => return provider.cases(&CaseQuery::new(), None).await.map(drop),
@@ -239,6 +248,10 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::IocList => return provider.iocs(&IocQuery::new(), None).await.map(drop),
         Feature::ProcessKill => ResponseAction::KillProcess { process },
         Feature::ScriptRun => ResponseAction::RunScript { script: "x".to_owned(), args: Vec::new() },
+        Feature::VulnerabilityGet => return provider.vulnerability("0").await.map(drop),
+        Feature::VulnerabilityList => {
+            return provider.vulnerabilities(&VulnerabilityQuery::new(), None).await.map(drop);
+        }
         _ => return provider.hosts(&HostQuery::new(), None).await.map(drop),
     };
     provider.respond(&action, &ids, &Because::new()).await.map(drop)

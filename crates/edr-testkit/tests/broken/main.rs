@@ -86,13 +86,13 @@ impl World for Aging {
 
 /// Every noun.
 fn every(names: &[&str]) -> Vec<String> {
-    let nouns = ["hosts", "alerts", "cases", "iocs"];
+    let nouns = ["hosts", "alerts", "cases", "iocs", "applications", "vulnerabilities"];
     names.iter().flat_map(|name| nouns.map(|noun| format!("{noun}.{name}"))).collect()
 }
 
 /// The nouns that have an order of their values.
 fn ordered() -> Vec<String> {
-    ["alerts", "cases", "iocs"].map(|noun| format!("{noun}.filters.ordered")).to_vec()
+    ["alerts", "cases", "iocs", "vulnerabilities"].map(|noun| format!("{noun}.filters.ordered")).to_vec()
 }
 
 /// What each fault must be caught by.
