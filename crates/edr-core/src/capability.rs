@@ -36,6 +36,10 @@ pub enum Feature {
     FileFetch,
     /// Move a file on a host into quarantine.
     FileQuarantine,
+    /// Read one group of hosts by id.
+    GroupGet,
+    /// List groups of hosts.
+    GroupList,
     /// Contain a host.
     HostContain,
     /// Read one host by id.
@@ -85,6 +89,8 @@ impl Feature {
             Self::ContainmentState => "containment_state",
             Self::FileFetch => "file_fetch",
             Self::FileQuarantine => "file_quarantine",
+            Self::GroupGet => "group_get",
+            Self::GroupList => "group_list",
             Self::HostContain => "host_contain",
             Self::HostGet => "host_get",
             Self::HostList => "host_list",

@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider, Feature, Host,
-    HostQuery, Ioc, IocQuery, Listing, Page, PartStream, Query, Result, Vulnerability, VulnerabilityQuery,
+    HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Page, PartStream, Query, Result,
+    Vulnerability, VulnerabilityQuery,
 };
 
 /// A noun that every provider lists in the same way. What is written for it (a walk, a search over all
@@ -80,6 +81,7 @@ listed!(
 );
 listed!(Case, CaseQuery, CaseList, CaseGet, cases, case, case_parts);
 listed!(Host, HostQuery, HostList, HostGet, hosts, host, host_parts);
+listed!(HostGroup, HostGroupQuery, GroupList, GroupGet, groups, group, group_parts);
 listed!(Ioc, IocQuery, IocList, IocGet, iocs, ioc, ioc_parts);
 listed!(
     Vulnerability,

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
-    CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery,
-    Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query, Receipt, ResponseAction, Result, Target,
-    TenantId, Vendor, Vulnerability, VulnerabilityQuery, Walked, walk,
+    CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
+    HostGroupQuery, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query, Receipt,
+    ResponseAction, Result, Target, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -247,6 +247,24 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         Err(self.lacking(Feature::IocDelete))
     }
 
+    /// One page of the groups of hosts.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::GroupList))
+    }
+
+    /// One group of hosts by the vendor's own id, with the number of its hosts where the vendor counts them.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such group.
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        let _ = uid;
+        Err(self.lacking(Feature::GroupGet))
+    }
+
     /// One page of vulnerabilities: the first, or the one at `cursor`.
     ///
     /// # Errors
@@ -351,6 +369,16 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// The same page as [`Self::iocs`], given out while it arrives.
     fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
         let page = async move { self.iocs(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::groups`], given out while it arrives.
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        let page = async move { self.groups(query, cursor.as_ref()).await.map(Part::from) };
         stream::once(page).boxed()
     }
 

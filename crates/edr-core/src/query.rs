@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Alert, Application, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, Ioc,
-    IocAction, IocType, Noun, Op, Platform, Raw, Severity, TenantId, Vendor, Vulnerability,
+    Alert, Application, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, HostGroup,
+    Ioc, IocAction, IocType, Noun, Op, Platform, Raw, Severity, TenantId, Vendor, Vulnerability,
     VulnerabilityStatus,
 };
 
@@ -130,6 +130,7 @@ listing!(Host, Host, passes_host);
 listing!(Alert, Alert, passes_alert);
 listing!(Application, Application, passes_application);
 listing!(Case, Case, passes_case);
+listing!(HostGroup, HostGroup, passes_group);
 listing!(Ioc, Ioc, passes_ioc);
 listing!(Vulnerability, Vulnerability, passes_vulnerability);
 
@@ -249,6 +250,17 @@ query! {
     /// assert_eq!(query.filters.len(), 2);
     /// ```
     IocQuery, Ioc
+}
+
+query! {
+    /// Which groups of hosts.
+    ///
+    /// ```
+    /// use edr_core::HostGroupQuery;
+    /// let query = HostGroupQuery::new().name("Servers");
+    /// assert_eq!(query.filters[0].to_string(), "name = Servers");
+    /// ```
+    HostGroupQuery, HostGroup
 }
 
 query! {
@@ -416,5 +428,13 @@ impl ApplicationQuery {
     #[must_use]
     pub fn of_host(self, uid: &str) -> Self {
         self.filter(Filter::word(Noun::Application, "host.uid", uid))
+    }
+}
+
+impl HostGroupQuery {
+    /// Only groups with exactly this name.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        self.filter(Filter::word(Noun::HostGroup, "name", name))
     }
 }

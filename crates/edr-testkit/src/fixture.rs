@@ -14,15 +14,15 @@ use edr_core::{
     Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Application,
     ApplicationQuery, Attack, AttackRef, Because, Capabilities, Case, CaseQuery, Cloud, ConnectionState,
     ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group,
-    Host, HostQuery, HostType, InMemory, InMemoryBuilder, Indicator, Ioc, IocQuery, Kubernetes, Listing as _,
-    NetworkInterface, Noun, Page, Platform, Policy, Process, Progress, Receipt, ResponseAction, Result,
-    Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor, Verdict, Vulnerability,
-    VulnerabilityQuery, model,
+    Host, HostGroup, HostGroupQuery, HostQuery, HostType, InMemory, InMemoryBuilder, Indicator, Ioc,
+    IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page, Platform, Policy, Process, Progress,
+    Receipt, ResponseAction, Result, Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor,
+    Verdict, Vulnerability, VulnerabilityQuery, model,
 };
 
 use crate::{Disturbance, World};
 pub use nouns::{cases, iocs};
-pub use software::{applications, vulnerabilities};
+pub use software::{applications, groups, vulnerabilities};
 
 /// Names with every sign that a query language gives a meaning to.
 pub const NAMES: [&str; 24] = [
@@ -273,6 +273,7 @@ impl MemoryWorld {
         let builder = alerts().into_iter().fold(builder, InMemoryBuilder::alert);
         let builder = cases().into_iter().fold(builder, InMemoryBuilder::case);
         let builder = iocs().into_iter().fold(builder, InMemoryBuilder::ioc);
+        let builder = groups().into_iter().fold(builder, InMemoryBuilder::group);
         let builder = applications().into_iter().fold(builder, InMemoryBuilder::application);
         let memory = vulnerabilities().into_iter().fold(builder, InMemoryBuilder::vulnerability).build();
         let gate = Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false) });
@@ -313,6 +314,9 @@ impl World for MemoryWorld {
                 self.memory.edit_cases(|cases| uids.extend(cases.iter().map(|c| c.uid().to_owned())))
             }
             Noun::Host => return self.host_uids(),
+            Noun::HostGroup => {
+                self.memory.edit_groups(|all| uids.extend(all.iter().map(|g| g.uid().to_owned())));
+            }
             Noun::Ioc => self.memory.edit_iocs(|iocs| uids.extend(iocs.iter().map(|i| i.uid().to_owned()))),
             _ => {}
         }
@@ -437,6 +441,14 @@ impl EdrProvider for Gate {
 
     async fn ioc(&self, uid: &str) -> Result<Ioc> {
         self.pass("ioc_get")?.ioc(uid).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.pass("group_list")?.groups(query, cursor).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.pass("group_get")?.group(uid).await
     }
 
     async fn applications(

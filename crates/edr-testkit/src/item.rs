@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use edr_core::{
     Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider,
-    EdrProviderExt as _, Filter, Host, HostQuery, Ioc, IocQuery, Listed, Raw, Result, Vulnerability,
-    VulnerabilityQuery, WalkStream,
+    EdrProviderExt as _, Filter, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed, Raw,
+    Result, Vulnerability, VulnerabilityQuery, WalkStream,
 };
 use futures_util::stream::BoxStream;
 
@@ -19,11 +19,12 @@ mod sealed {
     impl Sealed for edr_core::Application {}
     impl Sealed for edr_core::Case {}
     impl Sealed for edr_core::Host {}
+    impl Sealed for edr_core::HostGroup {}
     impl Sealed for edr_core::Ioc {}
     impl Sealed for edr_core::Vulnerability {}
 }
 
-/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`], [`Ioc`], [`Application`] and [`Vulnerability`]; a
+/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`], [`Ioc`], [`HostGroup`], [`Application`] and [`Vulnerability`]; a
 /// case of the suite that is a promise of all of them takes it as a parameter.
 pub trait Item: Listed + sealed::Sealed {
     /// The field that names it to a person.
@@ -209,5 +210,17 @@ impl Item for Vulnerability {
             ("modified_time", self.modified_time),
             ("published_time", self.published_time),
         ]
+    }
+}
+
+impl Item for HostGroup {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["created_time", "name", "type"];
+    const STEADY: &'static [&'static str] = &["name", "type", "rule", "created_by", "created_time"];
+
+    ask!(HostGroupQuery, sample::of_group);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![("created_time", self.created_time), ("modified_time", self.modified_time)]
     }
 }

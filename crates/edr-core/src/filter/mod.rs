@@ -14,6 +14,7 @@ mod application;
 mod case;
 mod fields;
 mod host;
+mod host_group;
 mod ioc;
 mod vulnerability;
 
@@ -29,6 +30,7 @@ pub use application::application_fields;
 pub use case::case_fields;
 pub use fields::{Field, Noun};
 pub use host::host_fields;
+pub use host_group::group_fields;
 pub use ioc::ioc_fields;
 pub use vulnerability::vulnerability_fields;
 

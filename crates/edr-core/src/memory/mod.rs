@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, SystemClock};
 use crate::{
     Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
-    CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc,
-    IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query, Raw, Receipt, Rejected, ResponseAction,
-    Result, Target, TenantCheck, TenantId, Vendor, Verdict, Vulnerability, VulnerabilityQuery,
+    CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
+    HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query, Raw,
+    Receipt, Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor, Verdict, Vulnerability,
+    VulnerabilityQuery,
 };
 use nouns::{Kept as _, Shelf};
 
@@ -157,6 +158,13 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Adds a group of hosts; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn group(mut self, group: HostGroup) -> Self {
+        self.shelf.groups.push(group);
+        self
+    }
+
     /// Adds an application; its tenant and vendor become the provider's.
     #[must_use]
     pub fn application(mut self, application: Application) -> Self {
@@ -236,6 +244,8 @@ fn capabilities(page_size: u32, batch: u32) -> Capabilities {
         .with_sorts(Noun::Case, &["created_time", "severity"])
         .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"])
         .with_sorts(Noun::Application, Application::SORTS)
+        .with([Feature::GroupGet, Feature::GroupList])
+        .with_sorts(Noun::HostGroup, HostGroup::SORTS)
         .with_sorts(Noun::Vulnerability, Vulnerability::SORTS);
     for feature in WRITES {
         capabilities = capabilities.with_max_batch(feature, batch);
@@ -543,6 +553,14 @@ impl EdrProvider for InMemory {
     }
 
     async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.one_kept(uid)
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
         self.one_kept(uid)
     }
 

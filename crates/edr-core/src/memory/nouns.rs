@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::InMemory;
 use crate::{
     Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
-    Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor, Vulnerability,
+    HostGroup, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor, Vulnerability,
 };
 
 /// What is held besides hosts and alerts.
@@ -13,6 +13,7 @@ use crate::{
 pub(super) struct Shelf {
     pub(super) cases: Vec<Case>,
     pub(super) iocs: Vec<Ioc>,
+    pub(super) groups: Vec<HostGroup>,
     pub(super) applications: Vec<Application>,
     pub(super) vulnerabilities: Vec<Vulnerability>,
     /// How many indicators were made here.
@@ -27,6 +28,9 @@ impl Shelf {
         }
         for ioc in &mut self.iocs {
             (ioc.tenant, ioc.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for group in &mut self.groups {
+            (group.tenant, group.vendor) = (tenant.clone(), vendor.clone());
         }
         for application in &mut self.applications {
             (application.tenant, application.vendor) = (tenant.clone(), vendor.clone());
@@ -75,6 +79,7 @@ macro_rules! kept {
 }
 
 kept!(Application, applications, edit_applications, "Changes the applications.", name installed);
+kept!(HostGroup, groups, edit_groups, "Changes the groups.", created_time name);
 kept!(
     Vulnerability,
     vulnerabilities,

@@ -384,6 +384,18 @@ open_enum! {
 }
 
 open_enum! {
+    /// How a group finds its hosts.
+    GroupKind {
+        /// By a rule.
+        Dynamic => "dynamic",
+        /// Host by host.
+        Static => "static",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
+open_enum! {
     /// Where a vulnerability of a host stands.
     VulnerabilityStatus {
         /// It is mended.
@@ -407,6 +419,7 @@ unknown_by_default!(
     ConnectionState,
     ContainmentState,
     Disposition,
+    GroupKind,
     HostType,
     IocAction,
     IocType,

@@ -8,6 +8,7 @@ mod application;
 mod case;
 mod enums;
 mod host;
+mod host_group;
 mod ids;
 mod ioc;
 mod parts;
@@ -20,10 +21,11 @@ pub use alert::{Alert, Analytic, Attack, AttackRef, Comment, Evidence, Indicator
 pub use application::Application;
 pub use case::{Case, CaseHost};
 pub use enums::{
-    Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, HostType,
-    IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict, VulnerabilityStatus,
+    Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, GroupKind,
+    HostType, IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict, VulnerabilityStatus,
 };
 pub use host::{Agent, Cloud, Group, Host, Kubernetes, NetworkInterface, Os, Policy, Risk, Tag};
+pub use host_group::HostGroup;
 pub use ids::{TenantId, Vendor};
 pub use ioc::{Expiration, Ioc};
 pub use parts::{

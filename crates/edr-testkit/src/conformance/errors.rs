@@ -2,8 +2,8 @@
 
 use edr_core::{
     AlertChange, AlertQuery, AlertStatus, ApplicationQuery, Because, CaseQuery, EdrProviderExt as _, Error,
-    ErrorKind, Feature, HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
-    VulnerabilityQuery,
+    ErrorKind, Feature, HostGroupQuery, HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction,
+    Result as Answer, VulnerabilityQuery,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -193,7 +193,7 @@ pub async fn unsupported(world: &dyn World) -> CaseResult {
 }
 
 /// What can be tried without knowing the back end.
-const FEATURES: [Feature; 22] = [
+const FEATURES: [Feature; 24] = [
     Feature::AlertGet,
     Feature::AlertList,
     Feature::AlertUpdate,
@@ -203,6 +203,8 @@ const FEATURES: [Feature; 22] = [
     Feature::CaseList,
     Feature::FileFetch,
     Feature::FileQuarantine,
+    Feature::GroupGet,
+    Feature::GroupList,
     Feature::HostContain,
     Feature::HostGet,
     Feature::HostList,
@@ -238,6 +240,8 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::CaseList => return provider.cases(&CaseQuery::new(), None).await.map(drop),
         Feature::FileFetch => ResponseAction::FetchFile { path: "/x".to_owned() },
         Feature::FileQuarantine => ResponseAction::QuarantineFile { path: "/x".to_owned(), sha256: None },
+        Feature::GroupGet => return provider.group("0").await.map(drop),
+        Feature::GroupList => return provider.groups(&HostGroupQuery::new(), None).await.map(drop),
         Feature::HostContain => ResponseAction::Contain,
         Feature::HostGet => return provider.host("0").await.map(drop),
         Feature::HostRelease => ResponseAction::Release,

@@ -1,6 +1,6 @@
 //! The nouns besides hosts and alerts.
 
-use edr_core::{Application, Case, HostRef, Ioc, Vulnerability};
+use edr_core::{Application, Case, HostGroup, HostRef, Ioc, Vulnerability};
 
 use super::{texts, time};
 
@@ -120,5 +120,22 @@ pub(crate) fn of_vulnerability(found: &Vulnerability, field: &str) -> Vec<String
         "status" => texts([&found.status]),
         "uid" => texts([&found.uid]),
         _ => of_host_ref(&found.host, field),
+    }
+}
+
+/// The values of a group's field; empty when it has none, or when there is no such field.
+pub(crate) fn of_group(group: &HostGroup, field: &str) -> Vec<String> {
+    match field {
+        "created_by" => texts(&group.created_by),
+        "created_time" => time(group.created_time),
+        "desc" => texts(&group.desc),
+        "host_count" => texts(group.host_count),
+        "modified_by" => texts(&group.modified_by),
+        "modified_time" => time(group.modified_time),
+        "name" => texts([&group.name]),
+        "rule" => texts(&group.rule),
+        "type" => texts([&group.kind]),
+        "uid" => texts([&group.uid]),
+        _ => Vec::new(),
     }
 }

@@ -86,13 +86,21 @@ impl World for Aging {
 
 /// Every noun.
 fn every(names: &[&str]) -> Vec<String> {
-    let nouns = ["hosts", "alerts", "cases", "iocs", "applications", "vulnerabilities"];
+    let nouns = ["hosts", "alerts", "cases", "iocs", "groups", "applications", "vulnerabilities"];
     names.iter().flat_map(|name| nouns.map(|noun| format!("{noun}.{name}"))).collect()
 }
 
 /// The nouns that have an order of their values.
 fn ordered() -> Vec<String> {
-    ["alerts", "cases", "iocs", "vulnerabilities"].map(|noun| format!("{noun}.filters.ordered")).to_vec()
+    ["alerts", "cases", "iocs", "groups", "vulnerabilities"]
+        .map(|noun| format!("{noun}.filters.ordered"))
+        .to_vec()
+}
+
+/// The nouns that have a field that is true or false.
+fn with_bools() -> Vec<String> {
+    let all = every(&["filters.bools"]);
+    all.into_iter().filter(|name| !name.starts_with("groups.")).collect()
 }
 
 /// What each fault must be caught by.
@@ -119,7 +127,7 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::GetsAnother, every(&["get"])),
         (Fault::HidesOffline, one("deeds.offline")),
         (Fault::HidesTotal, every(&["disturbed.shift"])),
-        (Fault::IgnoresBools, every(&["filters.bools"])),
+        (Fault::IgnoresBools, with_bools()),
         (Fault::IgnoresOrders, ordered()),
         (Fault::IgnoresPageSize, every(&["paging.sizes"])),
         (Fault::IgnoresText, every(&["filters.text", "filters.nothing", "filters.hostile"])),

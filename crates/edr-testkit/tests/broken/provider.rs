@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use edr_core::{
     Alert, AlertChange, AlertQuery, Answer, Application, ApplicationQuery, Because, Capabilities, Case,
     CaseQuery, ConnectionState, ContainmentState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature,
-    FieldKind, Filter, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listed, Listing, Noun, Op, Page,
-    Part, PartStream, Probe, Progress, Query, Raw, Receipt, ResponseAction, Result, Sort, Standing, Target,
-    TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    FieldKind, Filter, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed,
+    Listing, Noun, Op, Page, Part, PartStream, Probe, Progress, Query, Raw, Receipt, ResponseAction, Result,
+    Sort, Standing, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
 };
 use futures_util::{StreamExt as _, future, stream};
 
@@ -139,6 +139,7 @@ bend!(Alert, AlertQuery, title, created_time);
 bend!(Application, ApplicationQuery, name, installed);
 bend!(Case, CaseQuery, title, created_time);
 bend!(Host, HostQuery, hostname, last_seen);
+bend!(HostGroup, HostGroupQuery, name, created_time);
 bend!(Ioc, IocQuery, value, modified_time);
 bend!(Vulnerability, VulnerabilityQuery, name, created_time);
 
@@ -479,6 +480,23 @@ impl EdrProvider for Broken {
 
     async fn ioc(&self, uid: &str) -> Result<Ioc> {
         self.item(uid).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.page(query, cursor).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.item(uid).await
+    }
+
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        let page = async move { self.last_is_lost(self.groups(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
     }
 
     async fn applications(

@@ -5,12 +5,15 @@
 //! `docs/MAPPING.md`.
 
 mod alert;
+mod application;
 mod attack;
 mod case;
 mod disposition;
 mod evidence;
 mod host;
+mod host_group;
 mod ioc;
+mod vulnerability;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -20,7 +23,8 @@ use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
 use edr_core::{
-    Alert, Anomaly, Case, Hashes, Host, Ioc, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId,
+    Alert, Anomaly, Application, Case, Hashes, Host, HostGroup, Ioc, Listing, Noun, Origin, Provenance, Raw,
+    Rejected, TenantId, Vulnerability,
 };
 
 use crate::VENDOR;
@@ -64,6 +68,30 @@ pub fn case(raw: &Bytes, context: &Context) -> Result<Case, Box<Rejected>> {
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn ioc(raw: &Bytes, context: &Context) -> Result<Ioc, Box<Rejected>> {
     decode(raw, context, "id", |row| ioc::map(row, context))
+}
+
+/// Maps a group of hosts.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn group(raw: &Bytes, context: &Context) -> Result<HostGroup, Box<Rejected>> {
+    decode(raw, context, "id", |row| host_group::map(row, context))
+}
+
+/// Maps an application.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn application(raw: &Bytes, context: &Context) -> Result<Application, Box<Rejected>> {
+    decode(raw, context, "id", |row| application::map(row, context))
+}
+
+/// Maps a vulnerability.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn vulnerability(raw: &Bytes, context: &Context) -> Result<Vulnerability, Box<Rejected>> {
+    decode(raw, context, "id", |row| vulnerability::map(row, context))
 }
 
 /// Reads and maps an item; `map` gives nothing when the item has no id.
