@@ -309,17 +309,22 @@ fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabili
 }
 
 /// What is read of no Cortex tenant, and why.
-const LACKING: [(Feature, &str); 6] = [
+const LACKING: [(Feature, &str); 8] = [
     (Feature::ApplicationGet, NO_APPLICATIONS),
     (Feature::ApplicationList, NO_APPLICATIONS),
     (Feature::GroupGet, NO_GROUPS),
     (Feature::GroupList, NO_GROUPS),
+    (Feature::HostHistory, NO_HISTORY),
+    (Feature::HostRisk, NO_RISK),
     (Feature::VulnerabilityGet, NO_VULNERABILITIES),
     (Feature::VulnerabilityList, NO_VULNERABILITIES),
 ];
 const NO_APPLICATIONS: &str =
     "Cortex XDR tells applications by the host inventory add-on alone, through a query in XQL";
 const NO_GROUPS: &str = "Cortex XDR has no call that lists groups of endpoints; a host names its own";
+const NO_HISTORY: &str = "Cortex XDR tells of logins and addresses through queries in XQL alone";
+const NO_RISK: &str =
+    "Cortex XDR 3 scores hosts by an id that its endpoints do not tell, and XDR 5 has no such call";
 const NO_VULNERABILITIES: &str = "Cortex XDR has no call for vulnerabilities whose answer is published";
 
 /// Why XDR 3 lists no indicators.

@@ -44,10 +44,14 @@ pub enum Feature {
     HostContain,
     /// Read one host by id.
     HostGet,
+    /// Tell who has logged in on a host, and which addresses it has had.
+    HostHistory,
     /// List hosts.
     HostList,
     /// Lift the containment of a host.
     HostRelease,
+    /// Score a host: how well it is set up, or how likely it is harmed.
+    HostRisk,
     /// Scan a host on demand.
     HostScan,
     /// Add tags to a host.
@@ -93,8 +97,10 @@ impl Feature {
             Self::GroupList => "group_list",
             Self::HostContain => "host_contain",
             Self::HostGet => "host_get",
+            Self::HostHistory => "host_history",
             Self::HostList => "host_list",
             Self::HostRelease => "host_release",
+            Self::HostRisk => "host_risk",
             Self::HostScan => "host_scan",
             Self::HostTag => "host_tag",
             Self::HostUntag => "host_untag",

@@ -58,10 +58,11 @@ pub use memory::{InMemory, InMemoryBuilder, Mutation, Quirk, Script};
 pub use model::{
     Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Application, Attack, AttackRef, Case,
     CaseHost, CaseStatus, Cloud, Comment, ConnectionState, ContainmentState, Cvss, Disposition, Dns,
-    Evidence, Expiration, File, Fix, Group, GroupKind, Hashes, Host, HostGroup, HostRef, HostType, Indicator,
-    Ioc, IocAction, IocType, Kubernetes, NetworkActivity, NetworkEndpoint, NetworkInterface, Origin, Os,
-    Package, Platform, Policy, Process, Provenance, Raw, Registry, Risk, Severity, Signature, Tag, TenantId,
-    User, UserKind, Vendor, Verdict, Vulnerability, VulnerabilityStatus,
+    Evidence, Expiration, File, Fix, Group, GroupKind, Hashes, Host, HostAddress, HostGroup, HostHistory,
+    HostLogin, HostRef, HostType, Indicator, Ioc, IocAction, IocType, Kubernetes, NetworkActivity,
+    NetworkEndpoint, NetworkInterface, Origin, Os, Package, Platform, Policy, Process, Provenance, Raw,
+    Registry, Risk, Severity, Signature, Tag, TenantId, User, UserKind, Vendor, Verdict, Vulnerability,
+    VulnerabilityStatus,
 };
 pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
 pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
     CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
-    HostGroupQuery, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query, Receipt,
-    ResponseAction, Result, Target, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Walked, walk,
+    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query,
+    Receipt, ResponseAction, Result, Risk, Target, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -245,6 +246,25 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
         let _ = uids;
         Err(self.lacking(Feature::IocDelete))
+    }
+
+    /// Who has logged in on a host, and which addresses it has had, as far back as the vendor tells.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such host.
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        let _ = uid;
+        Err(self.lacking(Feature::HostHistory))
+    }
+
+    /// The vendor's score of a host, which runs as [`Risk::higher_is_worse`] says; nothing where the host has
+    /// none.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        let _ = uid;
+        Err(self.lacking(Feature::HostRisk))
     }
 
     /// One page of the groups of hosts.

@@ -20,9 +20,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::{
     Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
     CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
-    HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query, Raw,
-    Receipt, Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor, Verdict, Vulnerability,
-    VulnerabilityQuery,
+    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query,
+    Raw, Receipt, Rejected, ResponseAction, Result, Risk, Target, TenantCheck, TenantId, Vendor, Verdict,
+    Vulnerability, VulnerabilityQuery,
 };
 use nouns::{Kept as _, Shelf};
 
@@ -158,6 +158,13 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Gives a host a history; its score is [`Host::risk`].
+    #[must_use]
+    pub fn history(mut self, uid: &str, history: HostHistory) -> Self {
+        self.shelf.histories.insert(uid.to_owned(), history);
+        self
+    }
+
     /// Adds a group of hosts; its tenant and vendor become the provider's.
     #[must_use]
     pub fn group(mut self, group: HostGroup) -> Self {
@@ -244,7 +251,7 @@ fn capabilities(page_size: u32, batch: u32) -> Capabilities {
         .with_sorts(Noun::Case, &["created_time", "severity"])
         .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"])
         .with_sorts(Noun::Application, Application::SORTS)
-        .with([Feature::GroupGet, Feature::GroupList])
+        .with([Feature::GroupGet, Feature::GroupList, Feature::HostHistory, Feature::HostRisk])
         .with_sorts(Noun::HostGroup, HostGroup::SORTS)
         .with_sorts(Noun::Vulnerability, Vulnerability::SORTS);
     for feature in WRITES {
@@ -554,6 +561,15 @@ impl EdrProvider for InMemory {
 
     async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
         self.one_kept(uid)
+    }
+
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        self.host(uid).await?;
+        Ok(self.content().shelf.histories.get(uid).cloned().unwrap_or_default())
+    }
+
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        Ok(self.host(uid).await?.risk)
     }
 
     async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {

@@ -1,11 +1,13 @@
 //! What is held besides hosts and alerts: reading it, and the work on cases and indicators.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::InMemory;
 use crate::{
     Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
-    HostGroup, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor, Vulnerability,
+    HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Vulnerability,
 };
 
 /// What is held besides hosts and alerts.
@@ -13,6 +15,7 @@ use crate::{
 pub(super) struct Shelf {
     pub(super) cases: Vec<Case>,
     pub(super) iocs: Vec<Ioc>,
+    pub(super) histories: HashMap<String, HostHistory>,
     pub(super) groups: Vec<HostGroup>,
     pub(super) applications: Vec<Application>,
     pub(super) vulnerabilities: Vec<Vulnerability>,

@@ -7,6 +7,7 @@ mod alert;
 mod application;
 mod case;
 mod enums;
+mod history;
 mod host;
 mod host_group;
 mod ids;
@@ -24,6 +25,7 @@ pub use enums::{
     Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, GroupKind,
     HostType, IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict, VulnerabilityStatus,
 };
+pub use history::{HostAddress, HostHistory, HostLogin};
 pub use host::{Agent, Cloud, Group, Host, Kubernetes, NetworkInterface, Os, Policy, Risk, Tag};
 pub use host_group::HostGroup;
 pub use ids::{TenantId, Vendor};

@@ -193,7 +193,7 @@ pub async fn unsupported(world: &dyn World) -> CaseResult {
 }
 
 /// What can be tried without knowing the back end.
-const FEATURES: [Feature; 24] = [
+const FEATURES: [Feature; 26] = [
     Feature::AlertGet,
     Feature::AlertList,
     Feature::AlertUpdate,
@@ -207,8 +207,10 @@ const FEATURES: [Feature; 24] = [
     Feature::GroupList,
     Feature::HostContain,
     Feature::HostGet,
+    Feature::HostHistory,
     Feature::HostList,
     Feature::HostRelease,
+    Feature::HostRisk,
     Feature::HostScan,
     Feature::HostTag,
     Feature::HostUntag,
@@ -244,6 +246,8 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::GroupList => return provider.groups(&HostGroupQuery::new(), None).await.map(drop),
         Feature::HostContain => ResponseAction::Contain,
         Feature::HostGet => return provider.host("0").await.map(drop),
+        Feature::HostHistory => return provider.host_history("0").await.map(drop),
+        Feature::HostRisk => return provider.host_risk("0").await.map(drop),
         Feature::HostRelease => ResponseAction::Release,
         Feature::HostScan => ResponseAction::Scan { paths: Vec::new() },
         Feature::HostTag => ResponseAction::Tag { tags },

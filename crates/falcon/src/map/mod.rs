@@ -10,6 +10,7 @@ mod attack;
 mod case;
 mod disposition;
 mod evidence;
+mod history;
 mod host;
 mod host_group;
 mod ioc;
@@ -23,8 +24,8 @@ use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
 use edr_core::{
-    Alert, Anomaly, Application, Case, Hashes, Host, HostGroup, Ioc, Listing, Noun, Origin, Provenance, Raw,
-    Rejected, TenantId, Vulnerability,
+    Alert, Anomaly, Application, Case, Hashes, Host, HostGroup, HostHistory, Ioc, Listing, Noun, Origin,
+    Provenance, Raw, Rejected, Risk, TenantId, Vulnerability,
 };
 
 use crate::VENDOR;
@@ -68,6 +69,20 @@ pub fn case(raw: &Bytes, context: &Context) -> Result<Case, Box<Rejected>> {
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn ioc(raw: &Bytes, context: &Context) -> Result<Ioc, Box<Rejected>> {
     decode(raw, context, "id", |row| ioc::map(row, context))
+}
+
+/// What the histories of a host tell.
+pub(crate) fn history(
+    logins: Vec<crate::api::hosts::Login>,
+    addresses: Vec<crate::api::hosts::NetworkAddress>,
+    context: &Context,
+) -> HostHistory {
+    history::map(logins, addresses, context)
+}
+
+/// The score of an assessment.
+pub(crate) fn posture(score: i64) -> Risk {
+    history::posture(score)
 }
 
 /// Maps a group of hosts.

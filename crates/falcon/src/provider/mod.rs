@@ -8,6 +8,7 @@ mod diagnose;
 mod fields;
 mod filters;
 mod groups;
+mod history;
 mod hosts;
 mod iocs;
 mod rows;
@@ -24,9 +25,9 @@ use bytes::Bytes;
 use edr_core::{
     Alert, AlertChange, AlertQuery, Anomaly, Application, ApplicationQuery, Because, Capabilities, Case,
     CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit,
-    FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Noun, Origin, Page, Part,
-    PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
-    TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
+    FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun,
+    Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result,
+    Risk, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -165,6 +166,15 @@ impl Falcon {
         let hosts = self.client().hosts_by_id(&ids.resources).await?;
         let cid = hosts.found.iter().find_map(|d| d.cid.clone());
         Ok((cid, ids.pagination().count()))
+    }
+
+    /// Refuses what cannot be the id of a host.
+    fn check_device(&self, uid: &str, endpoint: &'static api::Endpoint) -> Result<()> {
+        if api::hosts::is_device_id(uid) {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a host"));
+        Err(self.named(error.with_hint("a device id has 32 hex digits"), endpoint.operation.name))
     }
 
     /// Refuses what cannot be the id of an application or a vulnerability.
@@ -354,6 +364,11 @@ fn capabilities() -> Capabilities {
         .with_max_page(Noun::Ioc, api::iocs::MAX_PAGE)
         .with_sorts(Noun::Ioc, &rows::sorts::<Ioc>())
         .with([Feature::GroupGet, Feature::GroupList])
+        .with_restricted(Feature::HostHistory, "up to 100 logins of the last seven days")
+        .with_restricted(
+            Feature::HostRisk,
+            "how well a host is set up, where the tenant has Zero Trust Assessment",
+        )
         .with_max_page(Noun::HostGroup, groups::MAX_PAGE)
         .with_sorts(Noun::HostGroup, &rows::sorts::<HostGroup>())
         .with_restricted(Feature::ApplicationGet, "where the tenant has Falcon Discover")
@@ -459,6 +474,14 @@ impl EdrProvider for Falcon {
         self.rows(query, cursor)
     }
 
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        self.past(uid).await
+    }
+
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        self.posture(uid).await
+    }
+
     async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
         gather(self.rows(query, cursor.cloned())).await
     }
@@ -531,12 +554,7 @@ impl EdrProvider for Falcon {
     }
 
     async fn host(&self, uid: &str) -> Result<Host> {
-        if !api::hosts::is_device_id(uid) {
-            let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a host"));
-            return Err(
-                self.named(error.with_hint("a device id has 32 hex digits"), api::hosts::ENTITIES.name)
-            );
-        }
+        self.check_device(uid, &api::hosts::ENTITIES)?;
         let mut host = self.one(api::hosts::entities(&[uid]), uid, map::host).await?;
         self.connect_or_tell(std::slice::from_mut(&mut host)).await;
         Ok(host)
