@@ -25,7 +25,7 @@ fn detect(kind: IocType, value: &str) -> Ioc {
 }
 
 async fn listed(provider: &dyn EdrProvider) -> Vec<Ioc> {
-    let all = provider.collect(&IocQuery::new()).await.unwrap();
+    let all = provider.collect(&IocQuery::new()).await.expect("the listing is read");
     assert!(all.outcome.is_complete());
     all.items
 }
