@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
-use edr_core::{Alert, Case as CaseItem, Host, Ioc};
+use edr_core::{Alert, Application, Case as CaseItem, Host, HostGroup, Ioc, Vulnerability};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -72,6 +72,21 @@ macro_rules! suite {
                     promise: $promise,
                     run: |world| Box::pin($module::$function::<Ioc>(world)),
                 },
+                Case {
+                    name: concat!("groups.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<HostGroup>(world)),
+                },
+                Case {
+                    name: concat!("applications.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Application>(world)),
+                },
+                Case {
+                    name: concat!("vulnerabilities.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Vulnerability>(world)),
+                },
             )+
             $(Case { name: $one, promise: $says, run: |world| Box::pin($path(world)) },)+
         ];
@@ -115,6 +130,8 @@ suite! {
         "alerts.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Alert>;
         "cases.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<CaseItem>;
         "iocs.filters.ordered": "Severities are compared as the reference does it.", filters::ordered::<Ioc>;
+        "groups.filters.ordered": "Numbers are compared as the reference does it.", filters::ordered::<HostGroup>;
+        "vulnerabilities.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Vulnerability>;
         "alerts.newest_first": "Alerts come newest first.", alerts::newest_first::<Alert>;
         "cases.newest_first": "Cases come newest first.", alerts::newest_first::<CaseItem>;
         "hosts.states": "The states that the capabilities promise are told.", hosts::states;

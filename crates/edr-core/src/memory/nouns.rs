@@ -1,11 +1,13 @@
-//! Cases and indicators in memory: reading them, and the work on them.
+//! What is held besides hosts and alerts: reading it, and the work on cases and indicators.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::InMemory;
 use crate::{
-    Answer, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature, Ioc, IocQuery,
-    Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
+    HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Vulnerability,
 };
 
 /// What is held besides hosts and alerts.
@@ -13,6 +15,10 @@ use crate::{
 pub(super) struct Shelf {
     pub(super) cases: Vec<Case>,
     pub(super) iocs: Vec<Ioc>,
+    pub(super) histories: HashMap<String, HostHistory>,
+    pub(super) groups: Vec<HostGroup>,
+    pub(super) applications: Vec<Application>,
+    pub(super) vulnerabilities: Vec<Vulnerability>,
     /// How many indicators were made here.
     made: u64,
 }
@@ -26,11 +32,84 @@ impl Shelf {
         for ioc in &mut self.iocs {
             (ioc.tenant, ioc.vendor) = (tenant.clone(), vendor.clone());
         }
+        for group in &mut self.groups {
+            (group.tenant, group.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for application in &mut self.applications {
+            (application.tenant, application.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for vulnerability in &mut self.vulnerabilities {
+            (vulnerability.tenant, vulnerability.vendor) = (tenant.clone(), vendor.clone());
+        }
         self
     }
 }
 
+/// A noun that is kept and only read.
+pub(super) trait Kept: Listing {
+    /// By which fields it is sorted, besides its id.
+    const SORTS: &'static [&'static str];
+
+    fn kept(shelf: &Shelf) -> &[Self];
+
+    fn order(&self, other: &Self, field: &str) -> Ordering;
+}
+
+macro_rules! kept {
+    ($item:ident, $shelf:ident, $edit:ident, $says:literal, $($field:ident)+) => {
+        impl Kept for $item {
+            const SORTS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn kept(shelf: &Shelf) -> &[Self] {
+                &shelf.$shelf
+            }
+
+            fn order(&self, other: &Self, field: &str) -> Ordering {
+                $(if field == stringify!($field) {
+                    return self.$field.cmp(&other.$field);
+                })+
+                Ordering::Equal
+            }
+        }
+
+        impl InMemory {
+            #[doc = $says]
+            pub fn $edit(&self, edit: impl FnOnce(&mut Vec<$item>)) {
+                edit(&mut self.content().shelf.$shelf);
+            }
+        }
+    };
+}
+
+kept!(Application, applications, edit_applications, "Changes the applications.", name installed);
+kept!(HostGroup, groups, edit_groups, "Changes the groups.", created_time name);
+kept!(
+    Vulnerability,
+    vulnerabilities,
+    edit_vulnerabilities,
+    "Changes the vulnerabilities.",
+    created_time modified_time
+);
+
 impl InMemory {
+    pub(super) fn list_kept<Q>(&self, query: &Q, cursor: Option<&Cursor>) -> Result<Page<Q::Item>>
+    where
+        Q: Query,
+        Q::Item: Kept,
+    {
+        let mut items = Q::Item::kept(&self.asked().shelf).to_vec();
+        let field = query.sort().map_or("uid", |s| s.field.name);
+        items.sort_by(|a, b| a.order(b, field).then_with(|| a.uid().cmp(b.uid())));
+        if query.sort().is_some_and(|s| s.descending) {
+            items.reverse();
+        }
+        self.listed(query, cursor, items)
+    }
+
+    pub(super) fn one_kept<T: Kept>(&self, uid: &str) -> Result<T> {
+        found(T::kept(&self.asked().shelf), uid).ok_or_else(|| self.absent(T::NOUN, uid))
+    }
+
     /// Changes the cases.
     pub fn edit_cases(&self, edit: impl FnOnce(&mut Vec<Case>)) {
         edit(&mut self.content().shelf.cases);

@@ -1,134 +1,44 @@
-//! Indicators: a page of them, and putting and deleting them.
+//! Indicators: which page of them, and putting and deleting them.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use edr_core::{
-    Answer, Cursor, EdrProvider as _, Error, ErrorKind, Feature, Fit, Ioc, IocAction, IocQuery, IocType,
-    Noun, PageEnd, Part, Platform, Query as _, Receipt, Result, Severity, Sort,
+    Answer, EdrProvider as _, Error, ErrorKind, Feature, Filter, Fit, Ioc, IocAction, IocType, Platform,
+    Receipt, Rejected, Result, Severity,
 };
-use edr_http::{ItemEvent, ItemReader};
-use serde::{Deserialize, Serialize};
+use edr_http::RequestPlan;
 
-use super::{Falcon, RESOURCES, filters};
+use super::rows::Rows;
+use super::{Falcon, filters};
 use crate::api::iocs::{
     self, IocAction as Deed, IocBody, IocChange, IocOptions, IocPlatform, IocSeverity, IocType as Kind,
     NewIoc,
 };
-use crate::api::{AfterParams, Expect, Pagination};
+use crate::api::{AfterParams, Endpoint};
 use crate::fql::{Fql, field};
 use crate::map;
 
-/// Where a listing stands.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Place {
-    /// The vendor's page key.
-    k: String,
-    /// Rows on the pages before: the vendor has a key on the last page, too.
-    n: u64,
-}
+impl Rows for Ioc {
+    const ENDPOINT: &'static Endpoint = &iocs::COMBINED;
+    const MOST: u32 = iocs::MAX_PAGE;
+    const SORTS: &'static [(&'static str, &'static str)] =
+        &[("created_time", "created_on"), ("modified_time", "modified_on"), ("value", "value")];
+    /// A new one joins at the end.
+    const ORDER: Option<&'static str> = Some("created_on.asc");
+    const SIGN: char = '.';
 
-enum Stage {
-    Start,
-    Reading(Box<ItemReader>),
-    Done,
-}
-
-pub(super) struct IocPage<'a> {
-    falcon: &'a Falcon,
-    query: &'a IocQuery,
-    params: AfterParams,
-    context: map::Context,
-    place: Place,
-    stage: Stage,
-    arrived: u64,
-}
-
-impl<'a> IocPage<'a> {
-    pub(super) fn open(falcon: &'a Falcon, query: &'a IocQuery, cursor: Option<&Cursor>) -> Result<Self> {
-        let named = |e: Error| falcon.named(e, iocs::COMBINED.name);
-        let context = falcon.context();
-        let place: Place = match cursor {
-            Some(cursor) => cursor.open(&context.tenant, Noun::Ioc, query.fingerprint()).map_err(named)?,
-            None => Place::default(),
-        };
-        let params = AfterParams {
-            filter: filters::iocs(&query.filters).to_string(),
-            sort: Some(sort(query.sort).map_err(named)?),
-            limit: Some(query.page_size.unwrap_or(iocs::MAX_PAGE).clamp(1, iocs::MAX_PAGE)),
-            after: (!place.k.is_empty()).then(|| place.k.clone()),
-        };
-        Ok(Self { falcon, query, params, context, place, stage: Stage::Start, arrived: 0 })
+    fn filter(filters: &[Filter]) -> Fql {
+        filters::iocs(filters)
     }
 
-    /// The next part; nothing after the one with the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Part<Ioc>>> {
-        let mut reader = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Start => {
-                Box::new(self.falcon.client().http().items(iocs::combined(&self.params), RESOURCES))
-            }
-            Stage::Reading(reader) => reader,
-            Stage::Done => return Ok(None),
-        };
-        let Some(event) = reader.next().await.transpose()? else { return Ok(None) };
-        let mut part = Part::default();
-        match event {
-            ItemEvent::Items(raw) => {
-                self.stage = Stage::Reading(reader);
-                self.arrived += raw.len() as u64;
-                raw.iter().for_each(|row| self.sift(row, &mut part));
-            }
-            ItemEvent::Restarted => {
-                self.stage = Stage::Reading(reader);
-                (self.arrived, part.restarted) = (0, true);
-            }
-            ItemEvent::End { skeleton, headers } => {
-                let (client, some) = (self.falcon.client(), self.arrived > 0);
-                let tail = client.tail(&iocs::COMBINED, Expect::Listing, some, &skeleton, &headers)?;
-                self.falcon.beside(&tail, &mut part);
-                part.end = Some(self.end(&tail.envelope.pagination())?);
-            }
-        }
-        part.warnings.extend(self.falcon.notices());
-        Ok(Some(part))
+    fn plan(rows: AfterParams, _offset: u64) -> RequestPlan {
+        iocs::combined(&rows)
     }
 
-    fn sift(&self, row: &Bytes, part: &mut Part<Ioc>) {
-        match map::ioc(row, &self.context) {
-            Ok(ioc) if self.query.matches(&ioc) => part.items.push(ioc),
-            Ok(ioc) => part.filtered_out.push(edr_core::Listing::key(&ioc)),
-            Err(refused) => part.rejected.push(*refused),
-        }
+    fn map(raw: &Bytes, context: &map::Context) -> Result<Self, Box<Rejected>> {
+        map::ioc(raw, context)
     }
-
-    fn end(&self, pagination: &Pagination) -> Result<PageEnd> {
-        let (total, read) = (pagination.count(), self.place.n + self.arrived);
-        let over = self.arrived == 0 || total.is_some_and(|total| read >= total);
-        let key = pagination.after.clone().filter(|key| !key.is_empty() && !over);
-        let print = self.query.fingerprint();
-        let seal = |k| Cursor::seal(&self.context.tenant, Noun::Ioc, print, &Place { k, n: read });
-        Ok(PageEnd { next: key.map(seal).transpose()?, total })
-    }
-}
-
-/// The model's fields that the vendor sorts by, with its own names for them.
-const SORTS: &[(&str, &str)] =
-    &[("created_time", "created_on"), ("modified_time", "modified_on"), ("value", "value")];
-
-/// The fields that indicators can be sorted by.
-pub(super) fn sorts() -> Vec<&'static str> {
-    SORTS.iter().map(|(own, _)| *own).collect()
-}
-
-/// The vendor's order: oldest first unless another is asked for, so that a new one joins at the end.
-fn sort(sort: Option<Sort>) -> Result<String> {
-    let Some(sort) = sort else { return Ok("created_on.asc".to_owned()) };
-    let known = SORTS.iter().find(|(own, _)| *own == sort.field.name);
-    let (_, field) = known.ok_or_else(|| {
-        Error::unsupported(format!("indicators cannot be sorted by {}", sort.field.name))
-            .with_hint(format!("sort by one of {}", sorts().join(", ")))
-    })?;
-    Ok(format!("{field}.{}", if sort.descending { "desc" } else { "asc" }))
 }
 
 /// How many values one filter names.
