@@ -82,7 +82,8 @@ async fn a_list_of_two_tenants_is_contained_exactly_and_once() {
     let draft = Draft::contain().stale_too();
     let plan = responder.plan(&resolved, &draft).await.unwrap();
     let decided = |word: &str| plan.hosts.iter().filter(|h| h.decision.as_str() == word).count();
-    assert_eq!(decided("already_done"), 4);
+    let already = decided("already_done");
+    assert!(already >= 4, "the simulator's estate has some of its own: {already}");
     assert!(
         decided("offline") > 0 && decided("protected") > 0 && !plan.unresolved.is_empty(),
         "{:?}",
@@ -90,7 +91,7 @@ async fn a_list_of_two_tenants_is_contained_exactly_and_once() {
     );
 
     let operation = responder.apply(&plan, &Consent::yes(300).confirm(plan.count())).await.unwrap();
-    let confirmed = responder.confirm(&plan.id, &Waiting::at_most(Duration::from_secs(60))).await.unwrap();
+    let confirmed = responder.confirm(&plan.id, &Waiting::at_most(Duration::from_secs(12))).await.unwrap();
     let counts = confirmed.operation.counts();
     println!(
         "{} names, {} requests to resolve, {} in all; {counts:?}",
@@ -104,8 +105,11 @@ async fn a_list_of_two_tenants_is_contained_exactly_and_once() {
     let acted: BTreeSet<(String, String)> = now.keys().cloned().collect();
     assert!(now.values().all(|times| *times == 1), "nobody is contained twice: {now:?}");
     assert_eq!(keys(&operation, |o| *o == Outcome::Accepted), acted);
-    assert_eq!(keys(&confirmed.operation, |o| matches!(o, Outcome::Done | Outcome::Offline)), acted);
-    assert_eq!((counts.already, counts.failed + counts.unknown + counts.not_sent + counts.pending), (4, 0));
+    assert_eq!(keys(&confirmed.operation, |o| o.is_under_way() || *o == Outcome::Done), acted);
+    assert_eq!((counts.already, counts.failed + counts.unknown + counts.not_sent), (already, 0));
+    // Nobody claims that a host is offline of which the vendor does not say whether it is connected.
+    let silent = plan.sends().filter(|h| h.connection.is_unknown()).count();
+    assert_eq!((counts.pending, confirmed.timed_out), (silent, silent > 0));
     let protected = plan.hosts.iter().filter(|h| matches!(h.decision, Decision::Protected { .. }));
     assert!(protected.into_iter().all(|h| !acted.contains(&(h.host.tenant.to_string(), h.host.uid.clone()))));
     let seen = hosts(&sim).await;

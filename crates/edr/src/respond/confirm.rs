@@ -20,7 +20,8 @@ use super::tale::of_standing;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Waiting {
-    /// Give up after so long; the operation goes on.
+    /// Give up after so long; the operation goes on. Ten minutes unless said otherwise: a host of which the vendor does not
+    /// say whether it is connected may never be confirmed.
     pub deadline: Option<Duration>,
     /// The first pause. Each next is half as long again.
     pub first: Duration,
@@ -30,7 +31,11 @@ pub struct Waiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { deadline: None, first: Duration::from_secs(2), longest: Duration::from_secs(30) }
+        Self {
+            deadline: Some(Duration::from_secs(600)),
+            first: Duration::from_secs(2),
+            longest: Duration::from_secs(30),
+        }
     }
 }
 
