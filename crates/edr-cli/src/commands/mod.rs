@@ -2,11 +2,13 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod completions;
 mod doctor;
 mod get;
 mod hosts;
 mod man;
+mod respond;
 #[cfg(feature = "sim")]
 mod sim;
 mod tenants;
@@ -36,6 +38,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor => doctor::run(context(globals)).await,
         Command::Hosts(command) => hosts::run(context(globals), command).await,
         Command::Alerts(command) => alerts::run(context(globals), command).await,
+        Command::Respond(command) => respond::run(context(globals), command).await,
+        Command::Audit(command) => audit::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
@@ -57,8 +61,12 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Sim(command) => sim::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
-        Command::Alerts(_) | Command::Api(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => {
-            Ok(Exit::Complete)
-        }
+        Command::Alerts(_)
+        | Command::Api(_)
+        | Command::Audit(_)
+        | Command::Doctor
+        | Command::Hosts(_)
+        | Command::Respond(_)
+        | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }
