@@ -1,5 +1,7 @@
 //! A list of hosts contained in two simulated tenants, and what the simulator says about it.
 
+#![expect(clippy::unwrap_used, reason = "these are tests: what fails here fails the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
