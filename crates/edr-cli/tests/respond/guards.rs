@@ -2,7 +2,8 @@
 
 use crate::bench::{Bench, ONLINE, Ran, given, tenant};
 
-const TAGGED: &str = "platform = \"linux\"\nform = \"server\"\nonline = true\ncontainment = \"normal\"\ntags = [\"vault\"]";
+const TAGGED: &str =
+    "platform = \"linux\"\nform = \"server\"\nonline = true\ncontainment = \"normal\"\ntags = [\"vault\"]";
 const CONTROLLER: &str =
     "platform = \"windows\"\nform = \"domain_controller\"\nonline = true\ncontainment = \"normal\"";
 
@@ -124,7 +125,7 @@ async fn a_protected_host_is_protected_by_any_name() {
         ),
         (
             "falcon-1",
-            ["jewel", "JEWEL", "000000000000000000000000000F425F", "10.1.0.32", "s-jewel"],
+            ["jewel", "JEWEL", "000000000000000000000000000F425F", "10.1.0.32", "S-jewel"],
             "tags vault",
         ),
         (
