@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 mod api;
+pub(crate) mod change;
 mod global;
 mod respond;
 mod select;
@@ -46,7 +47,7 @@ pub(crate) enum Command {
     /// Read hosts, and act on them
     #[command(subcommand, arg_required_else_help = true)]
     Hosts(HostsCommand),
-    /// Read alerts
+    /// Read alerts, and work on them
     #[command(subcommand, arg_required_else_help = true)]
     Alerts(AlertsCommand),
     /// Plans of response, and what became of them
@@ -138,7 +139,7 @@ Examples:
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
 Values given several times or with commas are alternatives; different flags must all hold.";
 
-/// Reading alerts.
+/// Alerts.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 pub(crate) enum AlertsCommand {
@@ -152,6 +153,15 @@ Example:
 
 The page has the tree of processes, ATT&CK techniques and evidence. Exit code 5 when nothing is found.")]
     Get(Get),
+    /// Assign alerts to somebody
+    Assign(Box<change::Assign>),
+    /// Comment on alerts
+    Comment(Box<change::Comment>),
+    /// Close alerts, with a verdict
+    #[command(after_help = change::CLOSE)]
+    Close(Box<change::Close>),
+    /// Put tags on alerts, or take them off
+    Tag(Box<change::Labels>),
 }
 
 const ALERTS_LIST: &str = "\

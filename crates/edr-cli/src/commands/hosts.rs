@@ -35,7 +35,7 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
         }
     };
     order.action.check().map_err(|e| Failure::usage(e.message()))?;
-    act::run(context, order, act.targets, act.planning, act.guards).await
+    act::run(context, order, act.targets, act.planning, act.guards, act.wait).await
 }
 
 fn released(verb: verbs::Release) -> (Order, Act) {

@@ -40,7 +40,7 @@ async fn apply(mut context: Context, call: Apply) -> Result<Exit, Failure> {
     }
     context.globals.tenant = names(plan.sends().map(|h| &h.host.tenant));
     let session = context.session().await?;
-    act::apply(context, session, &plan, signatures, call.without_moved, &call.guards).await
+    act::apply(context, session, &plan, signatures, call.without_moved, &call.guards, call.wait).await
 }
 
 /// A file, or the plan that is kept for an operation.
@@ -116,8 +116,8 @@ async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Fail
     let session = context.session().await?;
     let estate = context.estate(&session)?;
     let responder = act::open(&context, &session, estate.clone())?;
-    let guards = Guards { wait, ..Guards::default() };
-    let run = Run::new(&context, &responder, &estate, &guards);
+    let guards = Guards::default();
+    let run = Run::new(&context, &responder, &estate, &guards, wait);
     let waiting = if wait { run.patience() } else { Waiting::at_most(std::time::Duration::ZERO) };
     let done = run.interruptible(run.confirmed(vec![operation], plan, &waiting)).await;
     context.close(&estate).await;
