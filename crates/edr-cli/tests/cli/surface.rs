@@ -23,7 +23,7 @@ fn a_wrong_command_line_is_2_and_says_what_is_right() {
         (vec!["hosts", "get", ""], "empty"),
         (vec!["sim", "serve", "--demo"], "--demo means nothing"),
         (vec!["completions", "bash", "--children-of", "a"], "--children-of means nothing"),
-        (vec!["hosts", "contain"], "unrecognized"),
+        (vec!["hosts", "contain"], "names its tenants"),
     ] {
         let run = edr(&words).ends(2);
         assert!(run.err.contains(says), "{words:?}: {}", run.err);

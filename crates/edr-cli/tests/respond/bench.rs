@@ -65,10 +65,19 @@ impl Bench {
 
     /// Every answer comes so much later.
     pub(crate) async fn with(estate: &str, latency: Duration) -> Self {
+        Self::start(estate, latency, Duration::from_millis(500)).await
+    }
+
+    /// Sensors take so long.
+    pub(crate) async fn slow(estate: &str, delay: Duration) -> Self {
+        Self::start(estate, Duration::ZERO, delay).await
+    }
+
+    async fn start(estate: &str, latency: Duration, delay: Duration) -> Self {
         let file = EstateFile::from_toml(estate).unwrap();
         let sim = Sim::builder()
             .estate(file)
-            .sensor_delay(Duration::from_millis(500))
+            .sensor_delay(delay)
             .search_lag(Duration::ZERO)
             .latency(latency)
             .enforce_limits(false);
@@ -131,7 +140,7 @@ fn command(home: &Path, words: &[&str]) -> Command {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }

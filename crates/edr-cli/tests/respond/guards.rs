@@ -130,7 +130,7 @@ async fn a_protected_host_is_protected_by_any_name() {
         ),
         (
             "cortex-1",
-            ["vpn-1", "VPN-1", "000000000000000000000000001e8480", "10.2.0.1", "S-vpn-1"],
+            ["vpn-1", "VPN-1", "000000000000000000000000001e8480", "10.2.0.1", "Vpn-1"],
             "hostnames vpn-*",
         ),
     ] {
