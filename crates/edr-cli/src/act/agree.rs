@@ -138,3 +138,28 @@ async fn read_line() -> Result<String, Failure> {
     let line = tokio::task::spawn_blocking(read).await;
     line.map_err(|_| Failure::Declined)?.map_err(|_| Failure::Declined)
 }
+
+#[cfg(test)]
+mod tests {
+    use edr::Host;
+
+    use super::*;
+
+    #[test]
+    fn a_choice_is_a_number_of_the_list_and_nothing_else() {
+        let hosts = ["a", "b"].map(|uid| HostRef::from(&Host::new("v", "t", uid, "{}")));
+        let chosen = |answer| choice(answer, &hosts).map(|h| h.uid.as_str());
+        assert_eq!((chosen("1\n"), chosen(" 2 ")), (Some("a"), Some("b")));
+        for answer in ["", "\n", "0", "3", "-1", "a", "1 2", "y"] {
+            assert_eq!(chosen(answer), None, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn flags_agree_to_what_they_say_and_to_no_more() {
+        let guards = Guards { yes: true, no_input: true, confirm: Some(3), ..Guards::default() };
+        let consent = consent_of(&guards);
+        assert!(consent.yes && !consent.strict);
+        assert_eq!((consent.max_hosts, consent.confirm, consent.typed), (None, Some(3), None));
+    }
+}

@@ -126,6 +126,11 @@ async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Fail
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
     context.check_view::<OperationRow>(false)?;
+    if context.globals.narrows() {
+        return Err(Failure::usage(
+            "operations are listed for all tenants: -t and its like mean nothing here",
+        ));
+    }
     let (_session, responder) = asleep(context).await?;
     let rows = rows(&responder, &responder.operations()?)?;
     act::print(context, &rows)?;

@@ -135,7 +135,7 @@ fn command(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edr"));
     command.args(words).env_clear().stdin(Stdio::null());
     command.env("HOME", home).env("USER", "ann").env("XDG_STATE_HOME", home.join("state"));
-    command.env("EDR_CONFIG", home.join("config.toml"));
+    command.env("EDR_CONFIG", home.join("config.toml")).env("TMPDIR", home);
     command
 }
 

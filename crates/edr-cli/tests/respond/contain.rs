@@ -124,3 +124,17 @@ async fn a_list_is_contained_and_every_count_is_the_simulators() {
         kept.records().iter().map(|r| r["hostname"].as_str().unwrap().to_owned()).collect();
     assert!(["F-WAS-0", "F-WAS-1", "C-WAS-0", "C-WAS-1"].iter().all(|name| kept.contains(*name)), "{kept:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_contains_and_keeps_its_journal_apart() {
+    let bench = Bench::new(&tenant("falcon", &[given("f-0", ONLINE)])).await;
+    let words = ["hosts", "contain", "--demo", "-t", "falcon-1", "--platform", "macos"];
+    let more = ["--yes", "--max-hosts", "100", "--wait", "--timeout", "60s", "-o", "json"];
+    let ran = bench.run(&[&words[..], &more].concat()).await;
+    assert_eq!(ran.code, Some(3), "some are offline: {ran:?}");
+    let outcome = ran.outcome();
+    assert!(outcome["counts"]["done"].as_u64() > Some(0), "{outcome}");
+    let journal = outcome["journal"].as_str().unwrap();
+    assert!(std::path::Path::new(journal).exists() && ran.err.contains("its journal is in"), "{}", ran.err);
+    assert!(!bench.journal().exists(), "a demo is no part of the real journal");
+}
