@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod cases;
 mod census;
 mod completions;
@@ -12,6 +13,7 @@ mod iocs;
 mod man;
 mod merge;
 mod report;
+mod respond;
 #[cfg(feature = "sim")]
 mod sim;
 mod tenants;
@@ -47,6 +49,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Cases(command) => cases::run(context(globals), command).await,
         Command::Iocs(command) => iocs::run(context(globals), command).await,
         Command::Report(command) => report::run(context(globals), command).await,
+        Command::Respond(command) => respond::run(context(globals), command).await,
+        Command::Audit(command) => audit::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
@@ -69,12 +73,14 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
         Command::Alerts(_)
-        | Command::Cases(_)
-        | Command::Iocs(_)
         | Command::Api(_)
+        | Command::Audit(_)
+        | Command::Cases(_)
         | Command::Doctor
         | Command::Hosts(_)
+        | Command::Iocs(_)
         | Command::Report(_)
+        | Command::Respond(_)
         | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }

@@ -31,7 +31,7 @@ fn a_wrong_command_line_is_2_and_says_what_is_right() {
         (vec!["report", "coverage", "--demo", "--newest", "falcon=new"], "falcon=7.30"),
         (vec!["report", "coverage", "--demo", "--denominator", "/nonexistent/x.csv"], "cannot be read"),
         (vec!["report", "coverage", "--demo", "--columns", "uid", "-o", "json"], "is for rows"),
-        (vec!["hosts", "contain"], "unrecognized"),
+        (vec!["hosts", "contain"], "names its tenants"),
     ] {
         let run = edr(&words).ends(2);
         assert!(run.err.contains(says), "{words:?}: {}", run.err);

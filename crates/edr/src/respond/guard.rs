@@ -179,9 +179,15 @@ impl<'a> Guard<'a> {
             return Ok(());
         }
         self.strict(plan, consent)?;
-        self.counts(plan, consent)?;
-        agreed(plan.count(), consent)?;
+        self.check_count(plan.count(), "hosts", consent)?;
         self.approved(plan, consent)
+    }
+
+    /// The rules about how many, and whether somebody agreed.
+    pub(super) fn check_count(&self, count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
+        self.writable()?;
+        self.counts(count, noun, consent)?;
+        agreed(count, noun, consent)
     }
 
     /// Nothing that changes runs in a process that may only read.
@@ -212,25 +218,24 @@ impl<'a> Guard<'a> {
         Ok(())
     }
 
-    fn counts(&self, plan: &Plan, consent: &Consent) -> Result<(), Refusal> {
-        let count = plan.count();
+    fn counts(&self, count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
         if let Some(ceiling) = self.safety.max_hosts.filter(|ceiling| count > *ceiling) {
             let message = format!(
-                "the plan acts on {count} hosts; [safety] max_hosts is {ceiling}, and no flag passes it"
+                "the plan acts on {count} {noun}; [safety] max_hosts is {ceiling}, and no flag passes it"
             );
             return Err(Refusal::new(Rule::Ceiling, message));
         }
         let most = consent.max_hosts.unwrap_or(DEFAULT_MAX_HOSTS);
         if count > most {
             let message = format!(
-                "the plan acts on {count} hosts, and the run may act on {most}; raise it with --max-hosts"
+                "the plan acts on {count} {noun}, and the run may act on {most}; raise it with --max-hosts"
             );
             return Err(Refusal::new(Rule::MaxHosts, message));
         }
         match consent.confirm {
             Some(n) if n != count => Err(Refusal::new(
                 Rule::Confirm,
-                format!("the plan acts on {count} hosts, not on exactly {n}"),
+                format!("the plan acts on {count} {noun}, not on exactly {n}"),
             )),
             _ => Ok(()),
         }
@@ -295,11 +300,11 @@ impl<'a> Guard<'a> {
     }
 }
 
-fn agreed(count: usize, consent: &Consent) -> Result<(), Refusal> {
+fn agreed(count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
     match (consent.typed, consent.yes, consent.max_hosts) {
         (Some(n), ..) if n == count => Ok(()),
         (Some(n), ..) => {
-            Err(Refusal::new(Rule::Confirm, format!("{n} was typed, and the plan acts on {count} hosts")))
+            Err(Refusal::new(Rule::Confirm, format!("{n} was typed, and the plan acts on {count} {noun}")))
         }
         (None, true, Some(_)) => Ok(()),
         (None, true, None) => {

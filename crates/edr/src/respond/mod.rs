@@ -38,6 +38,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alerts;
 mod apply;
 mod approve;
 mod canon;
@@ -65,6 +66,7 @@ mod tale;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::{AlertOutcome, AlertPlan, PlannedAlert};
 pub use approve::{ApprovalKey, Signature, SigningKey, add_signature, read_signatures, signature_path};
 pub use chain::Fault;
 pub use confirm::{Confirmed, Waiting};

@@ -187,7 +187,7 @@ fn is_about_hosts(error: &VendorError) -> bool {
     }
 }
 
-fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> Vec<JournalAnswer> {
+pub(super) fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> Vec<JournalAnswer> {
     let told = Told::from(error);
     let one = |uid: &String| JournalAnswer {
         uid: uid.clone(),
@@ -200,7 +200,7 @@ fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> Vec<JournalA
 }
 
 /// The receipts in the order asked. A host that has none is in doubt.
-fn answers(part: &[String], receipts: Vec<Receipt>) -> Vec<JournalAnswer> {
+pub(super) fn answers(part: &[String], receipts: Vec<Receipt>) -> Vec<JournalAnswer> {
     let mut receipts: BTreeMap<String, Receipt> = receipts.into_iter().map(|r| (r.uid.clone(), r)).collect();
     let silent = || VendorError::new(ErrorKind::Decode, "the answer does not mention the host");
     let one = |uid: &String| {

@@ -203,7 +203,7 @@ impl Tale {
     }
 }
 
-fn of_answer(answer: &JournalAnswer) -> Outcome {
+pub(super) fn of_answer(answer: &JournalAnswer) -> Outcome {
     let reason = || answer.error.as_ref().map_or_else(String::new, |e| e.message.clone());
     match answer.answer {
         AnswerWord::Accepted => Outcome::Accepted,
