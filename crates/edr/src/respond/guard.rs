@@ -28,6 +28,8 @@ pub enum Rule {
     Consent,
     /// Nothing is selected. That never means everything.
     EmptySelection,
+    /// The lease of the operation is over: nothing more is contained for it.
+    Lease,
     /// More hosts than the run may act on.
     MaxHosts,
     /// The estate moved under the plan.
@@ -62,6 +64,7 @@ impl Rule {
             Self::Confirm => "confirm",
             Self::Consent => "consent",
             Self::EmptySelection => "empty_selection",
+            Self::Lease => "lease",
             Self::MaxHosts => "max_hosts",
             Self::Moved => "moved",
             Self::PerHour => "per_hour",
@@ -176,7 +179,7 @@ impl<'a> Guard<'a> {
     pub fn check(&self, plan: &Plan, consent: &Consent) -> Result<(), Refusal> {
         self.writable()?;
         if consent.lease {
-            return Ok(());
+            return gives_back(plan);
         }
         self.strict(plan, consent)?;
         self.check_count(plan.count(), "hosts", consent)?;
@@ -298,6 +301,14 @@ impl<'a> Guard<'a> {
         let cap = self.safety.per_tenant.unwrap_or(usize::MAX);
         tenants.into_iter().find(|(_, n)| *n > cap).map_or(Ok(()), |found| Err(over(found, cap)))
     }
+}
+
+/// A lease that is due is agreement to give back what it took, and to nothing else.
+fn gives_back(plan: &Plan) -> Result<(), Refusal> {
+    if plan.action == ResponseAction::Release && plan.releases.is_some() {
+        return Ok(());
+    }
+    Err(Refusal::new(Rule::Consent, "a lease that is over agrees to its release alone"))
 }
 
 fn agreed(count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {

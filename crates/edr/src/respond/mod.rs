@@ -47,6 +47,7 @@ mod confirm;
 mod decide;
 mod error;
 mod guard;
+mod holdings;
 mod host;
 mod journal;
 mod make;
@@ -61,6 +62,7 @@ mod safety;
 mod search;
 mod selector;
 mod send;
+mod sight;
 mod state;
 mod tale;
 #[cfg(test)]

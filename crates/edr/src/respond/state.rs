@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use super::plan::is_id;
 
 /// Where journal, plans and locks are kept: a folder of the user's own.
 #[derive(Clone, Debug)]
@@ -26,13 +27,21 @@ impl State {
     }
 
     /// The plan of an operation, as it was applied.
-    pub(super) fn plan(&self, id: &str) -> PathBuf {
-        self.folder.join("plans").join(format!("{id}.json"))
+    pub(super) fn plan(&self, id: &str) -> Result<PathBuf> {
+        self.of_plan(id, "json")
+    }
+
+    /// A file of a plan. An id that a person gives may be anything, and must not lead out of the folder.
+    fn of_plan(&self, id: &str, ending: &str) -> Result<PathBuf> {
+        if !is_id(id) {
+            return Err(Error::UnknownOperation(id.to_owned()));
+        }
+        Ok(self.folder.join("plans").join(format!("{id}.{ending}")))
     }
 
     /// Locks an operation.
     pub(super) fn lock_plan(&self, id: &str, who: &str) -> Result<Lock> {
-        let path = self.folder.join("plans").join(format!("{id}.lock"));
+        let path = self.of_plan(id, "lock")?;
         Lock::take(&path, &format!("the plan {id}"), who)
     }
 
@@ -200,16 +209,18 @@ fn try_exclusive(_: &File) -> std::io::Result<bool> {
 mod tests {
     use super::*;
 
+    const ONE: &str = "019cb7a1-0000-7000-8000-00000000000a";
+
     #[test]
     fn the_second_is_told_who_is_first() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(folder.path()).unwrap();
-        let held = state.lock_plan("p", "ann@soc").unwrap();
-        let error = state.lock_plan("p", "bob@soc").unwrap_err().to_string();
-        assert!(error.contains("the plan p is in use by ann@soc, process"), "{error}");
-        state.lock_plan("q", "bob@soc").unwrap();
+        let held = state.lock_plan(ONE, "ann@soc").unwrap();
+        let error = state.lock_plan(ONE, "bob@soc").unwrap_err().to_string();
+        assert!(error.contains(&format!("the plan {ONE} is in use by ann@soc, process")), "{error}");
+        state.lock_plan(&ONE.replace('a', "b"), "bob@soc").unwrap();
         drop(held);
-        state.lock_plan("p", "bob@soc").unwrap();
+        state.lock_plan(ONE, "bob@soc").unwrap();
     }
 
     #[test]
@@ -217,7 +228,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(&folder.path().join("deep/er")).unwrap();
-        let path = state.plan("p");
+        let path = state.plan(ONE).unwrap();
         replace(&path, b"one, and longer").unwrap();
         replace(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");

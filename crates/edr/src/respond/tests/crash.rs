@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use async_trait::async_trait;
@@ -20,9 +20,10 @@ use tokio::task::yield_now;
 use super::{Bench, contained, tenant};
 use crate::respond::{Consent, Draft, Outcome, Plan};
 
-/// A provider whose calls can be cut off before and after they take effect.
+/// A provider whose calls can be cut off before and after they take effect, and which does not answer the next so many
+/// looks at hosts.
 #[derive(Clone, Debug)]
-struct Frail(InMemory, Arc<AtomicBool>);
+pub(super) struct Frail(pub(super) InMemory, pub(super) Arc<AtomicUsize>);
 
 #[async_trait]
 impl EdrProvider for Frail {
@@ -52,7 +53,8 @@ impl EdrProvider for Frail {
     }
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
         yield_now().await;
-        if self.1.load(Ordering::SeqCst) {
+        if self.1.load(Ordering::SeqCst) > 0 {
+            self.1.fetch_sub(1, Ordering::SeqCst);
             return Err(edr_core::Error::new(ErrorKind::Timeout, "nobody answers"));
         }
         self.0.hosts_by_uid(uids).await
@@ -243,7 +245,7 @@ async fn every_point_of_a_run_can_be_the_last() {
 #[tokio::test(start_paused = true)]
 async fn a_host_in_doubt_that_cannot_be_read_back_is_left_alone() {
     for polls in 2..12 {
-        let (one, blind) = (tenant("a", 2).build(), Arc::new(AtomicBool::new(false)));
+        let (one, blind) = (tenant("a", 2).build(), Arc::<AtomicUsize>::default());
         let bench = Bench::of([Arc::new(Frail(one.clone(), blind.clone())) as Arc<dyn EdrProvider>]);
         let plan = bench.plan(&["web-0", "web-1"], &Draft::contain()).await;
         let died = until(polls, bench.responder().apply(&plan, &Consent::yes(9))).await.is_none();
@@ -252,10 +254,10 @@ async fn a_host_in_doubt_that_cannot_be_read_back_is_left_alone() {
             continue;
         }
         let sent = one.writes();
-        blind.store(true, Ordering::SeqCst);
+        blind.store(9, Ordering::SeqCst);
         let operation = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap();
         assert_eq!((operation.counts().unknown, one.writes()), (2, sent), "nobody asks on a guess");
-        blind.store(false, Ordering::SeqCst);
+        blind.store(0, Ordering::SeqCst);
         let operation = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap();
         assert_eq!((operation.counts().accepted, contained(&one).len(), one.writes()), (2, 2, 1));
         return;
