@@ -143,26 +143,6 @@ async fn a_lease_that_is_over_still_learns_what_became_of_its_hosts() {
 }
 
 #[tokio::test]
-async fn one_lease_that_cannot_be_handed_over_keeps_no_other_back() {
-    let one = tenant("a", 2).build();
-    let bench = Bench::new([one.clone()]);
-    contain_for(&bench, &["web-0"], Some(1)).await;
-    contain_for(&bench, &["web-1"], Some(1)).await;
-    contain_for(&bench, &["web-0"], None).await;
-    one.settle();
-    bench.clock.advance(TimeDelta::hours(2));
-    // The head cannot be written.
-    let in_the_way = bench.path().join(format!("journal.head.{}.tmp", std::process::id()));
-    std::fs::create_dir(&in_the_way).unwrap();
-    let runs = bench.responder().run_due().await.unwrap();
-    let failed = runs.iter().filter(|run| matches!(run.released, Err(Error::File { .. }))).count();
-    assert_eq!((runs.len(), failed), (2, 2));
-    std::fs::remove_dir(&in_the_way).unwrap();
-    bench.responder().run_due().await.unwrap();
-    assert_eq!(released(&one), ["a-web-1"]);
-}
-
-#[tokio::test]
 async fn waves_come_past_a_host_that_cannot_be_released() {
     let one = tenant("a", 3).build();
     let bench = Bench::new([one.clone()]);
