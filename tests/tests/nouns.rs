@@ -1,6 +1,6 @@
 //! Work on cases and indicators, through the contract and against both vendors: what is written is read back.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 use edr_core::{
     Answer, Assignee, CaseChange, CaseQuery, CaseStatus, EdrProvider, EdrProviderExt as _, Expiration, Fit,
