@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
         };
         let mut taken = Vec::new();
         for operation in self.responder.operations()?.into_iter().filter(half_done) {
-            let old = Plan::load(&self.responder.plan_path(&operation.id))?;
+            let old = Plan::load(&self.responder.plan_path(&operation.id)?)?;
             if old.action != plan.action {
                 continue;
             }

@@ -49,12 +49,8 @@ async fn plan_path(context: &Context, given: &str) -> Result<PathBuf, Failure> {
     if path.exists() {
         return Ok(path);
     }
-    let kept = asleep(context).await?.1.plan_path(given);
-    let is_id = given.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if is_id && kept.exists() {
-        return Ok(kept);
-    }
-    Err(Failure::usage(format!("there is no plan {given}, and no operation of this id")))
+    let kept = asleep(context).await?.1.plan_path(given).ok().filter(|kept| kept.exists());
+    kept.ok_or_else(|| Failure::usage(format!("there is no plan {given}, and no operation of this id")))
 }
 
 fn signatures_in(path: &Path) -> Result<Vec<Signature>, Failure> {
@@ -108,7 +104,7 @@ struct Signed<'a> {
 async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Failure> {
     context.check_view::<DeedRow>(false)?;
     let operation = asleep(&context).await?.1.operation(id)?;
-    let plan = asleep(&context).await?.1.plan_path(id);
+    let plan = asleep(&context).await?.1.plan_path(id)?;
     let plan = Plan::load(&plan).ok();
     if !context.globals.narrows() {
         context.globals.tenant = names(operation.hosts.iter().map(|h| &h.host.tenant));

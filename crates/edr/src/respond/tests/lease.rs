@@ -5,7 +5,7 @@ use edr_core::{Because, ContainmentState, ErrorKind, Quirk, Script};
 
 use super::release::contain_for;
 use super::{Bench, contained, released, tenant};
-use crate::respond::{Consent, Draft, Error, Plan, Rule};
+use crate::respond::{Consent, Draft, Plan, Rule};
 
 fn leased() -> Draft {
     Draft::contain().lease(TimeDelta::hours(1))
