@@ -407,9 +407,9 @@ const TRIED_AS_THE_OTHER: Expected = Expected { end: End::Failed(Authentication)
 
 /// What is special about one task.
 pub const SPECIAL: &[Special] = &[
-    ("401", CORTEX, Task::Check, Mode::Ever, TRIED_AS_THE_OTHER),
-    ("skew+10m", CORTEX, Task::Check, Mode::Once, TRIED_AS_THE_OTHER),
-    ("skew-10m", CORTEX, Task::Check, Mode::Once, TRIED_AS_THE_OTHER),
+    ("401", &[Product::Cortex3], Task::Check, Mode::Ever, TRIED_AS_THE_OTHER),
+    ("skew+10m", &[Product::Cortex3], Task::Check, Mode::Once, TRIED_AS_THE_OTHER),
+    ("skew-10m", &[Product::Cortex3], Task::Check, Mode::Once, TRIED_AS_THE_OTHER),
     // The vendor has been seen to answer 500 to an order that it does not know, so the listing asks
     // once more in another order before it gives up.
     (
