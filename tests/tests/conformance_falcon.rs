@@ -1,7 +1,7 @@
 //! Falcon keeps every promise of the suite, with the combined endpoints and without them.
 
 use edr_testkit::{run_all, run_some};
-use edr_tests::sim::{SimWorld, small};
+use edr_tests::sim::{SimWorld, is_sampled, small};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn falcon_conforms() {
@@ -18,7 +18,7 @@ async fn a_cloud_without_the_combined_endpoints_conforms() {
     // Whole rows have no second way that is known to hold in such a cloud.
     let whole = ["applications.", "groups.", "iocs.", "vulnerabilities."];
     let wanted = |case: &str| !whole.iter().any(|noun| case.starts_with(noun));
-    run_some(&world, wanted).await.into_result().unwrap();
+    run_some(&world, |case| wanted(case) && is_sampled(case)).await.into_result().unwrap();
     let asked = world.counters();
     assert!(asked.contains_key("QueryDevicesByFilterScroll"), "{asked:?}");
     assert!(asked.contains_key("QueryV2"), "{asked:?}");
@@ -27,6 +27,5 @@ async fn a_cloud_without_the_combined_endpoints_conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_estate_of_another_seed_conforms() {
     let world = SimWorld::start(small().seed(7), "falcon-1").await.with_iocs();
-    // Applications are the most by far, and one estate of them takes long enough.
-    run_some(&world, |case| !case.starts_with("applications.")).await.into_result().unwrap();
+    run_some(&world, is_sampled).await.into_result().unwrap();
 }
