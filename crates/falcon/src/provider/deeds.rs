@@ -1,4 +1,4 @@
-//! Response actions: containment and tags.
+//! Response actions: containment and tags, and the way to the others.
 //!
 //! Falcon answers for each device (202 with an error per id), and tells nothing of what comes of it: progress is
 //! read back from the devices.
@@ -15,15 +15,10 @@ use crate::client::{PerId, Refusal};
 use crate::map;
 
 /// What cannot be done, and why.
-pub(super) const LACKING: &[(Feature, &str)] = &[
-    (Feature::FileFetch, "files are fetched by Real Time Response, which is not built in yet"),
-    (
-        Feature::FileQuarantine,
-        "Falcon has no order that quarantines a file on a host; block its hash, and the sensor does it when it runs",
-    ),
-    (Feature::ProcessKill, "processes are ended by Real Time Response, which is not built in yet"),
-    (Feature::ScriptRun, "scripts are run by Real Time Response, which is not built in yet"),
-];
+pub(super) const LACKING: &[(Feature, &str)] = &[(
+    Feature::FileQuarantine,
+    "Falcon has no order that quarantines a file on a host; block its hash, and the sensor does it when it runs",
+)];
 
 impl Falcon {
     /// One call for one action.
@@ -36,6 +31,9 @@ impl Falcon {
             ResponseAction::Scan { paths } => self.scan(paths, ids).await,
             ResponseAction::Tag { tags } => self.mark(&TagAction::Add, ids, tags).await,
             ResponseAction::Untag { tags } => self.mark(&TagAction::Remove, ids, tags).await,
+            ResponseAction::FetchFile { .. }
+            | ResponseAction::KillProcess { .. }
+            | ResponseAction::RunScript { .. } => self.command(action, ids).await,
             other => Err(self.lacking(other.feature())),
         }
     }
@@ -94,34 +92,23 @@ impl Falcon {
     }
 
     /// What an error about one id means. A failure leaves open what was done.
-    fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
-        let code: Option<u16> = refusal.error.code.as_deref().and_then(|code| code.parse().ok());
-        let kind = match code {
-            Some(401 | 403) => ErrorKind::Permission,
-            Some(404) => ErrorKind::NotFound,
-            Some(409) => ErrorKind::Conflict,
-            Some(429) => ErrorKind::RateLimited,
-            Some(500..) => ErrorKind::Vendor,
-            _ => ErrorKind::InvalidRequest,
-        };
-        let detail = PlainDetail {
-            code: refusal.error.code.clone(),
-            message: refusal.error.message.clone(),
-            ..PlainDetail::default()
-        };
-        let error = self.named(Error::new(kind, "").with_detail(detail), operation);
-        if kind == ErrorKind::Vendor {
-            Answer::Unknown(error.with_outcome_unknown())
-        } else {
-            Answer::Refused(error)
+    pub(super) fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
+        let error = self.named(refused(&refusal.error), operation);
+        match error.kind() {
+            ErrorKind::Timeout | ErrorKind::Vendor => Answer::Unknown(error.with_outcome_unknown()),
+            _ => Answer::Refused(error),
         }
     }
 
     /// Where an action stands, as the devices show it.
     pub(super) async fn follow(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
         self.capabilities().require(action.feature()).map_err(|e| self.named(e, action.verb()))?;
-        if matches!(action, ResponseAction::Scan { .. }) {
-            return self.follow_scan(targets).await;
+        match action {
+            ResponseAction::Scan { .. } => return self.follow_scan(targets).await,
+            ResponseAction::FetchFile { .. }
+            | ResponseAction::KillProcess { .. }
+            | ResponseAction::RunScript { .. } => return self.follow_command(action, targets).await,
+            _ => {}
         }
         let action = &with_prefix(action);
         let ids: Vec<String> = targets.iter().map(|t| t.uid.clone()).collect();
@@ -181,6 +168,22 @@ impl Falcon {
             }
         }
     }
+}
+
+/// An error about one id, in the vendor's words.
+pub(super) fn refused(said: &ApiError) -> Error {
+    let kind = match said.class() {
+        Some(401 | 403) => ErrorKind::Permission,
+        Some(404) => ErrorKind::NotFound,
+        Some(408) => ErrorKind::Timeout,
+        Some(409) => ErrorKind::Conflict,
+        Some(429) => ErrorKind::RateLimited,
+        Some(500..) => ErrorKind::Vendor,
+        _ => ErrorKind::InvalidRequest,
+    };
+    let detail =
+        PlainDetail { code: said.code.clone(), message: said.message.clone(), ..PlainDetail::default() };
+    Error::new(kind, "").with_detail(detail)
 }
 
 /// True when a refusal says that nothing had to be done. The service says 409 for a device in any state

@@ -248,8 +248,7 @@ async fn what_falcon_cannot_say_is_refused_before_the_wire() {
     }
     for action in [
         ResponseAction::Scan { paths: vec![] },
-        ResponseAction::FetchFile { path: "/x".into() },
-        ResponseAction::RunScript { script: "x".into(), args: vec![] },
+        ResponseAction::QuarantineFile { path: "/x".into(), sha256: None },
     ] {
         let error = falcon.respond(&action, &ids(&[1]), &Because::new()).await.unwrap_err();
         assert!(error.is_unsupported(), "{error}");

@@ -2,6 +2,7 @@
 
 mod alert_work;
 mod alerts;
+mod commands;
 mod deeds;
 mod diagnose;
 mod fields;
@@ -31,6 +32,7 @@ use crate::client::{FalconClient, RawReply, Tail};
 use crate::config::Cloud;
 use crate::dialect::clean;
 use crate::{FalconDetail, VENDOR, map};
+pub use commands::CommandHandle;
 
 /// One Falcon tenant. Cheap to clone; clones share connections, token, pace and what was learnt about
 /// the tenant's cloud.
@@ -316,11 +318,16 @@ fn capabilities() -> Capabilities {
         .with_max_page(Noun::Alert, api::alerts::MAX_PAGE)
         .with_sorts(Noun::Host, &hosts::sorts())
         .with_sorts(Noun::Alert, &alerts::sorts())
-        .with([Feature::HostContain, Feature::HostRelease])
+        .with([Feature::FileFetch, Feature::HostContain, Feature::HostRelease])
         .with_restricted(Feature::HostScan, "of paths that are named")
         .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
+        .with_restricted(Feature::ProcessKill, "by its process id, on hosts that are online")
+        .with_restricted(Feature::ScriptRun, "parameters are given in their order, without their names")
         .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
+        .with_max_batch(Feature::FileFetch, commands::MAX_HOSTS)
+        .with_max_batch(Feature::ProcessKill, commands::MAX_HOSTS)
+        .with_max_batch(Feature::ScriptRun, commands::MAX_HOSTS)
         .with_max_batch(Feature::HostContain, 100)
         .with_max_batch(Feature::HostRelease, 100)
         .with_max_batch(Feature::HostScan, scans::MAX_HOSTS)

@@ -141,7 +141,8 @@ fn run(
             Err(why) => row["errors"] = error_of(why),
             Ok(place) => {
                 let command = &book.commands[place];
-                row["task_id"] = command.task.as_str().into();
+                // In a batch the id of the request goes by this name.
+                row["task_id"] = command.id.as_str().into();
                 row["offline_queued"] = (command.state == State::Queued).into();
                 if command.state == State::Done {
                     row = if slow { timed_out(row) } else { done(row, command) };

@@ -92,10 +92,9 @@ pub(super) fn take(ask: &Ask<'_>, book: &mut Book, at: usize, line: &Line, text:
     if !online && !book.sessions[at].queued {
         return Err(NO_COMMS);
     }
-    let (id, task) = (uuid(number(c)), uuid(number(c)));
+    let id = uuid(number(c));
     let place = book.add_command(Command {
         id: id.clone(),
-        task,
         session: at,
         level: level(ask.path),
         base: line.name.to_owned(),
@@ -245,7 +244,7 @@ fn answer(command: &mut Command, sequence: u32, session: &str) -> Value {
     } else {
         piece(&command.stdout, sequence as usize)
     };
-    json!({"session_id": session, "task_id": command.task, "base_command": command.base, "complete": last,
+    json!({"session_id": session, "task_id": command.id, "base_command": command.base, "complete": last,
         "sequence_id": sequence, "stdout": stdout, "stderr": if last { command.stderr.as_str() } else { "" }})
 }
 

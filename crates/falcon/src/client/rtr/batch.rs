@@ -24,11 +24,14 @@ impl Identified for HostResult {
         self.aid.as_deref()
     }
 
-    /// A host that said something beside its error has done something: its row is kept.
+    /// A host that said something beside its error has done something, and one that was only too slow is still at it:
+    /// their rows are kept.
     fn refusal(&self) -> Option<ApiError> {
         let says = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
+        let error = self.errors.first()?;
+        let at_it = says(&self.task_id) && error.class() == Some(408);
         let silent = !says(&self.stdout) && !says(&self.stderr);
-        self.errors.first().filter(|_| silent).cloned()
+        (silent && !at_it).then(|| error.clone())
     }
 }
 
