@@ -36,16 +36,30 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     }
 }
 
-/// The operations whose answer is lost: containment, and the change of an alert.
+/// The operations whose answer is lost: orders to hosts, and the change of an alert.
 fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     match (vendor, noun) {
-        (Vendor::Falcon, Noun::Host) => &["PerformActionV2"],
+        (Vendor::Falcon, Noun::Host) => &["BatchActiveResponderCmd", "PerformActionV2", "create-scan"],
         (Vendor::Falcon, _) => &["UpdateV3"],
-        (Vendor::Cortex, Noun::Host) => &["v1/endpoints/isolate"],
+        (Vendor::Cortex, Noun::Host) => &[
+            "v1/endpoints/file_retrieval",
+            "v1/endpoints/isolate",
+            "v1/endpoints/quarantine",
+            "v1/endpoints/scan",
+            "v1/endpoints/terminate_process",
+            "v1/scripts/run_script",
+        ],
         // A change of an issue is answered by nothing: there is no body to lose.
         (Vendor::Cortex, _) => &["v1/alerts/update_alerts"],
     }
 }
+
+/// What prepares an order and does nothing to a host, in the simulator's log: that sessions begin, a script is made, and
+/// that a command which waited is carried out.
+const PREPARES: &[&str] =
+    &["BatchInitSessions", "RTR-CreateScripts", "RTR-InitSession", "RTR-PulseSession", "sim/rtr"];
+/// The script that is run.
+const SCRIPT: &str = "list_directories";
 
 /// One tenant of a simulator, with the provider that reads it.
 pub struct SimWorld {
@@ -54,6 +68,7 @@ pub struct SimWorld {
     vendor: Vendor,
     provider: Arc<dyn EdrProvider>,
     falcon_alerts: OnceLock<Vec<String>>,
+    falcon_script: OnceLock<()>,
 }
 
 impl SimWorld {
@@ -71,7 +86,8 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts: OnceLock::new() }
+        let (falcon_alerts, falcon_script) = (OnceLock::new(), OnceLock::new());
+        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts, falcon_script }
     }
 
     /// The simulator.
@@ -107,16 +123,42 @@ impl SimWorld {
         self.sim.state().tenant(&self.tenant).and_then(|t| t.cortex()).is_some_and(|c| c.generation == 5)
     }
 
-    /// The ids of Falcon's alerts, asked for without the client that is under test.
-    fn falcon_alert_ids(&self) -> Vec<String> {
+    /// One request to Falcon without the client that is under test.
+    fn falcon_asks(&self, line: &str, header: &str, body: &str) -> Value {
         let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
         let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
         let base = &self.sim.tenants().iter().find(|t| t.name == self.tenant).expect("a tenant").base_url;
         let token = ask(base, "POST /oauth2/token", "Content-Type: application/x-www-form-urlencoded", &form);
         let bearer = format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"));
-        let page = ask(base, "GET /alerts/queries/alerts/v2?limit=10000", &bearer, "");
+        ask(base, line, &format!("{bearer}\r\n{header}"), body)
+    }
+
+    /// The ids of Falcon's alerts.
+    fn falcon_alert_ids(&self) -> Vec<String> {
+        let page = self.falcon_asks("GET /alerts/queries/alerts/v2?limit=10000", "Accept: */*", "");
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
+    }
+
+    /// Makes the script that is run; Cortex is born with it.
+    fn make_falcon_script(&self) {
+        let part = |name: &str, text: &str| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+        };
+        let parts = [
+            ("name", SCRIPT),
+            ("description", "for the suite"),
+            ("content", "ls"),
+            ("permission_type", "public"),
+        ];
+        let form: String = parts.into_iter().map(|(name, text)| part(name, text)).collect();
+        let kind = "Content-Type: multipart/form-data; boundary=x";
+        let made = self.falcon_asks(
+            "POST /real-time-response/entities/scripts/v1",
+            kind,
+            &format!("{form}--x--\r\n"),
+        );
+        assert!(made["errors"].as_array().is_none_or(Vec::is_empty), "{made}");
     }
 }
 
@@ -193,13 +235,16 @@ impl World for SimWorld {
     }
 
     fn mutations(&self) -> Option<Vec<String>> {
-        let ours = self.sim.log().into_iter().filter(|m| m.tenant == self.tenant);
+        let deed = |m: &edr_sim::Mutation| !PREPARES.contains(&m.operation.as_str());
+        let ours = self.sim.log().into_iter().filter(|m| m.tenant == self.tenant && deed(m));
         Some(ours.map(|m| m.target).collect())
     }
 
     fn script(&self) -> Option<(String, Vec<(String, String)>)> {
-        let name = "list_directories".to_owned();
-        (self.vendor == Vendor::Cortex).then(|| (name, vec![("path".to_owned(), "/tmp".to_owned())]))
+        if self.vendor == Vendor::Falcon {
+            self.falcon_script.get_or_init(|| self.make_falcon_script());
+        }
+        Some((SCRIPT.to_owned(), vec![("path".to_owned(), "/tmp".to_owned())]))
     }
 
     async fn set_online(&self, uid: &str, online: bool) -> bool {

@@ -6,8 +6,8 @@ use edr_core::ErrorKind;
 use edr_sim::Sim;
 use edr_sim::estate::machine::Platform;
 use falcon::api::rtr::{
-    AuditParams, BaseCommand, Command, Content, Level, NewPutFile, NewScript, Permission, ScriptChange,
-    ScriptPlatform, SessionRecord, Version, Wait,
+    AuditParams, BaseCommand, Command, Content, HostResult, Level, NewPutFile, NewScript, Permission,
+    ScriptChange, ScriptPlatform, SessionRecord, Version, Wait,
 };
 use falcon::api::{AggregateKind, AggregateSpec, ListParams};
 use falcon::{Batch, BatchOptions, Download, FileSource, Ran, Session, SessionOptions};

@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::{Falcon, deeds};
 use crate::api::ListParams;
 use crate::api::rtr::{
-    self, Command, HostResult, LibraryFile, Level, QueuedCommand, SessionFile, Version, Wait,
+    self, Command, HostResult, Level, LibraryFile, QueuedCommand, SessionFile, Version, Wait,
 };
 use crate::client::{Batch, BatchOptions, BatchRun, PerId};
 use crate::dialect::clean;
@@ -70,7 +70,7 @@ impl Falcon {
     pub(super) async fn command(&self, action: &ResponseAction, ids: &[String]) -> Result<Vec<Receipt>> {
         let command = self.written(action).await?;
         let options = BatchOptions { queue_offline: keeps(action), wait: Wait::default() };
-        let batch = self.client().rtr_batch(ids, &options).await?;
+        let batch = self.client().rtr_batch(ids, &options).await.map_err(|e| self.unsent(e))?;
         if batch.hosts().is_empty() {
             return Ok(self.ordered(ids, &batch, &BatchRun::default()));
         }
@@ -99,6 +99,18 @@ impl Falcon {
         };
         command.line().map_err(|why| self.client().unwritten(&why))?;
         Ok(command)
+    }
+
+    /// A session that may have begun is no deed: that its answer was lost leaves nothing in doubt.
+    fn unsent(&self, error: Error) -> Error {
+        if !error.is_outcome_unknown() {
+            return error;
+        }
+        let clear = Error::new(error.kind(), "no session began, and the command was not sent")
+            .with_retry(error.retry_status())
+            .with_attempts(error.attempts())
+            .with_source(error);
+        self.named(clear, rtr::BATCH_INIT.name)
     }
 
     fn wrong(&self, why: String) -> Error {
@@ -145,7 +157,8 @@ impl Falcon {
             return None;
         }
         let said = opened.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id));
-        let silent = || Error::new(ErrorKind::Vendor, "no session began with it; the answer does not say why");
+        let silent =
+            || Error::new(ErrorKind::Vendor, "no session began with it; the answer does not say why");
         let error = said.map_or_else(silent, |refusal| deeds::refused(&refusal.error));
         Some(Answer::Refused(self.named(error, rtr::BATCH_INIT.name)))
     }
@@ -155,7 +168,8 @@ impl Falcon {
         if let Some(refusal) = run.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id)) {
             return self.answered(refusal, rtr::BATCH_ACTIVE.name);
         }
-        let silent = || Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
+        let silent =
+            || Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
         let error = run.failure.clone().unwrap_or_else(silent);
         Answer::Unknown(self.named(error, rtr::BATCH_ACTIVE.name))
     }

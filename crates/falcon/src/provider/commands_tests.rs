@@ -96,7 +96,8 @@ fn words(receipts: &[Receipt]) -> Vec<String> {
 async fn a_command_is_one_call_for_all_hosts_with_a_word_about_each() {
     let (falcon, log) = tenant(|_| {
         let mut rows = taken();
-        rows[device_id(2)] = json!({"session_id": "s-2", "task_id": "r-2", "complete": false, "offline_queued": true});
+        rows[device_id(2)] =
+            json!({"session_id": "s-2", "task_id": "r-2", "complete": false, "offline_queued": true});
         rows[device_id(3)] = json!({"session_id": "s-3", "task_id": "r-3",
             "errors": [{"code": 40801, "message": "Command timed out on host"}]});
         rows[device_id(4)] = json!({"session_id": "s-4", "errors": no_comms()});
@@ -113,8 +114,11 @@ async fn a_command_is_one_call_for_all_hosts_with_a_word_about_each() {
     assert_eq!(words[4..7], ["unknown", "unknown", "accepted -"]);
     assert!(words[7].starts_with("refused") && words[7].contains("sensor comms"), "{}", words[7]);
     assert_eq!((log.to(INIT).len(), log.to(RUN).len()), (1, 1));
-    assert_eq!(log.to(INIT)[0].json()["queue_offline"], true);
     let sent = log.to(RUN)[0].json();
+    assert_eq!(
+        (&log.to(INIT)[0].json()["queue_offline"], &sent["persist_all"]),
+        (&json!(true), &json!(true))
+    );
     assert_eq!(sent["command_string"], r#"get "C:\Users\a b\x.log""#);
     assert_eq!((sent["batch_id"].as_str(), sent["base_command"].as_str()), (Some("b"), Some("get")));
 }
@@ -123,8 +127,12 @@ async fn a_command_is_one_call_for_all_hosts_with_a_word_about_each() {
 async fn a_process_id_does_not_wait_for_a_host() {
     let (falcon, log) = tenant(|_| ran(&taken()));
     falcon.respond(&kill(), &ids(&[1]), &Because::new()).await.unwrap();
-    assert_eq!(log.to(INIT)[0].json()["queue_offline"], false);
-    assert_eq!(log.to(RUN)[0].json()["command_string"], "kill 4242");
+    let sent = log.to(RUN)[0].json();
+    assert_eq!(
+        (&log.to(INIT)[0].json()["queue_offline"], &sent["persist_all"]),
+        (&json!(false), &json!(false))
+    );
+    assert_eq!(sent["command_string"], "kill 4242");
     let alone = falcon.respond(&kill(), &ids(&[9]), &Because::new()).await.unwrap();
     assert!(words(&alone)[0].contains("sensor comms"));
     assert_eq!(log.to(RUN).len(), 1, "nothing is ordered of a host without a session");
@@ -196,9 +204,8 @@ async fn sessions_that_do_not_begin_are_tried_again_and_nothing_is_in_doubt() {
 
 /// What each command says: pieces by the number in its id.
 fn said(sent: &Sent) -> Reply {
-    let piece = |out: &str, err: &str, complete| {
-        rows(&json!([{"stdout": out, "stderr": err, "complete": complete}]))
-    };
+    let piece =
+        |out: &str, err: &str, complete| rows(&json!([{"stdout": out, "stderr": err, "complete": complete}]));
     let ask = (sent.get("cloud_request_id").unwrap(), sent.get("sequence_id").unwrap());
     match ask {
         ("r-1", "0") => piece("one", "", false),
