@@ -235,8 +235,8 @@ impl World for SimWorld {
     }
 
     fn mutations(&self) -> Option<Vec<String>> {
-        let deed = |m: &edr_sim::Mutation| !PREPARES.contains(&m.operation.as_str());
-        let ours = self.sim.log().into_iter().filter(|m| m.tenant == self.tenant && deed(m));
+        let ours = self.sim.log().into_iter().filter(|m| m.tenant == self.tenant);
+        let ours = ours.filter(|m| !PREPARES.contains(&m.operation.as_str()));
         Some(ours.map(|m| m.target).collect())
     }
 
