@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +14,7 @@ use edr_core::{EdrProvider, Noun};
 use edr_sim::estate::Vendor;
 use edr_sim::{Fault, FaultKind, FaultRule, Nth, Sim, SimBuilder};
 use edr_testkit::{Disturbance, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Large enough for several pages of either vendor, small enough for some hundreds of listings. Its
 /// time stands still, so that two listings can be compared.
@@ -28,11 +28,14 @@ pub fn small() -> SimBuilder {
 fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     match (vendor, noun) {
         (Vendor::Falcon, Noun::Host) => &["CombinedDevicesByFilter", "QueryDevicesByFilterScroll"],
-        (Vendor::Falcon, _) => &["PostCombinedAlertsV1", "QueryV2"],
+        (Vendor::Falcon, Noun::Alert) => &["PostCombinedAlertsV1", "QueryV2"],
         (Vendor::Cortex, Noun::Host) => &["v1/endpoints/get_endpoint"],
-        (Vendor::Cortex, _) => {
+        (Vendor::Cortex, Noun::Alert) => {
             &["v2/alerts/get_alerts_multi_events", "v1/alerts/get_alerts_multi_events", "v1/issue/search"]
         }
+        (Vendor::Cortex, Noun::Case) => &["v1/incidents/get_incidents", "v1/case/search"],
+        // The simulator's other listings have no faults of pages.
+        _ => &[],
     }
 }
 
@@ -67,7 +70,9 @@ pub struct SimWorld {
     tenant: String,
     vendor: Vendor,
     provider: Arc<dyn EdrProvider>,
-    falcon_alerts: OnceLock<Vec<String>>,
+    /// What Falcon has, read once.
+    falcon: Mutex<BTreeMap<Noun, Vec<String>>>,
+    iocs: Vec<String>,
     falcon_script: OnceLock<()>,
 }
 
@@ -86,8 +91,66 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        let (falcon_alerts, falcon_script) = (OnceLock::new(), OnceLock::new());
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon_alerts, falcon_script }
+        let (falcon, falcon_script) = (Mutex::default(), OnceLock::new());
+        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon, falcon_script, iocs: Vec::new() }
+    }
+
+    /// The same with indicators in the tenant, put there without the client that is under test.
+    #[must_use]
+    pub fn with_iocs(mut self) -> Self {
+        self.iocs = match self.vendor {
+            Vendor::Cortex => self.cortex_iocs(),
+            Vendor::Falcon => self.falcon_iocs(),
+        };
+        self
+    }
+
+    /// Rules as the service keeps them, with what tenants have been seen to leave out.
+    fn cortex_iocs(&self) -> Vec<String> {
+        let now = self.sim.now().timestamp_millis();
+        let kinds = ["DOMAIN_NAME", "IP", "FILENAME", "PATH", "HASH"];
+        let severities = ["HIGH", "LOW", "SEV_050_CRITICAL", "INFO"];
+        let row = |n: u64| {
+            let at = |list: &[&str]| list[usize::try_from(n).unwrap_or_default() % list.len()].to_owned();
+            let end = [json!("Never"), json!(now + 86_400_000 * 30), Value::Null]
+                [usize::try_from(n % 3).unwrap_or(0)]
+            .clone();
+            let name = format!("{}-{n:03}", at(&["evil", "o'brien", "star*", "two words"]));
+            let rule = json!({"rule_id": n + 1, "indicator": name, "type": at(&kinds), "severity": at(&severities),
+                "status": at(&["ENABLED", "DISABLED"]), "comment": at(&["seen", ""]), "reputation": "BAD",
+                "reliability": at(&["A", "F"]), "expiration_date": end, "modify_time": now - 60_000 * i64::try_from(n).unwrap_or(0)});
+            (name, rule)
+        };
+        let rules: BTreeMap<String, Value> = (0..40).map(row).collect();
+        let estate = self.sim.estate(&self.tenant).expect("the tenant");
+        estate.keep("indicators", Some(json!(rules).to_string()));
+        (1..=40).map(|n| n.to_string()).collect()
+    }
+
+    fn falcon_iocs(&self) -> Vec<String> {
+        let row = |n: usize| {
+            let actions = ["detect", "no_action", "prevent", "allow"];
+            let file = n.is_multiple_of(2);
+            let action = if file { actions[n / 2 % 4] } else { actions[n % 2] };
+            let mut row = json!({"type": if file { "sha256" } else { "domain" }, "action": action,
+                "value": if file { format!("{n:064x}") } else { format!("{}{n}.example", ["evil", "O'Brien", "star*"][n % 3]) },
+                "platforms": [(if n.is_multiple_of(2) { "windows" } else { "mac" }), "linux"], "applied_globally": true,
+                "source": (if n.is_multiple_of(2) { "cert" } else { "o'brien" }), "description": "seen"});
+            if matches!(action, "detect" | "prevent") {
+                row["severity"] = ["high", "low", "critical"][n % 3].into();
+            }
+            if n.is_multiple_of(3) {
+                let end = self.sim.now() + TimeDelta::days(30);
+                row["expiration"] = end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into();
+                row["tags"] = json!(["feed"]);
+            }
+            row
+        };
+        let body = json!({"indicators": (0..40).map(row).collect::<Vec<_>>()}).to_string();
+        let header = format!("{}\r\nContent-Type: application/json", self.falcon_bearer());
+        let made = ask(&self.base_url(), "POST /iocs/entities/indicators/v1", &header, &body);
+        let rows = made["resources"].as_array().expect("rows");
+        rows.iter().map(|row| row["id"].as_str().expect("an id").to_owned()).collect()
     }
 
     /// The simulator.
@@ -123,19 +186,55 @@ impl SimWorld {
         self.sim.state().tenant(&self.tenant).and_then(|t| t.cortex()).is_some_and(|c| c.generation == 5)
     }
 
-    /// One request to Falcon without the client that is under test.
-    fn falcon_asks(&self, line: &str, header: &str, body: &str) -> Value {
-        let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
-        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
-        let base = &self.sim.tenants().iter().find(|t| t.name == self.tenant).expect("a tenant").base_url;
-        let token = ask(base, "POST /oauth2/token", "Content-Type: application/x-www-form-urlencoded", &form);
-        let bearer = format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"));
-        ask(base, line, &format!("{bearer}\r\n{header}"), body)
+    fn base_url(&self) -> String {
+        let tenants = self.sim.tenants();
+        tenants.iter().find(|t| t.name == self.tenant).expect("a tenant").base_url.clone()
     }
 
-    /// The ids of Falcon's alerts.
-    fn falcon_alert_ids(&self) -> Vec<String> {
-        let page = self.falcon_asks("GET /alerts/queries/alerts/v2?limit=10000", "Accept: */*", "");
+    /// The header with a token of its own.
+    fn falcon_bearer(&self) -> String {
+        let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
+        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
+        let header = "Content-Type: application/x-www-form-urlencoded";
+        let token = ask(&self.base_url(), "POST /oauth2/token", header, &form);
+        format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
+    }
+
+    /// The ids of a noun, read once, in as many pages as there are.
+    fn falcon_known(&self, noun: Noun) -> Vec<String> {
+        let mut known = self.falcon.lock().expect("nobody panicked");
+        known.entry(noun).or_insert_with(|| self.falcon_all(noun)).clone()
+    }
+
+    fn falcon_all(&self, noun: Noun) -> Vec<String> {
+        let (path, limit) = match noun {
+            Noun::Alert => ("/alerts/queries/alerts/v2", 10_000),
+            Noun::Application => ("/discover/queries/applications/v1", 100),
+            Noun::Case => ("/cases/queries/cases/v1", 10_000),
+            Noun::HostGroup => ("/devices/queries/host-groups/v1", 5_000),
+            Noun::Vulnerability => return self.falcon_vulnerabilities(),
+            _ => return Vec::new(),
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.falcon_ids(&format!("{path}?limit={limit}&offset={}", all.len()));
+            let last = page.len() < limit;
+            all.extend(page);
+            if last {
+                return all;
+            }
+        }
+    }
+
+    /// Host by host: a page of them has no number.
+    fn falcon_vulnerabilities(&self) -> Vec<String> {
+        let path = "/spotlight/queries/vulnerabilities/v1?limit=400&filter=aid:%27";
+        self.host_uids().iter().flat_map(|id| self.falcon_ids(&format!("{path}{id}%27"))).collect()
+    }
+
+    /// A page of Falcon's ids, asked for without the client that is under test.
+    fn falcon_ids(&self, path: &str) -> Vec<String> {
+        let page = ask(&self.base_url(), &format!("GET {path}"), &self.falcon_bearer(), "");
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
     }
@@ -152,12 +251,9 @@ impl SimWorld {
             ("permission_type", "public"),
         ];
         let form: String = parts.into_iter().map(|(name, text)| part(name, text)).collect();
-        let kind = "Content-Type: multipart/form-data; boundary=x";
-        let made = self.falcon_asks(
-            "POST /real-time-response/entities/scripts/v1",
-            kind,
-            &format!("{form}--x--\r\n"),
-        );
+        let header = format!("{}\r\nContent-Type: multipart/form-data; boundary=x", self.falcon_bearer());
+        let body = format!("{form}--x--\r\n");
+        let made = ask(&self.base_url(), "POST /real-time-response/entities/scripts/v1", &header, &body);
         assert!(made["errors"].as_array().is_none_or(Vec::is_empty), "{made}");
     }
 }
@@ -190,8 +286,22 @@ impl World for SimWorld {
     fn alert_uids(&self) -> Vec<String> {
         let estate = self.sim.estate(&self.tenant).expect("the tenant");
         match self.vendor {
-            Vendor::Falcon => self.falcon_alerts.get_or_init(|| self.falcon_alert_ids()).clone(),
+            Vendor::Falcon => self.falcon_known(Noun::Alert),
             Vendor::Cortex => (0..estate.alert_count()).map(|n| estate.alert_number(n).to_string()).collect(),
+        }
+    }
+
+    fn uids(&self, noun: Noun) -> Vec<String> {
+        match (noun, self.vendor) {
+            (Noun::Alert, _) => self.alert_uids(),
+            (Noun::Case, Vendor::Cortex) => {
+                let estate = self.sim.estate(&self.tenant).expect("the tenant");
+                (1..=estate.case_count()).map(|n| n.to_string()).collect()
+            }
+            (Noun::Host, _) => self.host_uids(),
+            (Noun::Ioc, _) => self.iocs.clone(),
+            (noun, Vendor::Falcon) => self.falcon_known(noun),
+            _ => Vec::new(),
         }
     }
 
@@ -204,6 +314,9 @@ impl World for SimWorld {
     }
 
     async fn disturb(&self, noun: Noun, disturbance: Disturbance) -> bool {
+        if disturbance != Disturbance::Denied && operations(self.vendor, noun).is_empty() {
+            return false;
+        }
         match disturbance {
             Disturbance::BadItem => self.arm(noun, 1, &FaultKind::BadItem.into()),
             Disturbance::EmptyPage => self.arm(noun, 2, &FaultKind::EmptyPage.into()),

@@ -1,13 +1,17 @@
 //! Cortex XDR as one EDR among others.
 
+mod cases;
+mod iocs;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Cursor, Diagnosis, EdrProvider, Error, ErrorKind,
-    Fit, FoundHosts, Host, HostQuery, Noun, Page, PageEnd, PartStream, Progress, Query as _, Raw, Receipt,
-    Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor,
+    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Diagnosis,
+    EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Noun, Page, PageEnd,
+    PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
+    TenantId, Vendor,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -199,6 +203,9 @@ impl CortexXdr {
             Ok(status) => check = check.found("health", status),
             Err(error) => check = check.found("health", format!("not told ({})", error.kind().as_str())),
         }
+        if let Some(end) = self.near_end().await {
+            check = check.found("key", end);
+        }
         for notice in client.take_notices() {
             check = check.found("notice", notice);
         }
@@ -257,7 +264,10 @@ impl EdrProvider for CortexXdr {
     }
 
     async fn check(&self) -> Result<TenantCheck> {
-        self.probe().await.map_err(|e| self.dress(e, "check"))
+        match self.probe().await {
+            Ok(check) => Ok(check),
+            Err(error) => Err(self.dress(self.explained(error).await, "check")),
+        }
     }
 
     async fn diagnose_into(&self, found: &mut Diagnosis) {
@@ -320,6 +330,55 @@ impl EdrProvider for CortexXdr {
         let opened = async move {
             alert_pages::parts(self.client(), query, cursor).await.map_err(|e| self.dress(e, "alerts"))
         };
+        stream::once(opened).try_flatten().boxed()
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        gathered(self.case_parts(query, cursor.cloned())).await
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        self.one_case(uid).await.map_err(|e| self.dress(e, "case_get"))
+    }
+
+    fn case_fit(&self, change: &CaseChange) -> Result<Fit> {
+        let generation = self.client().known_generation().unwrap_or(Generation::Xdr3);
+        cases::fit(change, generation).map_err(|e| self.dress(e, "case_update"))
+    }
+
+    async fn update_cases(&self, change: &CaseChange, cases: &[String]) -> Result<Vec<Receipt>> {
+        self.change_cases(change, cases).await.map_err(|e| self.dress(e, "case_update"))
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        gathered(self.ioc_parts(query, cursor.cloned())).await
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        self.one_ioc(uid).await.map_err(|e| self.dress(e, "ioc_get"))
+    }
+
+    fn ioc_fit(&self, ioc: &Ioc) -> Result<Fit> {
+        iocs::fit(ioc).map_err(|e| self.dress(e, "ioc_push"))
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.put_iocs(iocs).await
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.drop_iocs(uids).await
+    }
+
+    fn case_parts<'a>(&'a self, query: &'a CaseQuery, cursor: Option<Cursor>) -> PartStream<'a, Case> {
+        let opened =
+            async move { self.open_cases(query, cursor).await.map_err(|e| self.dress(e, "case_list")) };
+        stream::once(opened).try_flatten().boxed()
+    }
+
+    fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
+        let opened =
+            async move { self.open_iocs(query, cursor).await.map_err(|e| self.dress(e, "ioc_list")) };
         stream::once(opened).try_flatten().boxed()
     }
 }

@@ -78,6 +78,22 @@ static ISSUES: &[Rule] = &[
     rule("created_time", "_insert_time", How::Time),
 ];
 
+static INCIDENTS: &[Rule] = &[
+    rule("uid", "incident_id_list", How::Text),
+    rule("created_time", "creation_time", How::Time),
+    rule("modified_time", "modification_time", How::Time),
+];
+
+/// The severity is not among them: what a person has set counts here, and not there.
+static CASES: &[Rule] = &[
+    rule("uid", "case_id", How::Number),
+    rule("status", "status_progress", How::Word(words::ask_progress)),
+    rule("created_time", "creation_time", How::Time),
+    rule("modified_time", "last_update_time", How::Time),
+];
+
+static IOCS: &[Rule] = &[rule("uid", "rule_id", How::Number), rule("value", "indicator", How::Text)];
+
 fn host_rules(generation: Option<Generation>) -> impl Iterator<Item = &'static Rule> {
     let more = if generation == Some(Generation::Xdr5) { HOSTS_5 } else { &[] };
     HOSTS.iter().chain(more)
@@ -86,6 +102,34 @@ fn host_rules(generation: Option<Generation>) -> impl Iterator<Item = &'static R
 /// Where the generation is not known yet, what both have: alerts and issues share all but the status.
 fn alert_rules(generation: Option<Generation>) -> &'static [Rule] {
     if generation == Some(Generation::Xdr5) { ISSUES } else { ALERTS }
+}
+
+/// Where the generation is not known yet, what both have.
+fn case_rules(generation: Option<Generation>) -> &'static [Rule] {
+    match generation {
+        Some(Generation::Xdr3) => INCIDENTS,
+        Some(Generation::Xdr5) => CASES,
+        None => &[],
+    }
+}
+
+/// The conditions that stand for these filters of incidents or cases.
+pub(crate) fn cases(filters: &[Filter], generation: Generation) -> Filters {
+    pushed(filters, case_rules(Some(generation)))
+}
+
+/// The conditions that stand for these filters of indicators.
+pub(crate) fn iocs(filters: &[Filter]) -> Filters {
+    pushed(filters, IOCS)
+}
+
+fn pushed(filters: &[Filter], rules: &[Rule]) -> Filters {
+    filters.iter().fold(Filters::new(), |pushed, filter| {
+        match rules.iter().find(|rule| rule.field == filter.field().name) {
+            Some(rule) => push(pushed, rule, filter),
+            None => pushed,
+        }
+    })
 }
 
 /// The conditions that stand for these filters of hosts.
@@ -100,13 +144,7 @@ pub(crate) fn hosts(filters: &[Filter], generation: Option<Generation>) -> Filte
 
 /// The conditions that stand for these filters of alerts.
 pub(crate) fn alerts(filters: &[Filter], generation: Generation) -> Filters {
-    let rules = alert_rules(Some(generation));
-    filters.iter().fold(Filters::new(), |pushed, filter| {
-        match rules.iter().find(|rule| rule.field == filter.field().name) {
-            Some(rule) => push(pushed, rule, filter),
-            None => pushed,
-        }
-    })
+    pushed(filters, alert_rules(Some(generation)))
 }
 
 fn push(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
@@ -234,8 +272,64 @@ pub(crate) fn capabilities(generation: Option<Generation>) -> Capabilities {
     };
     let plain = writes(plain, generation);
     let hosts = host_rules(generation).fold(plain, |c, rule| add(c, Noun::Host, rule));
-    alert_rules(generation).iter().fold(hosts, |c, rule| add(c, Noun::Alert, rule))
+    let alerts = alert_rules(generation).iter().fold(hosts, |c, rule| add(c, Noun::Alert, rule));
+    let cases = case_rules(generation).iter().fold(alerts, |c, rule| add(c, Noun::Case, rule));
+    nouns(IOCS.iter().fold(cases, |c, rule| add(c, Noun::Ioc, rule)), generation)
 }
+
+/// What holds for cases and indicators.
+fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabilities {
+    let window = crate::api::MAX_WINDOW;
+    let all = capabilities
+        .with([Feature::CaseGet, Feature::CaseList])
+        .with_max_page(Noun::Case, window)
+        .with_max_page(Noun::Ioc, window)
+        .with_sorts(Noun::Case, &["created_time"])
+        .with_max_batch(Feature::CaseUpdate, 100)
+        .with_max_batch(Feature::IocDelete, 100)
+        .with_max_batch(Feature::IocPush, 100)
+        .with_restricted(
+            Feature::IocPush,
+            "blocks and allows files by their SHA-256 alone; detects the rest, without URLs and SHA-1",
+        )
+        .with_restricted(Feature::IocDelete, DELETES);
+    let all = LACKING.iter().fold(all, |all, (feature, reason)| all.without(*feature, *reason));
+    let some = match generation {
+        Some(Generation::Xdr3) => all.with([Feature::CaseUpdate]),
+        _ => all.with_restricted(
+            Feature::CaseUpdate,
+            "a case of XDR 5 takes status, verdict and comment, not assignee and severity",
+        ),
+    };
+    [Feature::IocGet, Feature::IocList].into_iter().fold(some, |c, feature| match generation {
+        Some(Generation::Xdr3) => c.without(feature, NO_LIST),
+        Some(Generation::Xdr5) => c.with([feature]),
+        None => c.with_restricted(feature, "only where the tenant is found to be one of XDR 5"),
+    })
+}
+
+/// What is read of no Cortex tenant, and why.
+const LACKING: [(Feature, &str); 8] = [
+    (Feature::ApplicationGet, NO_APPLICATIONS),
+    (Feature::ApplicationList, NO_APPLICATIONS),
+    (Feature::GroupGet, NO_GROUPS),
+    (Feature::GroupList, NO_GROUPS),
+    (Feature::HostHistory, NO_HISTORY),
+    (Feature::HostRisk, NO_RISK),
+    (Feature::VulnerabilityGet, NO_VULNERABILITIES),
+    (Feature::VulnerabilityList, NO_VULNERABILITIES),
+];
+const NO_APPLICATIONS: &str =
+    "Cortex XDR tells applications by the host inventory add-on alone, through a query in XQL";
+const NO_GROUPS: &str = "Cortex XDR has no call that lists groups of endpoints; a host names its own";
+const NO_HISTORY: &str = "Cortex XDR tells of logins and addresses through queries in XQL alone";
+const NO_RISK: &str =
+    "Cortex XDR 3 scores hosts by an id that its endpoints do not tell, and XDR 5 has no such call";
+const NO_VULNERABILITIES: &str = "Cortex XDR has no call for vulnerabilities whose answer is published";
+
+/// Why XDR 3 lists no indicators.
+pub(crate) const NO_LIST: &str = "Cortex XDR 3 has no call that lists indicators";
+const DELETES: &str = "rules by their number on XDR 5 alone; blocked and allowed files as blocklist:SHA256 and allowlist:SHA256";
 
 #[cfg(test)]
 mod tests {

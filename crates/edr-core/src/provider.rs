@@ -9,9 +9,11 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Collected, Cursor, Diagnosis, Error, ErrorKind,
-    Feature, Fit, FoundHosts, Host, HostQuery, Listing, Page, Part, Progress, Receipt, ResponseAction,
-    Result, Target, TenantId, Vendor, Walked, walk,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
+    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query,
+    Receipt, ResponseAction, Result, Risk, Target, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -159,6 +161,174 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         Err(self.lacking(Feature::AlertUpdate))
     }
 
+    /// One page of cases: the first, or the one at `cursor`. Newest first unless the query says otherwise.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::CaseList))
+    }
+
+    /// One case by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such case.
+    async fn case(&self, uid: &str) -> Result<Case> {
+        let _ = uid;
+        Err(self.lacking(Feature::CaseGet))
+    }
+
+    /// How well the vendor can express a change of cases; nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with the reason when it cannot be expressed at all.
+    fn case_fit(&self, change: &CaseChange) -> Result<Fit> {
+        let _ = change;
+        Err(self.lacking(Feature::CaseUpdate))
+    }
+
+    /// Changes these cases, at most [`crate::Capabilities::batch`] of them; every id has a receipt, in the order
+    /// asked. What the vendor cannot express exactly is refused before anything is sent, unless
+    /// [`CaseChange::nearest`].
+    ///
+    /// # Errors
+    /// As for [`Self::respond`].
+    async fn update_cases(&self, change: &CaseChange, cases: &[String]) -> Result<Vec<Receipt>> {
+        let _ = (change, cases);
+        Err(self.lacking(Feature::CaseUpdate))
+    }
+
+    /// One page of the indicators that the tenant manages.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::IocList))
+    }
+
+    /// One indicator by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such indicator.
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        let _ = uid;
+        Err(self.lacking(Feature::IocGet))
+    }
+
+    /// How well the vendor can express an indicator; nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with the reason when it cannot be expressed at all.
+    fn ioc_fit(&self, ioc: &Ioc) -> Result<Fit> {
+        let _ = ioc;
+        Err(self.lacking(Feature::IocPush))
+    }
+
+    /// Puts indicators there, at most [`crate::Capabilities::batch`] of them; one that is there for the same type
+    /// and value is changed. Every indicator has a receipt with its [`Ioc::key`], in the order given; its
+    /// handle is the vendor's id, where the vendor tells it. One that the vendor cannot express is
+    /// refused in its receipt, before anything is sent; one that it can express only nearly is sent so.
+    ///
+    /// # Errors
+    /// As for [`Self::respond`].
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        let _ = iocs;
+        Err(self.lacking(Feature::IocPush))
+    }
+
+    /// Deletes indicators by the vendor's own ids, at most [`crate::Capabilities::batch`] of them; every id has a
+    /// receipt, in the order asked. One that is not there is [`crate::Answer::Already`].
+    ///
+    /// # Errors
+    /// As for [`Self::respond`].
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        let _ = uids;
+        Err(self.lacking(Feature::IocDelete))
+    }
+
+    /// Who has logged in on a host, and which addresses it has had, as far back as the vendor tells.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such host.
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        let _ = uid;
+        Err(self.lacking(Feature::HostHistory))
+    }
+
+    /// The vendor's score of a host, which runs as [`Risk::higher_is_worse`] says; nothing where the host has
+    /// none.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        let _ = uid;
+        Err(self.lacking(Feature::HostRisk))
+    }
+
+    /// One page of the groups of hosts.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::GroupList))
+    }
+
+    /// One group of hosts by the vendor's own id, with the number of its hosts where the vendor counts them.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such group.
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        let _ = uid;
+        Err(self.lacking(Feature::GroupGet))
+    }
+
+    /// One page of vulnerabilities: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::VulnerabilityList))
+    }
+
+    /// One vulnerability by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such vulnerability.
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        let _ = uid;
+        Err(self.lacking(Feature::VulnerabilityGet))
+    }
+
+    /// One page of applications: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::ApplicationList))
+    }
+
+    /// One application by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such application.
+    async fn application(&self, uid: &str) -> Result<Application> {
+        let _ = uid;
+        Err(self.lacking(Feature::ApplicationGet))
+    }
+
     /// The error for a feature that is missing, with the capability's reason and the tenant's name.
     fn lacking(&self, feature: Feature) -> Error {
         let silent = || Error::unsupported(format!("{} is not built for this vendor", feature.as_str()));
@@ -209,58 +379,148 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         let page = async move { self.alerts(query, cursor.as_ref()).await.map(Part::from) };
         stream::once(page).boxed()
     }
+
+    /// The same page as [`Self::cases`], given out while it arrives.
+    fn case_parts<'a>(&'a self, query: &'a CaseQuery, cursor: Option<Cursor>) -> PartStream<'a, Case> {
+        let page = async move { self.cases(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::iocs`], given out while it arrives.
+    fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
+        let page = async move { self.iocs(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::groups`], given out while it arrives.
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        let page = async move { self.groups(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::vulnerabilities`], given out while it arrives.
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        let page = async move { self.vulnerabilities(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::applications`], given out while it arrives.
+    fn application_parts<'a>(
+        &'a self,
+        query: &'a ApplicationQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Application> {
+        let page = async move { self.applications(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
 }
 
 /// Comfort on top of [`EdrProvider`]: implemented for every provider, and by nobody else.
 #[async_trait]
 pub trait EdrProviderExt: EdrProvider {
-    /// All hosts, as events, ending in an [`crate::Outcome`]. Duplicates are given out once; a listing that
-    /// shifts while it is read, repeats a page key or comes up short is read again, and what is
-    /// still missing is named.
+    /// Everything that a query asks for, as events, ending in an [`crate::Outcome`]. Duplicates are given out once;
+    /// a listing that shifts while it is read, repeats a page key or comes up short is read again, and
+    /// what is still missing is named.
+    ///
+    /// ```
+    /// use edr_core::{CaseQuery, EdrProvider, EdrProviderExt};
+    /// # async fn run(provider: &dyn EdrProvider) {
+    /// let query = CaseQuery::new();
+    /// let walk = provider.walk(&query);
+    /// # drop(walk);
+    /// # }
+    /// ```
+    fn walk<'a, Q>(&'a self, query: &'a Q) -> WalkStream<'a, Q::Item>
+    where
+        Q: Query,
+        Q::Item: Listed<Query = Q>,
+    {
+        self.walk_from(query, None)
+    }
+
+    /// As [`Self::walk`], from a checkpoint on.
+    fn walk_from<'a, Q>(&'a self, query: &'a Q, from: Option<Cursor>) -> WalkStream<'a, Q::Item>
+    where
+        Q: Query,
+        Q::Item: Listed<Query = Q>,
+    {
+        walk::walk(self.tenant(), self.vendor(), from, move |cursor| Q::Item::parts(self, query, cursor))
+    }
+
+    /// Everything that a query asks for, as a plain stream. An item that could not be decoded, and a listing
+    /// that ends incomplete, are errors in the stream.
+    fn stream<'a, Q>(&'a self, query: &'a Q) -> BoxStream<'a, Result<Q::Item>>
+    where
+        Q: Query,
+        Q::Item: Listed<Query = Q>,
+    {
+        flatten(self.tenant(), self.vendor(), self.walk(query))
+    }
+
+    /// Everything that a query asks for, in memory.
+    ///
+    /// # Errors
+    /// Only when nothing could be read; what came through is in [`Collected`] with its outcome.
+    async fn collect<Q>(&self, query: &Q) -> Result<Collected<Q::Item>>
+    where
+        Q: Query,
+        Q::Item: Listed<Query = Q>,
+    {
+        walk::collect(self.walk(query)).await
+    }
+
+    /// All hosts, as events; see [`Self::walk`].
     fn walk_hosts<'a>(&'a self, query: &'a HostQuery) -> WalkStream<'a, Host> {
-        self.walk_hosts_from(query, None)
+        self.walk(query)
     }
 
     /// As [`Self::walk_hosts`], from a checkpoint on.
     fn walk_hosts_from<'a>(&'a self, query: &'a HostQuery, from: Option<Cursor>) -> WalkStream<'a, Host> {
-        walk::walk(self.tenant(), self.vendor(), from, move |cursor| self.host_parts(query, cursor))
+        self.walk_from(query, from)
     }
 
-    /// All alerts, as events, ending in an [`crate::Outcome`]; see [`Self::walk_hosts`].
+    /// All alerts, as events; see [`Self::walk`].
     fn walk_alerts<'a>(&'a self, query: &'a AlertQuery) -> WalkStream<'a, Alert> {
-        self.walk_alerts_from(query, None)
+        self.walk(query)
     }
 
     /// As [`Self::walk_alerts`], from a checkpoint on.
     fn walk_alerts_from<'a>(&'a self, query: &'a AlertQuery, from: Option<Cursor>) -> WalkStream<'a, Alert> {
-        walk::walk(self.tenant(), self.vendor(), from, move |cursor| self.alert_parts(query, cursor))
+        self.walk_from(query, from)
     }
 
-    /// All hosts as a plain stream. An item that could not be decoded, and a listing that ends
-    /// incomplete, are errors in the stream.
+    /// All hosts as a plain stream; see [`Self::stream`].
     fn host_stream<'a>(&'a self, query: &'a HostQuery) -> BoxStream<'a, Result<Host>> {
-        flatten(self.tenant(), self.vendor(), self.walk_hosts(query))
+        self.stream(query)
     }
 
-    /// All alerts as a plain stream; see [`Self::host_stream`].
+    /// All alerts as a plain stream; see [`Self::stream`].
     fn alert_stream<'a>(&'a self, query: &'a AlertQuery) -> BoxStream<'a, Result<Alert>> {
-        flatten(self.tenant(), self.vendor(), self.walk_alerts(query))
+        self.stream(query)
     }
 
     /// All hosts in memory.
     ///
     /// # Errors
-    /// Only when nothing could be read; what came through is in [`Collected`] with its outcome.
+    /// As for [`Self::collect`].
     async fn collect_hosts(&self, query: &HostQuery) -> Result<Collected<Host>> {
-        walk::collect(self.walk_hosts(query)).await
+        self.collect(query).await
     }
 
-    /// All alerts in memory; see [`Self::collect_hosts`].
+    /// All alerts in memory.
     ///
     /// # Errors
-    /// Only when nothing could be read.
+    /// As for [`Self::collect`].
     async fn collect_alerts(&self, query: &AlertQuery) -> Result<Collected<Alert>> {
-        walk::collect(self.walk_alerts(query)).await
+        self.collect(query).await
     }
 
     /// Every host with this name: exact first, and if there is none, without regard to case.

@@ -6,8 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Alert, ConnectionState, ContainmentState, Field, Filter, Host, Noun, Op, Platform, Raw, Severity,
-    TenantId, Vendor,
+    Alert, Application, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, HostGroup,
+    Ioc, IocAction, IocType, Noun, Op, Platform, Raw, Severity, TenantId, Vendor, Vulnerability,
+    VulnerabilityStatus,
 };
 
 /// An order. A provider sorts only where its vendor does; see [`crate::Capabilities`].
@@ -19,7 +20,7 @@ pub struct Sort {
     pub descending: bool,
 }
 
-/// What host and alert queries have in common.
+/// What the queries of all nouns have in common.
 pub trait Query: Clone + Debug + Send + Sync + 'static {
     /// What is listed.
     type Item: Listing;
@@ -127,6 +128,11 @@ macro_rules! listing {
 
 listing!(Host, Host, passes_host);
 listing!(Alert, Alert, passes_alert);
+listing!(Application, Application, passes_application);
+listing!(Case, Case, passes_case);
+listing!(HostGroup, HostGroup, passes_group);
+listing!(Ioc, Ioc, passes_ioc);
+listing!(Vulnerability, Vulnerability, passes_vulnerability);
 
 macro_rules! query {
     ($(#[$meta:meta])* $name:ident, $item:ident) => {
@@ -224,6 +230,61 @@ query! {
     AlertQuery, Alert
 }
 
+query! {
+    /// Which cases.
+    ///
+    /// ```
+    /// use edr_core::{CaseQuery, CaseStatus};
+    /// let query = CaseQuery::new().status(CaseStatus::New);
+    /// assert_eq!(query.filters[0].to_string(), "status = new");
+    /// ```
+    CaseQuery, Case
+}
+
+query! {
+    /// Which indicators.
+    ///
+    /// ```
+    /// use edr_core::{IocQuery, IocType};
+    /// let query = IocQuery::new().kind(IocType::Domain).value("evil.example");
+    /// assert_eq!(query.filters.len(), 2);
+    /// ```
+    IocQuery, Ioc
+}
+
+query! {
+    /// Which groups of hosts.
+    ///
+    /// ```
+    /// use edr_core::HostGroupQuery;
+    /// let query = HostGroupQuery::new().name("Servers");
+    /// assert_eq!(query.filters[0].to_string(), "name = Servers");
+    /// ```
+    HostGroupQuery, HostGroup
+}
+
+query! {
+    /// Which vulnerabilities.
+    ///
+    /// ```
+    /// use edr_core::{Severity, VulnerabilityQuery};
+    /// let query = VulnerabilityQuery::new().severity_at_least(Severity::High).of_host("0f3a");
+    /// assert_eq!(query.filters[1].to_string(), "host.uid = 0f3a");
+    /// ```
+    VulnerabilityQuery, Vulnerability
+}
+
+query! {
+    /// Which applications.
+    ///
+    /// ```
+    /// use edr_core::ApplicationQuery;
+    /// let query = ApplicationQuery::new().name("Chrome").of_host("0f3a");
+    /// assert_eq!(query.filters.len(), 2);
+    /// ```
+    ApplicationQuery, Application
+}
+
 impl HostQuery {
     /// Only this platform.
     #[must_use]
@@ -268,7 +329,7 @@ impl AlertQuery {
     /// Only alerts at least this bad.
     #[must_use]
     pub fn severity_at_least(self, severity: Severity) -> Self {
-        self.filter(Filter::rank(Op::Ge, &severity))
+        self.filter(Filter::rank(Noun::Alert, Op::Ge, &severity))
     }
 
     /// Only alerts stored at or after this time.
@@ -281,5 +342,99 @@ impl AlertQuery {
     #[must_use]
     pub fn until(self, time: DateTime<Utc>) -> Self {
         self.filter(Filter::time(Noun::Alert, "created_time", Op::Lt, time))
+    }
+}
+
+impl CaseQuery {
+    /// Only cases at least this bad.
+    #[must_use]
+    pub fn severity_at_least(self, severity: Severity) -> Self {
+        self.filter(Filter::rank(Noun::Case, Op::Ge, &severity))
+    }
+
+    /// Only cases that stand here.
+    #[must_use]
+    pub fn status(self, status: CaseStatus) -> Self {
+        self.filter(Filter::word(Noun::Case, "status", status.as_str()))
+    }
+
+    /// Only cases made at or after this time.
+    #[must_use]
+    pub fn since(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Case, "created_time", Op::Ge, time))
+    }
+
+    /// Only cases made before this time.
+    #[must_use]
+    pub fn until(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::Case, "created_time", Op::Lt, time))
+    }
+}
+
+impl IocQuery {
+    /// Only indicators of this type.
+    #[must_use]
+    pub fn kind(self, kind: IocType) -> Self {
+        self.filter(Filter::word(Noun::Ioc, "type", kind.as_str()))
+    }
+
+    /// Only indicators with exactly this value.
+    #[must_use]
+    pub fn value(self, value: &str) -> Self {
+        self.filter(Filter::word(Noun::Ioc, "value", value))
+    }
+
+    /// Only indicators with this action.
+    #[must_use]
+    pub fn action(self, action: IocAction) -> Self {
+        self.filter(Filter::word(Noun::Ioc, "action", action.as_str()))
+    }
+}
+
+impl VulnerabilityQuery {
+    /// Only vulnerabilities at least this bad.
+    #[must_use]
+    pub fn severity_at_least(self, severity: Severity) -> Self {
+        self.filter(Filter::rank(Noun::Vulnerability, Op::Ge, &severity))
+    }
+
+    /// Only those that stand here.
+    #[must_use]
+    pub fn status(self, status: VulnerabilityStatus) -> Self {
+        self.filter(Filter::word(Noun::Vulnerability, "status", status.as_str()))
+    }
+
+    /// Only this one, by its id in the list of CVE.
+    #[must_use]
+    pub fn cve(self, cve: &str) -> Self {
+        self.filter(Filter::word(Noun::Vulnerability, "cve", cve))
+    }
+
+    /// Only those of this host, by the vendor's own id.
+    #[must_use]
+    pub fn of_host(self, uid: &str) -> Self {
+        self.filter(Filter::word(Noun::Vulnerability, "host.uid", uid))
+    }
+}
+
+impl ApplicationQuery {
+    /// Only applications with exactly this name.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        self.filter(Filter::word(Noun::Application, "name", name))
+    }
+
+    /// Only those on this host, by the vendor's own id.
+    #[must_use]
+    pub fn of_host(self, uid: &str) -> Self {
+        self.filter(Filter::word(Noun::Application, "host.uid", uid))
+    }
+}
+
+impl HostGroupQuery {
+    /// Only groups with exactly this name.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        self.filter(Filter::word(Noun::HostGroup, "name", name))
     }
 }

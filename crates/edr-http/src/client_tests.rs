@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::testing::{Plain, READ, WRITE, client_of};
-use crate::{Budget, ItemEvent, MemoryTransport};
+use crate::{Budget, ItemEvent, MemoryTransport, Operation};
 
 const PATHS: &[&[&str]] = &[&["resources"]];
 

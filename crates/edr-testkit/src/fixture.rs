@@ -1,4 +1,7 @@
-//! Hosts and alerts that are hard to get right, and a world in memory that holds them.
+//! Items of each noun that are hard to get right, and a world in memory that holds them.
+
+mod nouns;
+mod software;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +11,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, ManualClock};
 use edr_core::{
-    Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Attack, AttackRef, Because,
-    Capabilities, Cloud, ConnectionState, ContainmentState, Cursor, Disposition, EdrProvider, Error,
-    ErrorKind, Evidence, Fit, FoundHosts, Group, Host, HostQuery, HostType, InMemory, Indicator, Kubernetes,
-    NetworkInterface, Noun, Page, Platform, Policy, Process, Progress, Receipt, ResponseAction, Result,
-    Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor, Verdict, model,
+    Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Application,
+    ApplicationQuery, Attack, AttackRef, Because, Capabilities, Case, CaseQuery, Cloud, ConnectionState,
+    ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group,
+    Host, HostGroup, HostGroupQuery, HostQuery, HostType, InMemory, InMemoryBuilder, Indicator, Ioc,
+    IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page, Platform, Policy, Process, Progress,
+    Receipt, ResponseAction, Result, Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor,
+    Verdict, Vulnerability, VulnerabilityQuery, model,
 };
 
 use crate::{Disturbance, World};
+pub use nouns::{cases, iocs};
+pub use software::{applications, groups, vulnerabilities};
 
 /// Names with every sign that a query language gives a meaning to.
 pub const NAMES: [&str; 24] = [
@@ -230,7 +237,7 @@ fn circumstances(alert: &mut Alert, n: usize) {
     alert.evidences = vec![Evidence { process: Some(process), ..Evidence::default() }];
 }
 
-/// A world in memory with [`hosts`] and [`alerts`]: the example for a [`World`] of one's own, and the
+/// A world in memory with [`hosts`], [`alerts`] and all the others: the example for a [`World`] of one's own, and the
 /// proof that the reference passes the suite.
 ///
 /// ```
@@ -262,8 +269,13 @@ impl MemoryWorld {
     #[must_use]
     pub fn wrapping(wrap: impl FnOnce(Arc<dyn EdrProvider>) -> Arc<dyn EdrProvider>) -> Self {
         let builder = InMemory::builder("fixture");
-        let builder = hosts().into_iter().fold(builder, edr_core::InMemoryBuilder::host);
-        let memory = alerts().into_iter().fold(builder, edr_core::InMemoryBuilder::alert).build();
+        let builder = hosts().into_iter().fold(builder, InMemoryBuilder::host);
+        let builder = alerts().into_iter().fold(builder, InMemoryBuilder::alert);
+        let builder = cases().into_iter().fold(builder, InMemoryBuilder::case);
+        let builder = iocs().into_iter().fold(builder, InMemoryBuilder::ioc);
+        let builder = groups().into_iter().fold(builder, InMemoryBuilder::group);
+        let builder = applications().into_iter().fold(builder, InMemoryBuilder::application);
+        let memory = vulnerabilities().into_iter().fold(builder, InMemoryBuilder::vulnerability).build();
         let gate = Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false) });
         let provider = wrap(gate.clone());
         Self { memory, gate, provider, clock: ManualClock::at(now()) }
@@ -285,6 +297,29 @@ impl World for MemoryWorld {
     fn alert_uids(&self) -> Vec<String> {
         let mut uids = Vec::new();
         self.memory.edit_alerts(|alerts| uids = alerts.iter().map(|a| a.uid.clone()).collect());
+        uids
+    }
+
+    fn uids(&self, noun: Noun) -> Vec<String> {
+        let mut uids = Vec::new();
+        match noun {
+            Noun::Alert => return self.alert_uids(),
+            Noun::Application => {
+                self.memory.edit_applications(|all| uids.extend(all.iter().map(|a| a.uid().to_owned())));
+            }
+            Noun::Vulnerability => {
+                self.memory.edit_vulnerabilities(|all| uids.extend(all.iter().map(|v| v.uid().to_owned())));
+            }
+            Noun::Case => {
+                self.memory.edit_cases(|cases| uids.extend(cases.iter().map(|c| c.uid().to_owned())))
+            }
+            Noun::Host => return self.host_uids(),
+            Noun::HostGroup => {
+                self.memory.edit_groups(|all| uids.extend(all.iter().map(|g| g.uid().to_owned())));
+            }
+            Noun::Ioc => self.memory.edit_iocs(|iocs| uids.extend(iocs.iter().map(|i| i.uid().to_owned()))),
+            _ => {}
+        }
         uids
     }
 
@@ -390,6 +425,54 @@ impl EdrProvider for Gate {
 
     async fn alert(&self, uid: &str) -> Result<Alert> {
         self.pass("alert_get")?.alert(uid).await
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.pass("case_list")?.cases(query, cursor).await
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        self.pass("case_get")?.case(uid).await
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        self.pass("ioc_list")?.iocs(query, cursor).await
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        self.pass("ioc_get")?.ioc(uid).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.pass("group_list")?.groups(query, cursor).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.pass("group_get")?.group(uid).await
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.pass("application_list")?.applications(query, cursor).await
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.pass("application_get")?.application(uid).await
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.pass("vulnerability_list")?.vulnerabilities(query, cursor).await
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.pass("vulnerability_get")?.vulnerability(uid).await
     }
 
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {

@@ -1,13 +1,13 @@
-//! Hosts and alerts, seen alike.
+//! The nouns, seen alike.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertQuery, Cursor, EdrProvider, EdrProviderExt as _, Feature, Filter, Host, HostQuery, Listing,
-    Page, PartStream, Query, Raw, Result, WalkStream,
+    Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider,
+    EdrProviderExt as _, Filter, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed, Raw,
+    Result, Vulnerability, VulnerabilityQuery, WalkStream,
 };
-use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use crate::World;
@@ -16,18 +16,17 @@ use crate::sample;
 mod sealed {
     pub trait Sealed {}
     impl Sealed for edr_core::Alert {}
+    impl Sealed for edr_core::Application {}
+    impl Sealed for edr_core::Case {}
     impl Sealed for edr_core::Host {}
+    impl Sealed for edr_core::HostGroup {}
+    impl Sealed for edr_core::Ioc {}
+    impl Sealed for edr_core::Vulnerability {}
 }
 
-/// A noun that can be listed. Implemented for [`Host`] and [`Alert`]; a case that is a promise of
-/// both takes it as a parameter.
-pub trait Item: Listing + sealed::Sealed {
-    /// How it is asked for.
-    type Query: Query<Item = Self>;
-    /// The feature behind the listing.
-    const LIST: Feature;
-    /// The feature behind the reading of one.
-    const GET: Feature;
+/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`], [`Ioc`], [`HostGroup`], [`Application`] and [`Vulnerability`]; a
+/// case of the suite that is a promise of all of them takes it as a parameter.
+pub trait Item: Listed + sealed::Sealed {
     /// The field that names it to a person.
     const NAME: &'static str;
     /// Fields that the selection of fields is tried with.
@@ -36,7 +35,9 @@ pub trait Item: Listing + sealed::Sealed {
     const STEADY: &'static [&'static str];
 
     /// The ids that the back end holds.
-    fn truth(world: &dyn World) -> BTreeSet<String>;
+    fn truth(world: &dyn World) -> BTreeSet<String> {
+        world.uids(Self::NOUN).into_iter().collect()
+    }
     /// Everything.
     fn query() -> Self::Query;
     /// With a page size.
@@ -46,44 +47,31 @@ pub trait Item: Listing + sealed::Sealed {
     /// With these fields only.
     fn selecting(query: Self::Query, fields: &[&'static str]) -> Self::Query;
     /// Asks for the connection state too, where the noun has one.
-    fn connected(query: Self::Query) -> Self::Query;
-    /// One page.
-    fn page<'a>(
-        provider: &'a dyn EdrProvider,
-        query: &'a Self::Query,
-        cursor: Option<&'a Cursor>,
-    ) -> BoxFuture<'a, Result<Page<Self>>>;
-    /// One item.
-    fn one<'a>(provider: &'a dyn EdrProvider, uid: &'a str) -> BoxFuture<'a, Result<Self>>;
-    /// The parts of one page.
-    fn parts<'a>(
-        provider: &'a dyn EdrProvider,
-        query: &'a Self::Query,
-        cursor: Option<Cursor>,
-    ) -> PartStream<'a, Self>;
+    fn connected(query: Self::Query) -> Self::Query {
+        query
+    }
     /// The walk over all pages.
     fn walk<'a>(
         provider: &'a dyn EdrProvider,
         query: &'a Self::Query,
         from: Option<Cursor>,
-    ) -> WalkStream<'a, Self>;
+    ) -> WalkStream<'a, Self> {
+        provider.walk_from(query, from)
+    }
     /// The plain stream.
-    fn stream<'a>(provider: &'a dyn EdrProvider, query: &'a Self::Query) -> BoxStream<'a, Result<Self>>;
+    fn stream<'a>(provider: &'a dyn EdrProvider, query: &'a Self::Query) -> BoxStream<'a, Result<Self>> {
+        provider.stream(query)
+    }
     /// The vendor's own JSON.
     fn raw(&self) -> &Raw;
     /// The values of a field that can be filtered on, as text that a filter takes.
     fn values(&self, field: &str) -> Vec<String>;
-    /// Every time in it, by name.
+    /// Every time in it that is past, by name.
     fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)>;
 }
 
 macro_rules! ask {
-    ($query:ident, $page:ident, $one:ident, $parts:ident, $walk:ident, $stream:ident, $truth:ident, $values:path) => {
-        type Query = $query;
-
-        fn truth(world: &dyn World) -> BTreeSet<String> {
-            world.$truth().into_iter().collect()
-        }
+    ($query:ident, $values:path) => {
         fn query() -> $query {
             $query::new()
         }
@@ -96,33 +84,6 @@ macro_rules! ask {
         fn selecting(query: $query, fields: &[&'static str]) -> $query {
             query.fields(fields.iter().copied())
         }
-        fn page<'a>(
-            provider: &'a dyn EdrProvider,
-            query: &'a $query,
-            cursor: Option<&'a Cursor>,
-        ) -> BoxFuture<'a, Result<Page<Self>>> {
-            provider.$page(query, cursor)
-        }
-        fn one<'a>(provider: &'a dyn EdrProvider, uid: &'a str) -> BoxFuture<'a, Result<Self>> {
-            provider.$one(uid)
-        }
-        fn parts<'a>(
-            provider: &'a dyn EdrProvider,
-            query: &'a $query,
-            cursor: Option<Cursor>,
-        ) -> PartStream<'a, Self> {
-            provider.$parts(query, cursor)
-        }
-        fn walk<'a>(
-            provider: &'a dyn EdrProvider,
-            query: &'a $query,
-            from: Option<Cursor>,
-        ) -> WalkStream<'a, Self> {
-            provider.$walk(query, from)
-        }
-        fn stream<'a>(provider: &'a dyn EdrProvider, query: &'a $query) -> BoxStream<'a, Result<Self>> {
-            provider.$stream(query)
-        }
         fn raw(&self) -> &Raw {
             &self.raw
         }
@@ -133,8 +94,6 @@ macro_rules! ask {
 }
 
 impl Item for Host {
-    const LIST: Feature = Feature::HostList;
-    const GET: Feature = Feature::HostGet;
     const NAME: &'static str = "hostname";
     const SELECTION: &'static [&'static str] = &["hostname", "last_seen", "os.type"];
     const STEADY: &'static [&'static str] = &[
@@ -148,7 +107,7 @@ impl Item for Host {
         "tags",
     ];
 
-    ask!(HostQuery, hosts, host, host_parts, walk_hosts_from, host_stream, host_uids, sample::of_host);
+    ask!(HostQuery, sample::of_host);
 
     fn connected(query: HostQuery) -> HostQuery {
         query.with_connection()
@@ -168,27 +127,12 @@ impl Item for Host {
 }
 
 impl Item for Alert {
-    const LIST: Feature = Feature::AlertList;
-    const GET: Feature = Feature::AlertGet;
     const NAME: &'static str = "title";
     const SELECTION: &'static [&'static str] = &["created_time", "severity", "title"];
     const STEADY: &'static [&'static str] =
         &["title", "severity", "status", "verdict", "created_time", "time", "device.hostname", "device.uid"];
 
-    ask!(
-        AlertQuery,
-        alerts,
-        alert,
-        alert_parts,
-        walk_alerts_from,
-        alert_stream,
-        alert_uids,
-        sample::of_alert
-    );
-
-    fn connected(query: AlertQuery) -> AlertQuery {
-        query
-    }
+    ask!(AlertQuery, sample::of_alert);
 
     fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
         vec![
@@ -198,5 +142,85 @@ impl Item for Alert {
             ("modified_time", self.modified_time),
             ("time", self.time),
         ]
+    }
+}
+
+impl Item for Case {
+    const NAME: &'static str = "title";
+    const SELECTION: &'static [&'static str] = &["created_time", "severity", "title"];
+    const STEADY: &'static [&'static str] =
+        &["title", "severity", "status", "verdict", "created_time", "hosts", "assignee.email"];
+
+    ask!(CaseQuery, sample::of_case);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![
+            ("created_time", self.created_time),
+            ("first_seen", self.first_seen),
+            ("last_seen", self.last_seen),
+            ("modified_time", self.modified_time),
+            ("resolved_time", self.resolved_time),
+        ]
+    }
+}
+
+impl Item for Ioc {
+    const NAME: &'static str = "value";
+    const SELECTION: &'static [&'static str] = &["action", "modified_time", "value"];
+    const STEADY: &'static [&'static str] =
+        &["type", "value", "action", "severity", "platforms", "expiration", "modified_time", "tags"];
+
+    ask!(IocQuery, sample::of_ioc);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![("created_time", self.created_time), ("modified_time", self.modified_time)]
+    }
+}
+
+impl Item for Application {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["host.hostname", "name", "version"];
+    const STEADY: &'static [&'static str] =
+        &["name", "publisher", "version", "category", "host.uid", "installed", "last_used", "last_user.name"];
+
+    ask!(ApplicationQuery, sample::of_application);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![
+            ("first_seen", self.first_seen),
+            ("installed", self.installed),
+            ("last_used", self.last_used),
+            ("modified_time", self.modified_time),
+        ]
+    }
+}
+
+impl Item for Vulnerability {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["host.hostname", "name", "severity"];
+    const STEADY: &'static [&'static str] =
+        &["name", "cve", "severity", "priority", "status", "host.uid", "packages.name", "created_time"];
+
+    ask!(VulnerabilityQuery, sample::of_vulnerability);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![
+            ("closed_time", self.closed_time),
+            ("created_time", self.created_time),
+            ("modified_time", self.modified_time),
+            ("published_time", self.published_time),
+        ]
+    }
+}
+
+impl Item for HostGroup {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["created_time", "name", "type"];
+    const STEADY: &'static [&'static str] = &["name", "type", "rule", "created_by", "created_time"];
+
+    ask!(HostGroupQuery, sample::of_group);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![("created_time", self.created_time), ("modified_time", self.modified_time)]
     }
 }

@@ -30,7 +30,7 @@
 //!
 //! The suite reads [`edr_core::Capabilities`]: what a provider does not offer is skipped, with the
 //! reason in the report, except that a missing feature must be refused before anything is sent.
-//! [`fixture`] holds hosts and alerts that are hard to get right.
+//! [`fixture`] holds items of each noun that are hard to get right.
 
 #[macro_use]
 mod macros;

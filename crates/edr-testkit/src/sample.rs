@@ -1,8 +1,12 @@
 //! The values of the model's fields as text, to make filters from. Written anew here, so that the
 //! suite does not lean on the table that it tests.
 
+mod nouns;
+
 use chrono::{DateTime, SecondsFormat, Utc};
-use edr_core::{Alert, Host};
+use edr_core::{Alert, Attack, Host};
+
+pub(crate) use nouns::{of_application, of_case, of_group, of_ioc, of_vulnerability};
 
 fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<String> {
     values.into_iter().map(|v| v.to_string()).filter(|v| !v.is_empty()).collect()
@@ -81,7 +85,7 @@ pub(crate) fn of_alert(alert: &Alert, field: &str) -> Vec<String> {
         "analytic.uid" => texts(alert.analytic.iter().filter_map(|a| a.uid.as_ref())),
         "assignee.email" => texts(alert.assignee.iter().filter_map(|u| u.email.as_ref())),
         "assignee.name" => texts(alert.assignee.iter().filter_map(|u| u.name.as_ref())),
-        "attacks" => attacks(alert),
+        "attacks" => attacks(&alert.attacks),
         "case_uids" => texts(&alert.case_uids),
         "confidence_score" => texts(alert.confidence_score),
         "created_time" => time(alert.created_time),
@@ -117,8 +121,8 @@ pub(crate) fn of_alert(alert: &Alert, field: &str) -> Vec<String> {
     }
 }
 
-fn attacks(alert: &Alert) -> Vec<String> {
-    let parts = alert.attacks.iter().flat_map(|a| [&a.tactic, &a.technique, &a.sub_technique]).flatten();
+fn attacks(attacks: &[Attack]) -> Vec<String> {
+    let parts = attacks.iter().flat_map(|a| [&a.tactic, &a.technique, &a.sub_technique]).flatten();
     texts(parts.flat_map(|p| p.uid.iter().chain(&p.name)))
 }
 
@@ -134,7 +138,7 @@ fn hashes(alert: &Alert) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::{Item, fixture};
-    use edr_core::{Alert, Filter, Host, Noun, Op};
+    use edr_core::{Alert, Case, Filter, Host, Ioc, Noun, Op};
 
     /// Every field of the model has a value somewhere in the fixture, and each value that is read
     /// here is one that the model's own filter finds.
@@ -157,5 +161,7 @@ mod tests {
     fn every_field_of_the_model_is_sampled() {
         the_table_agrees::<Host>(&fixture::hosts(), Noun::Host);
         the_table_agrees::<Alert>(&fixture::alerts(), Noun::Alert);
+        the_table_agrees::<Case>(&fixture::cases(), Noun::Case);
+        the_table_agrees::<Ioc>(&fixture::iocs(), Noun::Ioc);
     }
 }

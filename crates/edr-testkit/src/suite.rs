@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
-use edr_core::{Alert, Host};
+use edr_core::{Alert, Application, Case as CaseItem, Host, HostGroup, Ioc, Vulnerability};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Case {
 
 macro_rules! suite {
     (
-        both { $($name:literal: $promise:literal, $module:ident :: $function:ident;)+ }
+        every { $($name:literal: $promise:literal, $module:ident :: $function:ident;)+ }
         single { $($one:literal: $says:literal, $path:path;)+ }
     ) => {
         static CASES: &[Case] = &[
@@ -62,6 +62,31 @@ macro_rules! suite {
                     promise: $promise,
                     run: |world| Box::pin($module::$function::<Alert>(world)),
                 },
+                Case {
+                    name: concat!("cases.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<CaseItem>(world)),
+                },
+                Case {
+                    name: concat!("iocs.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Ioc>(world)),
+                },
+                Case {
+                    name: concat!("groups.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<HostGroup>(world)),
+                },
+                Case {
+                    name: concat!("applications.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Application>(world)),
+                },
+                Case {
+                    name: concat!("vulnerabilities.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Vulnerability>(world)),
+                },
             )+
             $(Case { name: $one, promise: $says, run: |world| Box::pin($path(world)) },)+
         ];
@@ -69,7 +94,7 @@ macro_rules! suite {
 }
 
 suite! {
-    both {
+    every {
         "whole": "The listing is what the back end holds, each item once.", listing::whole;
         "identity": "Every item names tenant, vendor and id, and keeps the vendor's JSON.", listing::identity;
         "total": "A total that is told is the number of items that arrive.", listing::total;
@@ -103,7 +128,12 @@ suite! {
     }
     single {
         "alerts.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Alert>;
-        "alerts.newest_first": "Alerts come newest first.", alerts::newest_first;
+        "cases.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<CaseItem>;
+        "iocs.filters.ordered": "Severities are compared as the reference does it.", filters::ordered::<Ioc>;
+        "groups.filters.ordered": "Numbers are compared as the reference does it.", filters::ordered::<HostGroup>;
+        "vulnerabilities.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Vulnerability>;
+        "alerts.newest_first": "Alerts come newest first.", alerts::newest_first::<Alert>;
+        "cases.newest_first": "Cases come newest first.", alerts::newest_first::<CaseItem>;
         "hosts.states": "The states that the capabilities promise are told.", hosts::states;
         "hosts.find": "A host is found by its name, in any case.", hosts::find;
         "check": "The tenant's check works, and tells no more than the error of a refused one.", errors::check;

@@ -65,6 +65,16 @@ pub trait World: Send + Sync {
     /// The ids of all alerts that the back end holds now.
     fn alert_uids(&self) -> Vec<String>;
 
+    /// The ids of all items of a noun that the back end holds now. A back end that has more than hosts and alerts
+    /// says so here.
+    fn uids(&self, noun: Noun) -> Vec<String> {
+        match noun {
+            Noun::Alert => self.alert_uids(),
+            Noun::Host => self.host_uids(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The back end's present time.
     fn now(&self) -> DateTime<Utc> {
         SystemClock.now()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use edr_core::clock::{Clock, SystemClock};
 use edr_core::{
     Alert, AlertQuery, Diagnosis, EdrProvider, EdrProviderExt as _, Error, ErrorKind, Gap, Host, HostQuery,
-    Listing, Outcome, Probe, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
+    Listed, Listing, Outcome, Probe, Query, Rejected, Result, TenantCheck, TenantId, Vendor, Walked, Warning,
 };
 use edr_http::{RetryPolicy, TokenStore, TransportOptions};
 use futures_util::future::{BoxFuture, join_all};
@@ -200,22 +200,36 @@ impl Estate {
         &self.members
     }
 
-    /// All hosts of all tenants, as they arrive. Dropping the stream stops every request.
+    /// Everything that a query asks for, of all tenants, as it arrives. Dropping the stream stops every request.
+    ///
+    /// ```
+    /// # async fn run(estate: edr::Estate) {
+    /// let cases = estate.list(edr::CaseQuery::new().severity_at_least(edr::Severity::High));
+    /// # drop(cases);
+    /// # }
+    /// ```
     #[must_use]
-    pub fn hosts(&self, query: HostQuery) -> EstateStream<Host> {
+    pub fn list<Q>(&self, query: Q) -> EstateStream<Q::Item>
+    where
+        Q: Query,
+        Q::Item: Listed<Query = Q>,
+    {
         self.fan_out(move |provider, way| {
             let query = query.clone();
-            async move { forward(provider.walk_hosts(&query), provider.as_ref(), way).await }.boxed()
+            async move { forward(provider.walk(&query), provider.as_ref(), way).await }.boxed()
         })
+    }
+
+    /// All hosts of all tenants, as they arrive; see [`Self::list`].
+    #[must_use]
+    pub fn hosts(&self, query: HostQuery) -> EstateStream<Host> {
+        self.list(query)
     }
 
     /// All alerts of all tenants, as they arrive; newest first within each tenant.
     #[must_use]
     pub fn alerts(&self, query: AlertQuery) -> EstateStream<Alert> {
-        self.fan_out(move |provider, way| {
-            let query = query.clone();
-            async move { forward(provider.walk_alerts(&query), provider.as_ref(), way).await }.boxed()
-        })
+        self.list(query)
     }
 
     /// Every host with this id or name, in all tenants.
@@ -234,13 +248,13 @@ impl Estate {
         .await
     }
 
-    /// The alert with this id, in all tenants.
-    pub async fn find_alerts(&self, uid: &str) -> Found<Alert> {
+    /// The item with this id, in all tenants.
+    pub async fn find<T: Listed>(&self, uid: &str) -> Found<T> {
         self.search(|provider| {
             let uid = uid.to_owned();
             async move {
-                match provider.alert(&uid).await {
-                    Ok(alert) => Ok(vec![alert]),
+                match T::one(provider.as_ref(), &uid).await {
+                    Ok(item) => Ok(vec![item]),
                     Err(e) if is_no_such_id(&e) => Ok(Vec::new()),
                     Err(e) => Err(e),
                 }
@@ -248,6 +262,11 @@ impl Estate {
             .boxed()
         })
         .await
+    }
+
+    /// The alert with this id, in all tenants.
+    pub async fn find_alerts(&self, uid: &str) -> Found<Alert> {
+        self.find(uid).await
     }
 
     /// Asks every tenant for something harmless; in the order of the members.

@@ -191,6 +191,8 @@ record! {
         pub rule_based_score: Option<f64> = "rule_based_score",
         /// The score that somebody gave.
         pub manual_score: Option<f64> = "manual_score",
+        /// The score that the service expects.
+        pub predicted_score: Option<f64> = "predicted_score",
         /// The score of all.
         pub aggregated_score: Option<f64> = "aggregated_score",
         /// Verdicts of WildFire.

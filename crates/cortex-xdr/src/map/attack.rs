@@ -26,10 +26,14 @@ const TACTICS: &[(&str, &str, &str)] = &[
 /// Tactics and techniques of an alert. They are paired only when there is exactly one tactic: the
 /// vendor's lists are not aligned.
 pub(super) fn attacks(record: &AlertRecord) -> Vec<Attack> {
+    of_lists(&record.list("mitre_tactic_id_and_name"), &record.list("mitre_technique_id_and_name"))
+}
+
+/// As [`attacks`], from the two lists.
+pub(super) fn of_lists(told_tactics: &[String], told_techniques: &[String]) -> Vec<Attack> {
     let (mut tactics, mut techniques) = (Vec::new(), Vec::new());
-    for key in ["mitre_tactic_id_and_name", "mitre_technique_id_and_name"] {
-        let technique_key = key.contains("technique");
-        for text in entries(record, key) {
+    for (technique_key, told) in [(false, told_tactics), (true, told_techniques)] {
+        for text in entries(told) {
             let entry = entry(&text);
             // The vendor's own samples have the two lists swapped: the id decides, then the key.
             let is_technique = entry.uid.as_deref().map_or(technique_key, |uid| !uid.starts_with("TA"));
@@ -53,13 +57,13 @@ fn paired(tactics: Vec<AttackRef>, techniques: Vec<AttackRef>) -> Vec<Attack> {
 }
 
 /// The texts of a list, or of a text with commas; a comma within a name is no separator.
-fn entries(record: &AlertRecord, key: &str) -> Vec<String> {
+fn entries(told: &[String]) -> Vec<String> {
     let mut entries: Vec<String> = Vec::new();
-    for part in record.list(key) {
-        let continues = !is_listed(&part) && entries.last().is_some_and(|last| is_listed(last));
+    for part in told {
+        let continues = !is_listed(part) && entries.last().is_some_and(|last| is_listed(last));
         match entries.last_mut() {
             Some(last) if continues => *last = format!("{last}, {part}"),
-            _ => entries.push(part),
+            _ => entries.push(part.clone()),
         }
     }
     entries

@@ -4,9 +4,11 @@
 
 mod alert;
 mod attack;
+mod case;
 mod device;
 mod evidence;
 mod host;
+mod ioc;
 mod process;
 
 #[cfg(test)]
@@ -24,7 +26,9 @@ use serde_json::Value;
 use crate::wire::{self, Stamp};
 
 pub(crate) use alert::alert;
+pub(crate) use case::{case, incident};
 pub(crate) use host::host;
+pub(crate) use ioc::ioc;
 
 /// What every item of a tenant gets.
 #[derive(Clone, Debug)]

@@ -1,7 +1,11 @@
 //! The command line: names, flags and what they take. Scripts depend on every word here.
 
+pub(crate) mod act;
 mod api;
+pub(crate) mod change;
 mod global;
+mod report;
+mod respond;
 mod select;
 pub(crate) mod severity;
 
@@ -10,9 +14,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
-pub(crate) use select::{AlertList, HostList, Reach, Terms};
+pub(crate) use report::{CoverageArgs, ReportCommand};
+pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
+pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
 
 /// Hosts and alerts of CrowdStrike Falcon and Palo Alto Cortex XDR, as one estate.
 #[derive(Debug, Parser)]
@@ -34,17 +41,33 @@ Examples:
   edr doctor
 
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
-8 rate limited, 130 interrupted";
+6 refused by a safety rule, 7 --wait ended first, 8 rate limited, 9 declined, 10 a check is not met,
+130 interrupted";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Read hosts
+    /// Read hosts, and act on them
     #[command(subcommand, arg_required_else_help = true)]
     Hosts(HostsCommand),
-    /// Read alerts
+    /// Read alerts, and work on them
     #[command(subcommand, arg_required_else_help = true)]
     Alerts(AlertsCommand),
+    /// Read cases and work on them
+    #[command(subcommand, arg_required_else_help = true)]
+    Cases(CasesCommand),
+    /// Read the indicators of compromise that the tenants manage
+    #[command(subcommand, arg_required_else_help = true)]
+    Iocs(IocsCommand),
+    /// Reports over all tenants
+    #[command(subcommand, arg_required_else_help = true)]
+    Report(ReportCommand),
+    /// Plans of response, and what became of them
+    #[command(subcommand, arg_required_else_help = true)]
+    Respond(RespondCommand),
+    /// The journal of everything that was changed
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditCommand),
     /// See and test the tenants of the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Tenants(TenantsCommand),
@@ -82,7 +105,7 @@ Every probe is harmless: nothing is changed, and no listing is read beyond its f
 Exit code 0 when nothing failed; a warning is no failure. 4 when every tenant fails for its
 credentials or permissions; 3 when some tenants work, or failures differ; else 1.";
 
-/// Reading hosts.
+/// Hosts.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 pub(crate) enum HostsCommand {
@@ -97,18 +120,39 @@ Examples:
 
 A name that several hosts have shows all of them. Exit code 5 when nothing is found.")]
     Get(Get),
+    /// Cut hosts off the network, all but their agents
+    #[command(after_help = act::CONTAIN)]
+    Contain(Box<act::Contain>),
+    /// Let contained hosts back onto the network
+    #[command(after_help = act::RELEASE)]
+    Release(Box<act::Release>),
+    /// Put tags on hosts
+    Tag(Box<act::Tagging>),
+    /// Take tags off hosts
+    Untag(Box<act::Tagging>),
+    /// Scan hosts for malware
+    Scan(Box<act::Scan>),
+    /// End a process on hosts
+    KillProcess(Box<act::KillProcess>),
+    /// Move a file of hosts into the vendor's quarantine
+    QuarantineFile(Box<act::QuarantineFile>),
+    /// Ask for a file of hosts
+    FetchFile(Box<act::FetchFile>),
+    /// Run a script on hosts that the vendor keeps
+    RunScript(Box<act::RunScript>),
 }
 
 const HOSTS_LIST: &str = "\
 Examples:
   edr hosts list --platform windows,macos --status offline --last-seen 30d
   edr hosts list --filter 'hostname ~ web*' --filter 'agent.health != ok'
+  edr hosts list --merge
   edr hosts list --from names.txt --columns tenant,hostname,last_seen -o csv
 
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
 Values given several times or with commas are alternatives; different flags must all hold.";
 
-/// Reading alerts.
+/// Alerts.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 pub(crate) enum AlertsCommand {
@@ -122,6 +166,15 @@ Example:
 
 The page has the tree of processes, ATT&CK techniques and evidence. Exit code 5 when nothing is found.")]
     Get(Get),
+    /// Assign alerts to somebody
+    Assign(Box<change::Assign>),
+    /// Comment on alerts
+    Comment(Box<change::Comment>),
+    /// Close alerts, with a verdict
+    #[command(after_help = change::CLOSE)]
+    Close(Box<change::Close>),
+    /// Put tags on alerts, or take them off
+    Tag(Box<change::Labels>),
 }
 
 const ALERTS_LIST: &str = "\
@@ -132,6 +185,49 @@ Examples:
 
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
 Values given several times or with commas are alternatives; different flags must all hold.";
+
+/// Cases.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum CasesCommand {
+    /// List cases (Cortex XDR 3: incidents), newest first
+    #[command(after_help = CASES_LIST)]
+    List(CaseList),
+    /// Show cases by id, from all selected tenants
+    #[command(after_help = "Example:\n  edr cases get 4711 -t globex\n\nExit code 5 when nothing is found.")]
+    Get(Get),
+    /// Change cases of one tenant, named one by one
+    #[command(after_help = CASES_UPDATE)]
+    Update(Box<CaseUpdate>),
+}
+
+const CASES_LIST: &str = "\
+Examples:
+  edr cases list --severity high+ --status new --since 7d
+  edr cases list --filter 'hosts = WIN-0042' -o jsonl
+
+A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
+Values given several times or with commas are alternatives; different flags must all hold.";
+
+const CASES_UPDATE: &str = "\
+Examples:
+  edr cases update 4711 -t globex --status in_progress --assignee ann@globex.example
+  edr cases update 4711 4712 -t globex --status resolved --verdict false_positive -n
+
+What a vendor cannot express is refused before anything is sent, and what it can express only
+nearly, too, unless --nearest. `accepted` means that the vendor took the request.";
+
+/// Indicators.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum IocsCommand {
+    /// List indicators; Cortex XDR lists its rules on XDR 5 alone
+    #[command(after_help = "\
+Examples:
+  edr iocs list --type domain,ipv4 --action detect
+  edr iocs list --filter 'expiration < 2027-01-01' -o csv")]
+    List(IocList),
+}
 
 /// What `get` takes.
 #[derive(Debug, clap::Args)]

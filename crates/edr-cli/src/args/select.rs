@@ -2,7 +2,10 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use edr::core::{AlertStatus, ConnectionState, ContainmentState, Platform};
+use edr::core::{
+    AlertStatus, CaseStatus, ConnectionState, ContainmentState, IocAction, IocType, Platform, Severity,
+    Verdict,
+};
 
 use super::severity::SeverityChoice;
 
@@ -58,6 +61,9 @@ pub(crate) struct HostList {
     /// Ask whether each host is online, where that costs calls of its own and is not done by itself
     #[arg(long, help_heading = "Output")]
     pub(crate) online: bool,
+    /// One row a machine, with all its agents
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["host", "from"])]
+    pub(crate) merge: bool,
 }
 
 /// `alerts list`.
@@ -81,7 +87,85 @@ pub(crate) struct AlertList {
     pub(crate) reach: Reach,
 }
 
+/// `cases list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CaseList {
+    /// Only what passes FIELD OP VALUE (repeatable: all must hold)
+    #[arg(long, help_heading = "Selection", value_name = "EXPR")]
+    pub(crate) filter: Vec<String>,
+    /// Only these severities: high+ means high and above
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_name = "SEVERITY[+]")]
+    pub(crate) severity: Vec<SeverityChoice>,
+    /// Only cases that stand here
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(CaseStatus::KNOWN.iter().map(CaseStatus::as_str)), ignore_case = true)]
+    pub(crate) status: Vec<String>,
+    /// Only cases made since: an age (24h, 7d), a date or RFC 3339
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only cases made before
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `cases update`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CaseUpdate {
+    /// The cases, by their exact ids
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Set the status
+    #[arg(long, help_heading = "Change", value_parser = words(CaseStatus::KNOWN.iter().filter(|s| !s.is_unknown()).map(CaseStatus::as_str)), ignore_case = true)]
+    pub(crate) status: Option<String>,
+    /// Set the verdict; some vendors know one only for a case that is resolved
+    #[arg(long, help_heading = "Change", value_parser = words(Verdict::KNOWN.iter().filter(|v| !v.is_unknown()).map(Verdict::as_str)), ignore_case = true)]
+    pub(crate) verdict: Option<String>,
+    /// Set the severity
+    #[arg(long, help_heading = "Change", value_parser = words(Severity::KNOWN.iter().filter(|s| !s.is_unknown()).map(Severity::as_str)), ignore_case = true)]
+    pub(crate) severity: Option<String>,
+    /// Give it to this user of the console, by e-mail address
+    #[arg(long, help_heading = "Change", value_name = "USER")]
+    pub(crate) assignee: Option<String>,
+    /// Take it from whoever has it
+    #[arg(long, help_heading = "Change", conflicts_with = "assignee")]
+    pub(crate) unassign: bool,
+    /// Add a comment
+    #[arg(long, help_heading = "Change", value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Send the nearest that the vendor can express, where it cannot express it exactly
+    #[arg(long, help_heading = "Change")]
+    pub(crate) nearest: bool,
+    /// Look at the cases and change nothing
+    #[arg(short = 'n', long, help_heading = "Change")]
+    pub(crate) dry_run: bool,
+}
+
+/// `iocs list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct IocList {
+    /// Only what passes FIELD OP VALUE (repeatable: all must hold)
+    #[arg(long, help_heading = "Selection", value_name = "EXPR")]
+    pub(crate) filter: Vec<String>,
+    /// Only these types
+    #[arg(long = "type", help_heading = "Selection", value_delimiter = ',', value_parser = words(IocType::KNOWN.iter().map(IocType::as_str)), ignore_case = true)]
+    pub(crate) kind: Vec<String>,
+    /// Only this action
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(IocAction::KNOWN.iter().map(IocAction::as_str)), ignore_case = true)]
+    pub(crate) action: Vec<String>,
+    /// Only exactly this value (repeatable)
+    #[arg(long, help_heading = "Selection", value_name = "VALUE")]
+    pub(crate) value: Vec<String>,
+    /// Only these severities: high+ means high and above
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_name = "SEVERITY[+]")]
+    pub(crate) severity: Vec<SeverityChoice>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
 /// The model's words as the values of a flag.
-fn words(known: impl Iterator<Item = &'static str>) -> impl clap::builder::TypedValueParser<Value = String> {
+pub(super) fn words(
+    known: impl Iterator<Item = &'static str>,
+) -> impl clap::builder::TypedValueParser<Value = String> {
     PossibleValuesParser::new(known.collect::<Vec<_>>()).map(|word| word.to_ascii_lowercase())
 }

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use edr::Severity;
+use chrono::{DateTime, Utc};
+use edr::core::FilterError;
+use edr::{Filter, Noun, Op, Severity};
 
 /// A severity, or it and everything above.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,20 @@ pub(crate) fn words(choices: &[SeverityChoice]) -> Vec<&'static str> {
     let chosen =
         |s: &Severity| choices.iter().any(|c| c.severity == *s || (c.above && s.rank() > c.severity.rank()));
     Severity::KNOWN.iter().filter(|s| chosen(s)).map(Severity::as_str).collect()
+}
+
+/// One `high+` is a comparison; everything else is a set of words.
+pub(crate) fn filter(
+    noun: Noun,
+    choices: &[SeverityChoice],
+    now: DateTime<Utc>,
+) -> Result<Option<Filter>, FilterError> {
+    let filter = |op, words: &[&str]| Filter::new(noun, "severity", op, words, now).map(Some);
+    match choices {
+        [] => Ok(None),
+        [one] if one.above => filter(Op::Ge, &[one.severity.as_str()]),
+        several => filter(Op::Eq, &words(several)),
+    }
 }
 
 #[cfg(test)]

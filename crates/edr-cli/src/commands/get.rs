@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use edr::core::TenantId;
-use edr::{Alert, Estate, Host};
+use edr::{Alert, Case, Estate, Host};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -46,6 +46,15 @@ impl Findable for Alert {
 
     fn find<'a>(estate: &'a Estate, term: &'a str) -> LocalBoxFuture<'a, edr::Found<Self>> {
         estate.find_alerts(term).boxed_local()
+    }
+}
+
+impl Findable for Case {
+    const WORD: &'static str = "no case has the id";
+    const HINT: &'static str = "ids are whole and exact; `edr cases list` shows them";
+
+    fn find<'a>(estate: &'a Estate, term: &'a str) -> LocalBoxFuture<'a, edr::Found<Self>> {
+        estate.find(term).boxed_local()
     }
 }
 

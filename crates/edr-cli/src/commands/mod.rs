@@ -2,11 +2,18 @@
 
 mod alerts;
 mod api;
+mod audit;
+mod cases;
+mod census;
 mod completions;
 mod doctor;
 mod get;
 mod hosts;
+mod iocs;
 mod man;
+mod merge;
+mod report;
+mod respond;
 #[cfg(feature = "sim")]
 mod sim;
 mod tenants;
@@ -31,11 +38,19 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Context::new(globals, interrupt)
     };
+    if globals.wants_html() && !matches!(command, Command::Report(_)) {
+        return Err(Failure::usage("-o html is for reports"));
+    }
     match command {
         Command::Api(call) => api::run(context(globals), *call).await,
         Command::Doctor => doctor::run(context(globals)).await,
         Command::Hosts(command) => hosts::run(context(globals), command).await,
         Command::Alerts(command) => alerts::run(context(globals), command).await,
+        Command::Cases(command) => cases::run(context(globals), command).await,
+        Command::Iocs(command) => iocs::run(context(globals), command).await,
+        Command::Report(command) => report::run(context(globals), command).await,
+        Command::Respond(command) => respond::run(context(globals), command).await,
+        Command::Audit(command) => audit::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
@@ -57,8 +72,15 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Sim(command) => sim::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
-        Command::Alerts(_) | Command::Api(_) | Command::Doctor | Command::Hosts(_) | Command::Tenants(_) => {
-            Ok(Exit::Complete)
-        }
+        Command::Alerts(_)
+        | Command::Api(_)
+        | Command::Audit(_)
+        | Command::Cases(_)
+        | Command::Doctor
+        | Command::Hosts(_)
+        | Command::Iocs(_)
+        | Command::Report(_)
+        | Command::Respond(_)
+        | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }

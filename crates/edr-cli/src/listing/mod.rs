@@ -7,7 +7,8 @@ use std::io;
 
 use edr::core::{Listing, Raw};
 use edr::{
-    Alert, AlertQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Noun, Op, TenantId,
+    Alert, AlertQuery, Case, CaseQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Ioc,
+    IocQuery, Noun, Op, TenantId,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -20,17 +21,17 @@ use crate::output::card::Card;
 use crate::output::pager::Output;
 use crate::output::{Record, Sink, sink};
 use gather::Gather;
-pub(crate) use terms::{Wants, read as read_terms};
+pub(crate) use terms::{Wants, file as read_file, read as read_terms};
 
 /// What a table on a terminal shows without `--limit` and `--all`.
-const FIRST: u64 = 100;
+pub(crate) const FIRST: u64 = 100;
 /// Up to this limit a listing is gathered first, so that it is fair to the tenants; a longer one is
 /// printed as it arrives.
 pub(crate) const GATHERED: u64 = 1_000;
 /// How far a cut table reads on to say what it was cut from.
 const COUNT_AHEAD: u64 = 500;
 /// How many rejected items are told one by one.
-const TOLD: u64 = 10;
+pub(crate) const TOLD: u64 = 10;
 
 /// What is asked of the tenants.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,18 @@ pub(crate) trait Kind: Card + Listing {
     fn host(&self) -> Option<&Host>;
 }
 
+/// The query that is asked of the tenants.
+macro_rules! query {
+    ($query:ident, $wanted:ident) => {{
+        let mut query = $query::new();
+        query.filters = $wanted.filters;
+        query.fields = $wanted.fields;
+        query.page_size = $wanted.page_size;
+        query.with_connection = $wanted.connection;
+        query
+    }};
+}
+
 impl Kind for Host {
     const FILTERS: Noun = Noun::Host;
     const NAME: &'static str = "hostname";
@@ -80,12 +93,7 @@ impl Kind for Host {
     const KEYS: &'static [&'static str] = &["uid", "hostname", "ip"];
 
     fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
-        let mut query = HostQuery::new();
-        query.filters = wanted.filters;
-        query.fields = wanted.fields;
-        query.page_size = wanted.page_size;
-        query.with_connection = wanted.connection;
-        estate.hosts(query)
+        estate.list(query!(HostQuery, wanted))
     }
 
     fn strip(&mut self) {
@@ -108,11 +116,7 @@ impl Kind for Alert {
         &["uid", "created_time", "time", "device.hostname", "device.uid", "device.ip"];
 
     fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
-        let mut query = AlertQuery::new();
-        query.filters = wanted.filters;
-        query.fields = wanted.fields;
-        query.page_size = wanted.page_size;
-        estate.alerts(query)
+        estate.list(query!(AlertQuery, wanted))
     }
 
     fn strip(&mut self) {
@@ -124,6 +128,50 @@ impl Kind for Alert {
 
     fn host(&self) -> Option<&Host> {
         self.device.as_deref()
+    }
+}
+
+impl Kind for Case {
+    const FILTERS: Noun = Noun::Case;
+    const NAME: &'static str = "hosts";
+    const ID: &'static str = "hosts";
+    const ADDRESS: &'static str = "hosts";
+    const IS_HOST: bool = false;
+    const BY_KEY: bool = true;
+    const KEYS: &'static [&'static str] = &["uid", "created_time"];
+
+    fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
+        estate.list(query!(CaseQuery, wanted))
+    }
+
+    fn strip(&mut self) {
+        self.raw = Raw::default();
+    }
+
+    fn host(&self) -> Option<&Host> {
+        None
+    }
+}
+
+impl Kind for Ioc {
+    const FILTERS: Noun = Noun::Ioc;
+    const NAME: &'static str = "value";
+    const ID: &'static str = "uid";
+    const ADDRESS: &'static str = "value";
+    const IS_HOST: bool = false;
+    const BY_KEY: bool = false;
+    const KEYS: &'static [&'static str] = &["uid", "type", "value"];
+
+    fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
+        estate.list(query!(IocQuery, wanted))
+    }
+
+    fn strip(&mut self) {
+        self.raw = Raw::default();
+    }
+
+    fn host(&self) -> Option<&Host> {
+        None
     }
 }
 
@@ -375,10 +423,16 @@ fn conclude(context: &Context, reader: &Reader<'_>) -> Exit {
             format!("{} more items cannot be decoded and are left out", grouped(reader.rejected - TOLD));
         report.warn("rejected", None, &message);
     }
-    reader.tally.gaps().for_each(|(tenant, reason)| report.warn("gap", Some(tenant), reason));
-    reader.tally.errors().for_each(|error| report.tenant_error(error));
-    report.outcome(&reader.tally);
-    reader.tally.exit()
+    settle(context, &reader.tally)
+}
+
+/// Says what is missing, what failed, and the outcome.
+pub(crate) fn settle(context: &Context, tally: &Tally) -> Exit {
+    let report = &context.report;
+    tally.gaps().for_each(|(tenant, reason)| report.warn("gap", Some(tenant), reason));
+    tally.errors().for_each(|error| report.tenant_error(error));
+    report.outcome(tally);
+    tally.exit()
 }
 
 /// The filters that every listing takes.

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod api;
+mod cases;
 mod children;
 mod demo;
 mod doctor;
 mod faults;
 mod network;
 mod pipes;
+mod report;
 mod serve;
 mod support;
 mod surface;

@@ -2,6 +2,7 @@
 
 mod alert_work;
 mod deeds;
+mod nouns;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Cursor, Drift, EdrProvider, Error, ErrorKind,
-    Feature, Fit, FoundHosts, Host, HostQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query, Raw,
-    Receipt, Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor, Verdict,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
+    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query,
+    Raw, Receipt, Rejected, ResponseAction, Result, Risk, Target, TenantCheck, TenantId, Vendor, Verdict,
+    Vulnerability, VulnerabilityQuery,
 };
+use nouns::{Kept as _, Shelf};
 
 use deeds::Order;
 pub use script::{Mutation, Quirk, Script};
@@ -50,6 +54,7 @@ pub struct InMemory {
 struct Content {
     hosts: Vec<Host>,
     alerts: Vec<Alert>,
+    shelf: Shelf,
     scripts: Vec<Script>,
     quirks: HashMap<String, Quirk>,
     orders: Vec<Order>,
@@ -71,6 +76,7 @@ pub struct InMemoryBuilder {
     clock: Arc<dyn Clock>,
     hosts: Vec<Host>,
     alerts: Vec<Alert>,
+    shelf: Shelf,
 }
 
 impl InMemoryBuilder {
@@ -138,6 +144,48 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Adds a case; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn case(mut self, case: Case) -> Self {
+        self.shelf.cases.push(case);
+        self
+    }
+
+    /// Adds an indicator; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn ioc(mut self, ioc: Ioc) -> Self {
+        self.shelf.iocs.push(ioc);
+        self
+    }
+
+    /// Gives a host a history; its score is [`Host::risk`].
+    #[must_use]
+    pub fn history(mut self, uid: &str, history: HostHistory) -> Self {
+        self.shelf.histories.insert(uid.to_owned(), history);
+        self
+    }
+
+    /// Adds a group of hosts; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn group(mut self, group: HostGroup) -> Self {
+        self.shelf.groups.push(group);
+        self
+    }
+
+    /// Adds an application; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn application(mut self, application: Application) -> Self {
+        self.shelf.applications.push(application);
+        self
+    }
+
+    /// Adds a vulnerability; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn vulnerability(mut self, vulnerability: Vulnerability) -> Self {
+        self.shelf.vulnerabilities.push(vulnerability);
+        self
+    }
+
     /// The provider.
     #[must_use]
     pub fn build(self) -> InMemory {
@@ -153,6 +201,7 @@ impl InMemoryBuilder {
         let content = Content {
             hosts: self.hosts.into_iter().map(own_host).collect(),
             alerts: self.alerts.into_iter().map(own_alert).collect(),
+            shelf: self.shelf.owned(&tenant, &vendor),
             ..Content::default()
         };
         let all = capabilities(self.page_size, self.batch);
@@ -171,8 +220,9 @@ impl InMemoryBuilder {
 }
 
 /// What changes something.
-const WRITES: [Feature; 10] = [
+const WRITES: [Feature; 13] = [
     Feature::AlertUpdate,
+    Feature::CaseUpdate,
     Feature::FileFetch,
     Feature::FileQuarantine,
     Feature::HostContain,
@@ -180,23 +230,35 @@ const WRITES: [Feature; 10] = [
     Feature::HostScan,
     Feature::HostTag,
     Feature::HostUntag,
+    Feature::IocDelete,
+    Feature::IocPush,
     Feature::ProcessKill,
     Feature::ScriptRun,
 ];
 
 fn capabilities(page_size: u32, batch: u32) -> Capabilities {
-    use Feature::{AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList};
+    use Feature::{
+        AlertGet, AlertList, ApplicationGet, ApplicationList, CaseGet, CaseList, ConnectionState,
+        ContainmentState, HostGet, HostList, IocGet, IocList, VulnerabilityGet, VulnerabilityList,
+    };
     let mut capabilities = Capabilities::new()
-        .with([AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList])
+        .with([AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState])
+        .with([HostGet, HostList, IocGet, IocList])
+        .with([ApplicationGet, ApplicationList, VulnerabilityGet, VulnerabilityList])
         .with(WRITES)
-        .with_max_page(Noun::Host, page_size)
-        .with_max_page(Noun::Alert, page_size)
         .with_sorts(Noun::Host, &["first_seen", "hostname", "last_seen", "uid"])
-        .with_sorts(Noun::Alert, &["created_time", "severity"]);
+        .with_sorts(Noun::Alert, &["created_time", "severity"])
+        .with_sorts(Noun::Case, &["created_time", "severity"])
+        .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"])
+        .with_sorts(Noun::Application, Application::SORTS)
+        .with([Feature::GroupGet, Feature::GroupList, Feature::HostHistory, Feature::HostRisk])
+        .with_sorts(Noun::HostGroup, HostGroup::SORTS)
+        .with_sorts(Noun::Vulnerability, Vulnerability::SORTS);
     for feature in WRITES {
         capabilities = capabilities.with_max_batch(feature, batch);
     }
-    for noun in [Noun::Host, Noun::Alert] {
+    for noun in Noun::ALL.iter().copied() {
+        capabilities = capabilities.with_max_page(noun, page_size);
         for field in noun.fields() {
             let all = [Op::Eq, Op::Ne, Op::Like, Op::Gt, Op::Ge, Op::Lt, Op::Le];
             capabilities = capabilities.with_filter(noun, field.name, &all);
@@ -228,6 +290,7 @@ impl InMemory {
             clock: SystemClock::shared(),
             hosts: Vec::new(),
             alerts: Vec::new(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -458,5 +521,82 @@ impl EdrProvider for InMemory {
         let sent = self.nearest(change);
         self.write(alerts, |content| self.change(content, &sent, alerts))
             .map_err(|e| e.with_operation("alert_update"))
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.list_cases(query, cursor)
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        self.one_case(uid)
+    }
+
+    fn case_fit(&self, _change: &CaseChange) -> Result<Fit> {
+        Ok(Fit::Exact)
+    }
+
+    async fn update_cases(&self, change: &CaseChange, cases: &[String]) -> Result<Vec<Receipt>> {
+        self.change_cases(change, cases)
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        self.list_iocs(query, cursor)
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        self.one_ioc(uid)
+    }
+
+    fn ioc_fit(&self, _ioc: &Ioc) -> Result<Fit> {
+        Ok(Fit::Exact)
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.one_kept(uid)
+    }
+
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        self.host(uid).await?;
+        Ok(self.content().shelf.histories.get(uid).cloned().unwrap_or_default())
+    }
+
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        Ok(self.host(uid).await?.risk)
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.one_kept(uid)
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.one_kept(uid)
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.put_iocs(iocs)
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.drop_iocs(uids)
     }
 }

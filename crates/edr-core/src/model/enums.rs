@@ -307,18 +307,127 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// Where a case stands: OCSF 2005 `status_id`.
+    CaseStatus {
+        /// Done, and nobody looks at it any more (5).
+        Closed => "closed",
+        /// Being worked on (2).
+        InProgress => "in_progress",
+        /// Not looked at (1).
+        New => "new",
+        /// Put aside (3).
+        OnHold => "on_hold",
+        /// Opened again (2, with its caption kept).
+        Reopened => "reopened",
+        /// Done (4).
+        Resolved => "resolved",
+        /// Not stated (0).
+        Unknown => "unknown",
+    }
+}
+
+impl CaseStatus {
+    /// True when the work is done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Closed | Self::Resolved)
+    }
+}
+
+open_enum! {
+    /// What an indicator is: OCSF `osint.type_id`.
+    IocType {
+        /// A domain with all that is below it (2).
+        AllSubdomains => "all_subdomains",
+        /// A domain (2).
+        Domain => "domain",
+        /// The name of a file (11).
+        FileName => "file_name",
+        /// The path of a file (11).
+        FilePath => "file_path",
+        /// A digest of which the vendor does not say the sort (4).
+        Hash => "hash",
+        /// An address of which the vendor does not say the version (1).
+        Ip => "ip",
+        /// An address of version 4 (1).
+        Ipv4 => "ipv4",
+        /// An address of version 6 (1).
+        Ipv6 => "ipv6",
+        /// An MD5 (4).
+        Md5 => "md5",
+        /// A SHA-1 (4).
+        Sha1 => "sha1",
+        /// A SHA-256 (4).
+        Sha256 => "sha256",
+        /// Not stated.
+        Unknown => "unknown",
+        /// A URL (5).
+        Url => "url",
+    }
+}
+
+open_enum! {
+    /// What is done when an indicator is seen.
+    IocAction {
+        /// It is let through, and told by nobody.
+        Allow => "allow",
+        /// It is stopped and told.
+        Block => "block",
+        /// It is told.
+        Detect => "detect",
+        /// Nothing but a note.
+        Monitor => "monitor",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
+open_enum! {
+    /// How a group finds its hosts.
+    GroupKind {
+        /// By a rule.
+        Dynamic => "dynamic",
+        /// Host by host.
+        Static => "static",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
+open_enum! {
+    /// Where a vulnerability of a host stands.
+    VulnerabilityStatus {
+        /// It is mended.
+        Closed => "closed",
+        /// The host has not been seen for long.
+        Expired => "expired",
+        /// It is there.
+        Open => "open",
+        /// It was mended and is there again.
+        Reopened => "reopened",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
 unknown_by_default!(
     Action,
     AgentHealth,
     AlertStatus,
+    CaseStatus,
     ConnectionState,
     ContainmentState,
     Disposition,
+    GroupKind,
     HostType,
+    IocAction,
+    IocType,
     Platform,
     Severity,
     UserKind,
-    Verdict
+    Verdict,
+    VulnerabilityStatus
 );
 
 #[cfg(test)]

@@ -86,7 +86,15 @@ fn matching(estate: &TenantEstate, clauses: &[Clause], sort: Sort) -> Vec<u32> {
 
 /// How many incidents there are.
 pub(super) fn count(estate: &TenantEstate) -> u64 {
-    estate.alert_count().div_ceil(PER_INCIDENT)
+    estate.case_count()
+}
+
+impl TenantEstate {
+    /// How many incidents or cases a tenant of Cortex XDR has: their ids count from 1.
+    #[must_use]
+    pub fn case_count(&self) -> u64 {
+        self.alert_count().div_ceil(PER_INCIDENT)
+    }
 }
 
 /// The alerts of the incident at an index.

@@ -15,7 +15,8 @@ use super::hosts_list::Refused;
 use super::things::{
     Ask, Kept, Style, bad, by_id, meta_only, no_method, now, number, page, refuse, service, texts, then,
 };
-use crate::estate::hash::{mix_str, uuid};
+use crate::estate::alert::{Analyst, analysts};
+use crate::estate::hash::uuid;
 use crate::state::SimState;
 
 const SERVICE: &str = "flightcontrolapi";
@@ -69,16 +70,18 @@ pub(super) fn router() -> Router<Arc<SimState>> {
         .route("/user-management/entities/roles/GET/v2", service(role_entities))
 }
 
+/// Those who have alerts and cases.
 fn born(c: Context<'_>) -> Vec<Value> {
-    let company = c.tenant.estate.company();
-    let user = |(first, last): &(&str, &str)| {
-        let uid = format!("{first}.{last}@{}", company.domain).to_lowercase();
-        let at = then(c, &uid);
-        json!({"uuid": uuid(mix_str(c.tenant.estate.tag() ^ 0x05E2, &uid)), "uid": uid, "cid": c.falcon.cid,
+    let user = |who: Analyst| {
+        let (first, last) = who.name.split_once(' ').unwrap_or((&who.name, ""));
+        let at = then(c, &who.email);
+        json!({"uuid": who.uuid, "uid": who.email.to_lowercase(), "cid": c.falcon.cid,
             "first_name": first, "last_name": last, "status": "active", "factors": ["totp"],
             "created_at": at, "updated_at": at, "last_login_at": at, "user_type": "user"})
     };
-    [("Ada", "Berg"), ("Noor", "Haddad"), ("Tom", "Okafor")].iter().map(user).collect()
+    let mut users: Vec<Value> = analysts(&c.tenant.estate).into_iter().map(user).collect();
+    users.dedup_by(|a, b| a["uuid"] == b["uuid"]);
+    users
 }
 
 /// The ids of all users.

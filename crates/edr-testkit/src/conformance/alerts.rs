@@ -1,44 +1,47 @@
-//! What only alerts promise.
+//! What only alerts and cases promise.
 
-use edr_core::{Alert, AlertQuery, Feature, Op};
+use chrono::{DateTime, Utc};
+use edr_core::Op;
 
 use super::listing::filter;
 use crate::gather::{all, size};
-use crate::{CaseResult, Failure, Item as _, Ran, World};
+use crate::{CaseResult, Failure, Item, Ran, World};
 
-/// Alerts come newest first by the time at which they were stored: in one page, over several, and
-/// with a filter.
+/// Alerts and cases come newest first by the time at which they were stored, to the millisecond that vendors compare:
+/// in one page, over several, and with a filter.
 ///
 /// # Errors
-/// When an older alert comes before a newer one.
-pub async fn newest_first(world: &dyn World) -> CaseResult {
-    needs_feature!(world, Feature::AlertList);
-    let count = Alert::truth(world).len();
-    let open = filter::<Alert>(world, "status", Op::Ne, &["resolved"])?;
+/// When an older one comes before a newer one.
+pub async fn newest_first<I: Item>(world: &dyn World) -> CaseResult {
+    needs_feature!(world, I::LIST);
+    let count = I::truth(world).len();
+    let open = filter::<I>(world, "status", Op::Ne, &["resolved"])?;
     let queries = [
-        ("in one page", AlertQuery::new()),
-        ("over several pages", AlertQuery::new().page_size(size(count, 5))),
-        ("with a filter", AlertQuery::new().filter(open)),
+        ("in one page", I::query()),
+        ("over several pages", I::sized(I::query(), size(count, 5))),
+        ("with a filter", I::filtered(I::query(), open)),
     ];
     for (at, query) in queries {
-        let alerts = all::<Alert>(world, &query).await?.items;
-        needs!(alerts.iter().filter(|a| a.created_time.is_some()).count() > 1, "too few alerts have a time");
-        in_order(&alerts).map_err(|e| e.at(at))?;
+        let items = all::<I>(world, &query).await?.items;
+        let timed: Vec<(&I, DateTime<Utc>)> = items.iter().filter_map(|i| Some((i, stored(i)?))).collect();
+        needs!(timed.len() > 1, "too few {} have a time", I::NOUN.plural());
+        in_order(&timed).map_err(|e| e.at(at))?;
     }
     Ok(Ran::Passed)
 }
 
-fn in_order(alerts: &[Alert]) -> Result<(), Failure> {
-    let timed: Vec<&Alert> = alerts.iter().filter(|a| a.created_time.is_some()).collect();
+fn stored<I: Item>(item: &I) -> Option<DateTime<Utc>> {
+    item.times().into_iter().find(|(name, _)| *name == "created_time")?.1
+}
+
+fn in_order<I: Item>(timed: &[(&I, DateTime<Utc>)]) -> Result<(), Failure> {
     for pair in timed.windows(2) {
-        let (one, next) = (pair[0], pair[1]);
+        let ((one, at), (next, then)) = (pair[0], pair[1]);
         ensure!(
-            one.created_time >= next.created_time,
-            "{} of {:?} comes before {} of {:?}",
-            one.uid,
-            one.created_time,
-            next.uid,
-            next.created_time
+            at.timestamp_millis() >= then.timestamp_millis(),
+            "{} of {at} comes before {} of {then}",
+            one.uid(),
+            next.uid()
         );
     }
     Ok(())

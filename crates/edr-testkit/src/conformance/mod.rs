@@ -1,4 +1,4 @@
-//! The promises, a function each. Those that hosts and alerts share take the noun as a parameter:
+//! The promises, a function each. Those that all nouns share take the noun as a parameter:
 //! `paging::sizes::<Host>(&world)`.
 
 pub mod alert_work;

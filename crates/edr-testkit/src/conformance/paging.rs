@@ -100,15 +100,13 @@ pub async fn refuses_foreign_cursors<I: Item>(world: &dyn World) -> CaseResult {
 
 async fn of_another_noun<I: Item>(world: &dyn World, cursor: &Cursor) -> Result<(), Failure> {
     let (provider, what) = (world.provider(), "a cursor of another noun");
-    match I::NOUN {
-        Noun::Host if provider.capabilities().has(edr_core::Feature::AlertList) => {
-            refused(world, what, provider.alerts(&AlertQuery::new(), Some(cursor)).await)
-        }
-        Noun::Alert if provider.capabilities().has(edr_core::Feature::HostList) => {
-            refused(world, what, provider.hosts(&HostQuery::new(), Some(cursor)).await)
-        }
-        _ => Ok(()),
+    if I::NOUN != Noun::Alert && provider.capabilities().has(edr_core::Feature::AlertList) {
+        refused(world, what, provider.alerts(&AlertQuery::new(), Some(cursor)).await)?;
     }
+    if I::NOUN != Noun::Host && provider.capabilities().has(edr_core::Feature::HostList) {
+        refused(world, what, provider.hosts(&HostQuery::new(), Some(cursor)).await)?;
+    }
+    Ok(())
 }
 
 /// Cursors with this one's page state, made out to others; and texts that are no cursors.

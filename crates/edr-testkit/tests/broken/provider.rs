@@ -7,10 +7,11 @@ use std::task::Poll;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Answer, Because, Capabilities, ConnectionState, ContainmentState, Cursor,
-    Diagnosis, EdrProvider, Error, ErrorKind, Feature, FieldKind, Filter, Fit, FoundHosts, Host, HostQuery,
+    Alert, AlertChange, AlertQuery, Answer, Application, ApplicationQuery, Because, Capabilities, Case,
+    CaseQuery, ConnectionState, ContainmentState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature,
+    FieldKind, Filter, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed,
     Listing, Noun, Op, Page, Part, PartStream, Probe, Progress, Query, Raw, Receipt, ResponseAction, Result,
-    Sort, Standing, Target, TenantCheck, TenantId, Vendor,
+    Sort, Standing, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
 };
 use futures_util::{StreamExt as _, future, stream};
 
@@ -89,46 +90,44 @@ pub(crate) struct Broken {
 }
 
 /// What the faults change in an item.
-trait Bend: Listing {
+trait Bend: Listed {
+    fn made_up(uid: &str) -> Self;
     fn tenant_mut(&mut self) -> &mut TenantId;
     fn uid_mut(&mut self) -> &mut String;
     fn name_mut(&mut self) -> &mut String;
     fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>>;
-    fn forget_states(&mut self) {}
+    fn forget_states(&mut self);
 }
 
-impl Bend for Host {
-    fn tenant_mut(&mut self) -> &mut TenantId {
-        &mut self.tenant
-    }
-    fn uid_mut(&mut self) -> &mut String {
-        &mut self.uid
-    }
-    fn name_mut(&mut self) -> &mut String {
-        &mut self.hostname
-    }
-    fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>> {
-        &mut self.last_seen
-    }
-    fn forget_states(&mut self) {
-        self.connection_state = ConnectionState::Unknown;
-        self.containment_state = ContainmentState::Unknown;
-    }
-}
+macro_rules! bend {
+    ($item:ident, $query:ident, $name:ident, $stamp:ident) => {
+        impl Bend for $item {
+            fn made_up(uid: &str) -> Self {
+                Self::new("memory", "fixture", uid, "{}")
+            }
+            fn tenant_mut(&mut self) -> &mut TenantId {
+                &mut self.tenant
+            }
+            fn uid_mut(&mut self) -> &mut String {
+                &mut self.uid
+            }
+            fn name_mut(&mut self) -> &mut String {
+                &mut self.$name
+            }
+            fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>> {
+                &mut self.$stamp
+            }
+            fn forget_states(&mut self) {
+                forget(self);
+            }
+        }
 
-impl Bend for Alert {
-    fn tenant_mut(&mut self) -> &mut TenantId {
-        &mut self.tenant
-    }
-    fn uid_mut(&mut self) -> &mut String {
-        &mut self.uid
-    }
-    fn name_mut(&mut self) -> &mut String {
-        &mut self.title
-    }
-    fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>> {
-        &mut self.created_time
-    }
+        impl Skew for $query {
+            fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>) {
+                (&mut self.filters, &mut self.page_size, &mut self.sort)
+            }
+        }
+    };
 }
 
 /// What the faults change in a query.
@@ -136,15 +135,19 @@ trait Skew: Query {
     fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>);
 }
 
-impl Skew for HostQuery {
-    fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>) {
-        (&mut self.filters, &mut self.page_size, &mut self.sort)
-    }
-}
+bend!(Alert, AlertQuery, title, created_time);
+bend!(Application, ApplicationQuery, name, installed);
+bend!(Case, CaseQuery, title, created_time);
+bend!(Host, HostQuery, hostname, last_seen);
+bend!(HostGroup, HostGroupQuery, name, created_time);
+bend!(Ioc, IocQuery, value, modified_time);
+bend!(Vulnerability, VulnerabilityQuery, name, created_time);
 
-impl Skew for AlertQuery {
-    fn parts(&mut self) -> (&mut Vec<Filter>, &mut Option<u32>, &mut Option<Sort>) {
-        (&mut self.filters, &mut self.page_size, &mut self.sort)
+/// Only hosts have states.
+fn forget(item: &mut dyn std::any::Any) {
+    if let Some(host) = item.downcast_mut::<Host>() {
+        host.connection_state = ConnectionState::Unknown;
+        host.containment_state = ContainmentState::Unknown;
     }
 }
 
@@ -196,7 +199,7 @@ impl Broken {
             Fault::FirstFilterOnly => filters.truncate(1),
             Fault::IgnoresPageSize => *size = None,
             Fault::OldestFirst => {
-                *sort = Noun::Alert.field("created_time").map(|field| Sort { field, descending: false });
+                *sort = Q::Item::NOUN.field("created_time").map(|field| Sort { field, descending: false });
             }
             _ => {}
         }
@@ -332,6 +335,37 @@ impl Broken {
         Ok(item)
     }
 
+    async fn page<T, Q>(&self, query: &Q, cursor: Option<&Cursor>) -> Result<Page<T>>
+    where
+        T: Bend + Listed<Query = Q>,
+        Q: Skew<Item = T>,
+    {
+        self.before(cursor)?;
+        if !self.alone().await {
+            return Ok(Page::default());
+        }
+        let (asked, cursor) = (self.skew(query), cursor.filter(|_| !self.is(Fault::Endless)));
+        // The inner one knows the query that was made of this one, so its cursors are made out anew.
+        let theirs = cursor.map(|c| readdress(self.tenant(), c, query, &asked)).transpose();
+        let mut answer = match theirs {
+            Ok(cursor) => T::page(self.inner.as_ref(), &asked, cursor.as_ref()).await,
+            Err(e) => Err(e.with_tenant(self.tenant(), self.vendor())),
+        };
+        if self.is(Fault::AnyCursor) && answer.is_err() {
+            answer = T::page(self.inner.as_ref(), &asked, None).await;
+        }
+        let answer = answer.and_then(|p| readdressed(self.tenant(), p, &asked, query));
+        self.after(query, cursor, answer)
+    }
+
+    async fn item<T: Bend>(&self, uid: &str) -> Result<T> {
+        let found = T::one(self.inner.as_ref(), uid).await;
+        if self.is(Fault::UnknownIsFound) && found.is_err() {
+            return Ok(T::made_up(uid));
+        }
+        self.found(found)
+    }
+
     /// Fails one of two calls that overlap, without saying so.
     async fn alone(&self) -> bool {
         if !self.is(Fault::Busy) {
@@ -414,59 +448,107 @@ impl EdrProvider for Broken {
         }
     }
 
-    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
-        self.before(cursor)?;
-        if !self.alone().await {
-            return Ok(Page::default());
-        }
-        let (asked, cursor) = (self.skew(query), cursor.filter(|_| !self.is(Fault::Endless)));
-        // The inner one knows the query that was made of this one, so its cursors are made out anew.
-        let theirs = cursor.map(|c| readdress(self.tenant(), c, query, &asked)).transpose();
-        let mut answer = match theirs {
-            Ok(cursor) => self.inner.hosts(&asked, cursor.as_ref()).await,
-            Err(e) => Err(e.with_tenant(self.tenant(), self.vendor())),
-        };
-        if self.is(Fault::AnyCursor) && answer.is_err() {
-            answer = self.inner.hosts(&asked, None).await;
-        }
-        let answer = answer.and_then(|p| readdressed(self.tenant(), p, &asked, query));
-        self.after(query, cursor, answer)
-    }
-
-    async fn host(&self, uid: &str) -> Result<Host> {
-        let found = self.inner.host(uid).await;
-        if self.is(Fault::UnknownIsFound) && found.is_err() {
-            return Ok(Host::new("memory", "fixture", uid, "{}"));
-        }
-        self.found(found)
-    }
-
     async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
         self.refuse("alert_list")?;
-        self.before(cursor)?;
-        if !self.alone().await {
-            return Ok(Page::default());
-        }
-        let (asked, cursor) = (self.skew(query), cursor.filter(|_| !self.is(Fault::Endless)));
-        let theirs = cursor.map(|c| readdress(self.tenant(), c, query, &asked)).transpose();
-        let mut answer = match theirs {
-            Ok(cursor) => self.inner.alerts(&asked, cursor.as_ref()).await,
-            Err(e) => Err(e.with_tenant(self.tenant(), self.vendor())),
-        };
-        if self.is(Fault::AnyCursor) && answer.is_err() {
-            answer = self.inner.alerts(&asked, None).await;
-        }
-        let answer = answer.and_then(|p| readdressed(self.tenant(), p, &asked, query));
-        self.after(query, cursor, answer)
+        self.page(query, cursor).await
     }
 
     async fn alert(&self, uid: &str) -> Result<Alert> {
         self.refuse("alert_get")?;
-        let found = self.inner.alert(uid).await;
-        if self.is(Fault::UnknownIsFound) && found.is_err() {
-            return Ok(Alert::new("memory", "fixture", uid, "{}"));
-        }
-        self.found(found)
+        self.item(uid).await
+    }
+
+    async fn cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        self.page(query, cursor).await
+    }
+
+    async fn case(&self, uid: &str) -> Result<Case> {
+        self.item(uid).await
+    }
+
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> Result<Page<Host>> {
+        self.page(query, cursor).await
+    }
+
+    async fn host(&self, uid: &str) -> Result<Host> {
+        self.item(uid).await
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        self.page(query, cursor).await
+    }
+
+    async fn ioc(&self, uid: &str) -> Result<Ioc> {
+        self.item(uid).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.page(query, cursor).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.item(uid).await
+    }
+
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        let page = async move { self.last_is_lost(self.groups(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.page(query, cursor).await
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.item(uid).await
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.page(query, cursor).await
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.item(uid).await
+    }
+
+    fn application_parts<'a>(
+        &'a self,
+        query: &'a ApplicationQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Application> {
+        let page = async move { self.last_is_lost(self.applications(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        let page = async move { self.last_is_lost(self.vulnerabilities(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
+        let page = async move { self.last_is_lost(self.alerts(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    fn case_parts<'a>(&'a self, query: &'a CaseQuery, cursor: Option<Cursor>) -> PartStream<'a, Case> {
+        let page = async move { self.last_is_lost(self.cases(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
     }
 
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
@@ -526,8 +608,8 @@ impl EdrProvider for Broken {
         stream::once(page).flatten().boxed()
     }
 
-    fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
-        let page = async move { self.last_is_lost(self.alerts(query, cursor.as_ref()).await) };
+    fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
+        let page = async move { self.last_is_lost(self.iocs(query, cursor.as_ref()).await) };
         stream::once(page).flatten().boxed()
     }
 }

@@ -1,7 +1,7 @@
 //! What the journal remembers. Every field is typed: nothing of a request or an answer gets in as a whole.
 
 use chrono::{DateTime, Utc};
-use edr_core::{Because, ErrorKind, ResponseAction, Standing, TenantId, Vendor};
+use edr_core::{AlertChange, Because, ErrorKind, ResponseAction, Standing, TenantId, Vendor};
 use serde::{Deserialize, Serialize};
 
 use super::canon::{canonical, sha256};
@@ -153,6 +153,33 @@ pub struct Seen {
 #[serde(rename_all = "snake_case", tag = "event")]
 #[non_exhaustive]
 pub enum Event {
+    /// The vendor's answer to a change of alerts.
+    AlertsAnswered {
+        /// The change.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The record that announced it.
+        intent: u64,
+        /// What was answered for each alert.
+        answers: Vec<JournalAnswer>,
+        /// What went wrong with the call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Told>,
+    },
+    /// Alerts are about to be changed.
+    AlertsIntended {
+        /// The change.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// What is to change.
+        change: AlertChange,
+        /// Why.
+        because: Because,
+        /// The alerts, by the vendor's own id.
+        alerts: Vec<String>,
+    },
     /// The vendor's answer to an intention, or why there is none.
     Answered {
         /// The operation.
@@ -296,7 +323,9 @@ impl Event {
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
         match self {
-            Self::Answered { plan, .. }
+            Self::AlertsAnswered { plan, .. }
+            | Self::AlertsIntended { plan, .. }
+            | Self::Answered { plan, .. }
             | Self::Began { plan, .. }
             | Self::Ended { plan }
             | Self::Handed { plan, .. }

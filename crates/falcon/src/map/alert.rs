@@ -103,7 +103,7 @@ fn severity(alert: &mut Alert, wire: &AlertEntity, notes: &mut Notes) {
     }
 }
 
-fn bucket(number: f64) -> Option<Severity> {
+pub(super) fn bucket(number: f64) -> Option<Severity> {
     match number {
         n if !(0.0..=100.0).contains(&n) => None,
         n if n < 1.0 => Some(Severity::Unknown),

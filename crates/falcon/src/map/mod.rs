@@ -5,10 +5,16 @@
 //! `docs/MAPPING.md`.
 
 mod alert;
+mod application;
 mod attack;
+mod case;
 mod disposition;
 mod evidence;
+mod history;
 mod host;
+mod host_group;
+mod ioc;
+mod vulnerability;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,7 +23,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
-use edr_core::{Alert, Anomaly, Hashes, Host, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId};
+use edr_core::{
+    Alert, Anomaly, Application, Case, Hashes, Host, HostGroup, HostHistory, Ioc, Listing, Noun, Origin,
+    Provenance, Raw, Rejected, Risk, TenantId, Vulnerability,
+};
 
 use crate::VENDOR;
 
@@ -44,6 +53,60 @@ pub fn host(raw: &Bytes, context: &Context) -> Result<Host, Box<Rejected>> {
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn alert(raw: &Bytes, context: &Context) -> Result<Alert, Box<Rejected>> {
     decode(raw, context, "composite_id", |alert| alert::map(alert, context))
+}
+
+/// Maps a case.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn case(raw: &Bytes, context: &Context) -> Result<Case, Box<Rejected>> {
+    decode(raw, context, "id", |row| case::map(row, context))
+}
+
+/// Maps an indicator.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn ioc(raw: &Bytes, context: &Context) -> Result<Ioc, Box<Rejected>> {
+    decode(raw, context, "id", |row| ioc::map(row, context))
+}
+
+/// What the histories of a host tell.
+pub(crate) fn history(
+    logins: Vec<crate::api::hosts::Login>,
+    addresses: Vec<crate::api::hosts::NetworkAddress>,
+    context: &Context,
+) -> HostHistory {
+    history::map(logins, addresses, context)
+}
+
+/// The score of an assessment.
+pub(crate) fn posture(score: i64) -> Risk {
+    history::posture(score)
+}
+
+/// Maps a group of hosts.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn group(raw: &Bytes, context: &Context) -> Result<HostGroup, Box<Rejected>> {
+    decode(raw, context, "id", |row| host_group::map(row, context))
+}
+
+/// Maps an application.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn application(raw: &Bytes, context: &Context) -> Result<Application, Box<Rejected>> {
+    decode(raw, context, "id", |row| application::map(row, context))
+}
+
+/// Maps a vulnerability.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn vulnerability(raw: &Bytes, context: &Context) -> Result<Vulnerability, Box<Rejected>> {
+    decode(raw, context, "id", |row| vulnerability::map(row, context))
 }
 
 /// Reads and maps an item; `map` gives nothing when the item has no id.

@@ -81,7 +81,8 @@ fn stopped(context: &Context, estate: &Estate) -> Exit {
     tally.exit()
 }
 
-fn print<T: Record>(context: &Context, rows: &[T]) -> Result<(), Failure> {
+/// Prints rows.
+pub(super) fn print<T: Record>(context: &Context, rows: &[T]) -> Result<(), Failure> {
     let mut output = Output::open(context.view.format.is_table());
     let written = write(context, rows, &mut output);
     output.close(&context.interrupt)?;

@@ -1,7 +1,7 @@
 //! The page of an alert: what, where, who, how, and the tree of its processes.
 
 use edr::Alert;
-use edr::core::{Attack, AttackRef, Evidence, NetworkActivity, NetworkEndpoint};
+use edr::core::{Attack, AttackRef, Comment, Evidence, NetworkActivity, NetworkEndpoint};
 
 use super::{Card, Page, tree};
 use crate::output::style::Look;
@@ -17,7 +17,7 @@ impl Card for Alert {
         attacks(self, page);
         evidence(self, page);
         indicators(self, page);
-        comments(self, page);
+        comments(&self.comments, page);
     }
 }
 
@@ -62,7 +62,7 @@ fn attacks(alert: &Alert, page: &mut Page<'_>) {
     alert.attacks.iter().for_each(|attack| page.free(&chain(attack)));
 }
 
-fn chain(attack: &Attack) -> String {
+pub(super) fn chain(attack: &Attack) -> String {
     let parts = [&attack.tactic, &attack.technique, &attack.sub_technique];
     let named: Vec<String> = parts.into_iter().flatten().map(entry).collect();
     named.join(" > ")
@@ -124,11 +124,11 @@ fn indicators(alert: &Alert, page: &mut Page<'_>) {
     alert.iocs.iter().for_each(|ioc| page.line(&ioc.kind.clone(), &ioc.value));
 }
 
-fn comments(alert: &Alert, page: &mut Page<'_>) {
-    if !alert.comments.is_empty() {
+pub(super) fn comments(comments: &[Comment], page: &mut Page<'_>) {
+    if !comments.is_empty() {
         page.section("Comments");
     }
-    for comment in &alert.comments {
+    for comment in comments {
         let when = comment.time.map(|t| page.when(t)).unwrap_or_default();
         let author = comment.author.as_deref().unwrap_or("?");
         page.free(&format!("{author}  {when}  {}", comment.text));

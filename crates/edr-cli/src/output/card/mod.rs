@@ -1,6 +1,7 @@
 //! One thing on one page, for a person.
 
 mod alert;
+mod case;
 mod host;
 mod tree;
 

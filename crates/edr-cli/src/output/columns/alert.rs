@@ -119,7 +119,7 @@ fn device(alert: &Alert) -> Option<&Host> {
 }
 
 /// The most exact id: sub-technique, technique, tactic; a name where there is no id.
-fn technique(attack: &Attack) -> Option<Cow<'_, str>> {
+pub(super) fn technique(attack: &Attack) -> Option<Cow<'_, str>> {
     let parts = [&attack.sub_technique, &attack.technique, &attack.tactic];
     let id =
         |part: &'_ &Option<edr::core::AttackRef>| part.as_ref().and_then(|p| p.uid.is_some().then_some(()));

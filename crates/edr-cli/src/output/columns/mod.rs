@@ -1,7 +1,9 @@
 //! Columns: the model's field names, each with its value.
 
 mod alert;
+mod case;
 mod host;
+mod ioc;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

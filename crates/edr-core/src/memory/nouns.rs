@@ -1,0 +1,244 @@
+//! What is held besides hosts and alerts: reading it, and the work on cases and indicators.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::InMemory;
+use crate::{
+    Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
+    HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Vulnerability,
+};
+
+/// What is held besides hosts and alerts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) cases: Vec<Case>,
+    pub(super) iocs: Vec<Ioc>,
+    pub(super) histories: HashMap<String, HostHistory>,
+    pub(super) groups: Vec<HostGroup>,
+    pub(super) applications: Vec<Application>,
+    pub(super) vulnerabilities: Vec<Vulnerability>,
+    /// How many indicators were made here.
+    made: u64,
+}
+
+impl Shelf {
+    /// Makes everything the provider's own.
+    pub(super) fn owned(mut self, tenant: &TenantId, vendor: &Vendor) -> Self {
+        for case in &mut self.cases {
+            (case.tenant, case.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for ioc in &mut self.iocs {
+            (ioc.tenant, ioc.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for group in &mut self.groups {
+            (group.tenant, group.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for application in &mut self.applications {
+            (application.tenant, application.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for vulnerability in &mut self.vulnerabilities {
+            (vulnerability.tenant, vulnerability.vendor) = (tenant.clone(), vendor.clone());
+        }
+        self
+    }
+}
+
+/// A noun that is kept and only read.
+pub(super) trait Kept: Listing {
+    /// By which fields it is sorted, besides its id.
+    const SORTS: &'static [&'static str];
+
+    fn kept(shelf: &Shelf) -> &[Self];
+
+    fn order(&self, other: &Self, field: &str) -> Ordering;
+}
+
+macro_rules! kept {
+    ($item:ident, $shelf:ident, $edit:ident, $says:literal, $($field:ident)+) => {
+        impl Kept for $item {
+            const SORTS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn kept(shelf: &Shelf) -> &[Self] {
+                &shelf.$shelf
+            }
+
+            fn order(&self, other: &Self, field: &str) -> Ordering {
+                $(if field == stringify!($field) {
+                    return self.$field.cmp(&other.$field);
+                })+
+                Ordering::Equal
+            }
+        }
+
+        impl InMemory {
+            #[doc = $says]
+            pub fn $edit(&self, edit: impl FnOnce(&mut Vec<$item>)) {
+                edit(&mut self.content().shelf.$shelf);
+            }
+        }
+    };
+}
+
+kept!(Application, applications, edit_applications, "Changes the applications.", name installed);
+kept!(HostGroup, groups, edit_groups, "Changes the groups.", created_time name);
+kept!(
+    Vulnerability,
+    vulnerabilities,
+    edit_vulnerabilities,
+    "Changes the vulnerabilities.",
+    created_time modified_time
+);
+
+impl InMemory {
+    pub(super) fn list_kept<Q>(&self, query: &Q, cursor: Option<&Cursor>) -> Result<Page<Q::Item>>
+    where
+        Q: Query,
+        Q::Item: Kept,
+    {
+        let mut items = Q::Item::kept(&self.asked().shelf).to_vec();
+        let field = query.sort().map_or("uid", |s| s.field.name);
+        items.sort_by(|a, b| a.order(b, field).then_with(|| a.uid().cmp(b.uid())));
+        if query.sort().is_some_and(|s| s.descending) {
+            items.reverse();
+        }
+        self.listed(query, cursor, items)
+    }
+
+    pub(super) fn one_kept<T: Kept>(&self, uid: &str) -> Result<T> {
+        found(T::kept(&self.asked().shelf), uid).ok_or_else(|| self.absent(T::NOUN, uid))
+    }
+
+    /// Changes the cases.
+    pub fn edit_cases(&self, edit: impl FnOnce(&mut Vec<Case>)) {
+        edit(&mut self.content().shelf.cases);
+    }
+
+    /// Changes the indicators.
+    pub fn edit_iocs(&self, edit: impl FnOnce(&mut Vec<Ioc>)) {
+        edit(&mut self.content().shelf.iocs);
+    }
+
+    pub(super) fn list_cases(&self, query: &CaseQuery, cursor: Option<&Cursor>) -> Result<Page<Case>> {
+        let mut cases = self.asked().shelf.cases.clone();
+        let by_severity = query.sort.is_some_and(|s| s.field.name == "severity");
+        let rank = |case: &Case| if by_severity { case.severity.rank() } else { 0 };
+        cases.sort_by(|a, b| (rank(a), a.created_time, &a.uid).cmp(&(rank(b), b.created_time, &b.uid)));
+        if query.sort.is_none_or(|s| s.descending) {
+            cases.reverse();
+        }
+        self.listed(query, cursor, cases)
+    }
+
+    pub(super) fn list_iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> Result<Page<Ioc>> {
+        let mut iocs = self.asked().shelf.iocs.clone();
+        let key = query.sort.map_or("uid", |s| s.field.name);
+        iocs.sort_by(|a, b| {
+            let first = match key {
+                "created_time" => a.created_time.cmp(&b.created_time),
+                "modified_time" => a.modified_time.cmp(&b.modified_time),
+                "value" => a.value.cmp(&b.value),
+                _ => Ordering::Equal,
+            };
+            first.then_with(|| a.uid.cmp(&b.uid))
+        });
+        if query.sort.is_some_and(|s| s.descending) {
+            iocs.reverse();
+        }
+        self.listed(query, cursor, iocs)
+    }
+
+    fn listed<Q: Query>(
+        &self,
+        query: &Q,
+        cursor: Option<&Cursor>,
+        items: Vec<Q::Item>,
+    ) -> Result<Page<Q::Item>> {
+        self.page(query, cursor, items).map_err(|e| e.with_tenant(&self.tenant, &self.vendor))
+    }
+
+    pub(super) fn one_case(&self, uid: &str) -> Result<Case> {
+        found(&self.asked().shelf.cases, uid).ok_or_else(|| self.absent(Noun::Case, uid))
+    }
+
+    pub(super) fn one_ioc(&self, uid: &str) -> Result<Ioc> {
+        found(&self.asked().shelf.iocs, uid).ok_or_else(|| self.absent(Noun::Ioc, uid))
+    }
+
+    pub(super) fn change_cases(&self, change: &CaseChange, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::CaseUpdate, uids)?;
+        change.check().map_err(|e| e.with_tenant(&self.tenant, &self.vendor))?;
+        let mut content = self.asked();
+        let mut answer = |uid: &String| match content.shelf.cases.iter_mut().find(|c| c.uid == *uid) {
+            Some(case) => change_case(case, change),
+            None => Answer::Refused(self.absent(Noun::Case, uid)),
+        };
+        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), answer(uid))).collect())
+    }
+
+    pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::IocPush, &iocs.iter().map(Ioc::key).collect::<Vec<_>>())?;
+        let mut content = self.asked();
+        let shelf = &mut content.shelf;
+        Ok(iocs.iter().map(|ioc| self.put_ioc(shelf, ioc)).collect())
+    }
+
+    fn put_ioc(&self, shelf: &mut Shelf, ioc: &Ioc) -> Receipt {
+        let key = ioc.key();
+        let mut own = Ioc { tenant: self.tenant.clone(), vendor: self.vendor.clone(), ..ioc.clone() };
+        let (uid, answer) = match shelf.iocs.iter_mut().find(|i| i.key() == key) {
+            Some(there) => {
+                own.uid.clone_from(&there.uid);
+                let same = *there == own;
+                *there = own;
+                (there.uid.clone(), if same { Answer::Already } else { Answer::Accepted })
+            }
+            None => {
+                shelf.made += 1;
+                own.uid = format!("ioc-{}", shelf.made);
+                let uid = own.uid.clone();
+                shelf.iocs.push(own);
+                (uid, Answer::Accepted)
+            }
+        };
+        Receipt::new(key, answer).with_handle(Some(uid))
+    }
+
+    pub(super) fn drop_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.admit(Feature::IocDelete, uids)?;
+        let iocs = &mut self.asked().shelf.iocs;
+        let mut drop = |uid: &String| {
+            let before = iocs.len();
+            iocs.retain(|ioc| ioc.uid != *uid);
+            if iocs.len() < before { Answer::Accepted } else { Answer::Already }
+        };
+        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), drop(uid))).collect())
+    }
+}
+
+fn found<T: Listing>(items: &[T], uid: &str) -> Option<T> {
+    items.iter().find(|item| item.uid() == uid).cloned()
+}
+
+fn change_case(case: &mut Case, change: &CaseChange) -> Answer {
+    let before = case.clone();
+    if let Some(status) = &change.status {
+        case.status = status.clone();
+    }
+    if let Some(verdict) = &change.verdict {
+        case.verdict = verdict.clone();
+    }
+    if let Some(severity) = &change.severity {
+        case.severity = severity.clone();
+    }
+    match &change.assignee {
+        Some(Assignee::User(user)) => case.assignee = Some(user.clone()),
+        Some(Assignee::Nobody) => case.assignee = None,
+        None => {}
+    }
+    if let Some(text) = &change.comment {
+        case.comments.push(Comment { text: text.clone(), ..Comment::default() });
+    }
+    if *case == before { Answer::Already } else { Answer::Accepted }
+}
