@@ -59,8 +59,14 @@ fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
 
 /// What is no order, in the simulator's log: that sessions begin, that a script is made, that the world moves a host, and
 /// that a command which waited, and is counted where it was taken, is carried out.
-const NO_ORDERS: &[&str] =
-    &["BatchInitSessions", "RTR-CreateScripts", "RTR-InitSession", "RTR-PulseSession", "sim/hosts", "sim/rtr"];
+const NO_ORDERS: &[&str] = &[
+    "BatchInitSessions",
+    "RTR-CreateScripts",
+    "RTR-InitSession",
+    "RTR-PulseSession",
+    "sim/hosts",
+    "sim/rtr",
+];
 /// The script that is run.
 const SCRIPT: &str = "list_directories";
 

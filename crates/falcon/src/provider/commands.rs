@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
 use edr_core::{
-    Answer, Error, ErrorKind, ProcessRef, Progress, Receipt, ResponseAction, Result, Standing, Target,
+    Answer, Error, ErrorKind, ProcessRef, Progress, Receipt, ResponseAction, Result, SavedFile, Standing,
+    Target,
 };
+use edr_http::Download;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Falcon, deeds};
@@ -252,13 +255,34 @@ impl Falcon {
 
     /// How far the file has come that a command has fetched.
     async fn arrived(&self, handle: &CommandHandle) -> Result<Standing> {
-        let files = match self.client().rtr_files(Version::V2, &handle.session_id).await {
-            Err(error) if error.is_not_found() => return Ok(unknown("the session is no longer known")),
-            reply => reply?.resources,
-        };
+        match self.file_of(handle).await {
+            Err(error) if error.is_not_found() => Ok(unknown("the session is no longer known")),
+            file => Ok(file?.map_or_else(|| unknown("the file is not listed yet"), |file| upload(&file))),
+        }
+    }
+
+    /// The file that a command has fetched, as it is listed.
+    async fn file_of(&self, handle: &CommandHandle) -> Result<Option<SessionFile>> {
+        let files = self.client().rtr_files(Version::V2, &handle.session_id).await?.resources;
         let id = handle.cloud_request_id.as_str();
-        let file = files.into_iter().find(|f| f.cloud_request_id.as_deref() == Some(id));
-        Ok(file.map_or_else(|| unknown("the file is not listed yet"), |file| upload(&file)))
+        Ok(files.into_iter().find(|f| f.cloud_request_id.as_deref() == Some(id)))
+    }
+
+    /// Saves what a command has fetched. The service knows the SHA-256 of the file inside of the archive alone.
+    pub(super) async fn fetched_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        let absent = |why: &str| {
+            let error = Error::new(ErrorKind::NotFound, why.to_owned());
+            self.named(error, rtr::FILES_V2.name)
+        };
+        let handle = target.handle.as_deref().and_then(CommandHandle::read);
+        let handle = handle.ok_or_else(|| absent("the order has no id under which its file is kept"))?;
+        let file = self.file_of(&handle).await?.ok_or_else(|| absent("no file has come"))?;
+        let come = upload(&file) == Standing::Done;
+        let sha256 = file.sha256.filter(|_| come).ok_or_else(|| absent("the file has not come yet"))?;
+        let archive = Download::to(SavedFile::place(to, "7z"));
+        let done = self.client().rtr_download_file(&handle.session_id, &sha256, None, archive).await?;
+        let saved = SavedFile::new(done.path, done.bytes, done.sha256);
+        Ok(saved.content(Some(sha256)).password(rtr::ARCHIVE_PASSWORD))
     }
 }
 

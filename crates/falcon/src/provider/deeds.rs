@@ -4,8 +4,8 @@
 //! read back from the devices.
 
 use edr_core::{
-    Answer, Error, ErrorKind, Feature, FoundHosts, Host, PlainDetail, Progress, Receipt, ResponseAction,
-    Result, Standing, Target,
+    Answer, Error, ErrorKind, Feature, FoundHosts, Host, PlainDetail, Progress, Receipt, Rejected,
+    ResponseAction, Result, Standing, Target,
 };
 
 use super::{Anomaly, EdrProvider as _, Falcon, in_order};
@@ -117,7 +117,8 @@ impl Falcon {
         let now = self.context().now;
         let standing = |uid: &str| {
             let host = found.hosts.iter().find(|h| h.uid.eq_ignore_ascii_case(uid));
-            let absent = || Standing::Unknown { word: "no such host".to_owned() };
+            let word = found.why_unreadable(uid).unwrap_or("no such host");
+            let absent = || Standing::Unknown { word: word.to_owned() };
             host.and_then(|h| action.standing_of(h)).unwrap_or_else(absent)
         };
         Ok(targets.iter().map(|t| Progress::new(t.uid.as_str(), standing(&t.uid), now)).collect())
@@ -129,31 +130,32 @@ impl Falcon {
             ids.iter().cloned().partition(|id| hosts::is_device_id(id));
         // Falcon writes them in lower case.
         let good: Vec<String> = good.iter().map(|id| id.to_ascii_lowercase()).collect();
-        let mut all = Vec::new();
+        let (mut all, mut odd) = (Vec::new(), Vec::new());
         for chunk in good.chunks(hosts::MAX_IDS) {
-            all.extend(self.devices(chunk).await?);
+            for row in self.devices(chunk).await? {
+                match row {
+                    Ok(host) => all.push(host),
+                    Err(rejected) => odd.push((rejected.uid, rejected.reason)),
+                }
+            }
         }
-        let (mut all, mut missing) = in_order(all, &[], &good);
+        let (mut all, missing) = in_order(all, &[], &good);
         if connect {
             self.connect_or_tell(&mut all).await;
         }
-        missing.extend(strange);
-        Ok(FoundHosts::new(all, missing))
+        let mut found = FoundHosts::new(all, missing).with_unreadable(odd);
+        found.missing.extend(strange);
+        Ok(found)
     }
 
-    /// One call's worth of hosts. One that cannot be decoded is an error: it is not missing.
-    async fn devices(&self, ids: &[String]) -> Result<Vec<Host>> {
+    /// One call's worth of hosts. One that cannot be decoded spoils no other, and is not missing.
+    async fn devices(&self, ids: &[String]) -> Result<Vec<Result<Host, Box<Rejected>>>> {
         let reply = self.entities(hosts::entities(ids)).await?;
         if let Some(failure) = reply.tail.failure {
             return Err(failure);
         }
         let context = self.context();
-        let host = |raw| {
-            map::host(raw, &context).map_err(|rejected| {
-                self.named(Error::new(ErrorKind::Decode, rejected.reason), hosts::ENTITIES.operation.name)
-            })
-        };
-        reply.items.iter().map(host).collect()
+        Ok(reply.items.iter().map(|raw| map::host(raw, &context)).collect())
     }
 
     /// Asks which hosts are online. They are there; that it could not be asked is told on them.

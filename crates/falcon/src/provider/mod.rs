@@ -18,6 +18,7 @@ mod software;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,7 +29,7 @@ use edr_core::{
     CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit,
     FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun,
     Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result,
-    Risk, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
+    Risk, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -593,6 +594,10 @@ impl EdrProvider for Falcon {
     ) -> Result<Vec<Receipt>> {
         let _ = because;
         self.act(action, hosts).await
+    }
+
+    async fn save_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        self.fetched_file(target, to).await
     }
 
     async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
