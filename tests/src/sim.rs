@@ -59,7 +59,7 @@ fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
 
 /// What is no order, in the simulator's log: that sessions begin, that a script is made, that the world moves a host, and
 /// that a command which waited, and is counted where it was taken, is carried out.
-const NO_ORDERS: &[&str] = &[
+pub(crate) const NO_ORDERS: &[&str] = &[
     "BatchInitSessions",
     "RTR-CreateScripts",
     "RTR-InitSession",
@@ -68,7 +68,7 @@ const NO_ORDERS: &[&str] = &[
     "sim/rtr",
 ];
 /// The script that is run.
-const SCRIPT: &str = "list_directories";
+pub(crate) const SCRIPT: &str = "list_directories";
 
 /// One tenant of a simulator, with the provider that reads it.
 pub struct SimWorld {
@@ -193,17 +193,12 @@ impl SimWorld {
     }
 
     fn base_url(&self) -> String {
-        let tenants = self.sim.tenants();
-        tenants.iter().find(|t| t.name == self.tenant).expect("a tenant").base_url.clone()
+        base_url(&self.sim, &self.tenant)
     }
 
     /// The header with a token of its own.
     fn falcon_bearer(&self) -> String {
-        let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
-        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
-        let header = "Content-Type: application/x-www-form-urlencoded";
-        let token = ask(&self.base_url(), "POST /oauth2/token", header, &form);
-        format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
+        FalconByHand::new(&self.sim, &self.tenant).bearer()
     }
 
     /// The ids of a noun, read once, in as many pages as there are.
@@ -244,9 +239,36 @@ impl SimWorld {
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
     }
+}
+
+/// The address of a tenant.
+fn base_url(sim: &Sim, tenant: &str) -> String {
+    let tenants = sim.tenants();
+    tenants.iter().find(|t| t.name == tenant).expect("a tenant").base_url.clone()
+}
+
+/// A tenant of Falcon, asked by hand. It blocks.
+pub(crate) struct FalconByHand {
+    base: String,
+    form: String,
+}
+
+impl FalconByHand {
+    pub(crate) fn new(sim: &Sim, tenant: &str) -> Self {
+        let credentials = sim.state().tenant(tenant).and_then(|t| t.falcon()).expect("Falcon");
+        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
+        Self { base: base_url(sim, tenant), form }
+    }
+
+    /// The header with a token of its own.
+    fn bearer(&self) -> String {
+        let header = "Content-Type: application/x-www-form-urlencoded";
+        let token = ask(&self.base, "POST /oauth2/token", header, &self.form);
+        format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
+    }
 
     /// Makes the script that is run; Cortex is born with it.
-    fn make_falcon_script(&self) {
+    pub(crate) fn make_script(&self) {
         let part = |name: &str, text: &str| {
             format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
         };
@@ -257,9 +279,9 @@ impl SimWorld {
             ("permission_type", "public"),
         ];
         let form: String = parts.into_iter().map(|(name, text)| part(name, text)).collect();
-        let header = format!("{}\r\nContent-Type: multipart/form-data; boundary=x", self.falcon_bearer());
-        let body = format!("{form}--x--\r\n");
-        let made = ask(&self.base_url(), "POST /real-time-response/entities/scripts/v1", &header, &body);
+        let header = format!("{}\r\nContent-Type: multipart/form-data; boundary=x", self.bearer());
+        let line = "POST /real-time-response/entities/scripts/v1";
+        let made = ask(&self.base, line, &header, &format!("{form}--x--\r\n"));
         assert!(made["errors"].as_array().is_none_or(Vec::is_empty), "{made}");
     }
 }
@@ -361,7 +383,7 @@ impl World for SimWorld {
 
     fn script(&self) -> Option<(String, Vec<(String, String)>)> {
         if self.vendor == Vendor::Falcon {
-            self.falcon_script.get_or_init(|| self.make_falcon_script());
+            self.falcon_script.get_or_init(|| FalconByHand::new(&self.sim, &self.tenant).make_script());
         }
         Some((SCRIPT.to_owned(), vec![("path".to_owned(), "/tmp".to_owned())]))
     }

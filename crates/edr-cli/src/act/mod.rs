@@ -299,9 +299,15 @@ impl<'a> Run<'a> {
     /// Saves what has come.
     async fn saved(&self, mut ending: Ending, folder: &Path) -> Result<Ending, Failure> {
         for operation in &mut ending.operations {
-            let files = self.responder.save_files(&operation.id, folder).await?;
-            let lost = |f: Fetched| f.saved.err().map(|error| (f.host, error));
-            ending.unsaved.extend(files.into_iter().filter_map(lost));
+            let lost = |f: Fetched| f.saved.err().map(|error| (f.host, error.to_string()));
+            match self.responder.save_files(&operation.id, folder).await {
+                Ok(files) => ending.unsaved.extend(files.into_iter().filter_map(lost)),
+                // What became of the hosts is told all the same.
+                Err(error) => {
+                    let done = operation.hosts.iter().filter(|h| h.outcome == Outcome::Done);
+                    ending.unsaved.extend(done.map(|h| (h.host.clone(), error.to_string())));
+                }
+            }
             *operation = self.responder.operation(&operation.id)?;
         }
         Ok(ending)

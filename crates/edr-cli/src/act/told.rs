@@ -38,7 +38,7 @@ pub(crate) struct Ending {
     /// Tenants that could not be asked any more.
     pub(super) unread: Vec<(TenantId, Told)>,
     /// Files that were fetched and could not be saved.
-    pub(super) unsaved: Vec<(HostRef, edr::Error)>,
+    pub(super) unsaved: Vec<(HostRef, String)>,
 }
 
 /// The end for a program.
