@@ -120,7 +120,7 @@ pub static PROVIDER_OPERATIONS: [&Operation; 8] = [
 
 /// The operations that [`crate::Falcon`] uses for response actions and changes of alerts, beside
 /// [`PROVIDER_OPERATIONS`]: what an API client that acts must be able to do.
-pub static RESPONSE_OPERATIONS: [&Operation; 14] = [
+pub static RESPONSE_OPERATIONS: [&Operation; 15] = [
     &alerts::UPDATE.operation,
     &hosts::ACTIONS.operation,
     &hosts::TAGS.operation,
@@ -130,6 +130,7 @@ pub static RESPONSE_OPERATIONS: [&Operation; 14] = [
     &ods::QUERY_HOSTS.operation,
     &rtr::BATCH_ACTIVE.operation,
     &rtr::BATCH_INIT.operation,
+    &rtr::EXTRACTED.operation,
     &rtr::FILES_V2.operation,
     &rtr::QUEUED.operation,
     &rtr::SCRIPTS_V2.operation,

@@ -3,13 +3,14 @@ use edr_http::{TransportError, TransportErrorKind};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Answer as Reply, Log, Sent, device_id, falcon, ids_of, json as reply};
+use crate::testing::{Answer as Reply, Log, Sent, device_id, falcon, ids_of, json as reply, with_header};
 
 const INIT: &str = "/real-time-response/combined/batch-init-session/v1";
 const RUN: &str = "/real-time-response/combined/batch-active-responder-command/v1";
 const STATUS: &str = "/real-time-response/entities/active-responder-command/v1";
 const QUEUED: &str = "/real-time-response/entities/queued-sessions/GET/v1";
 const FILES: &str = "/real-time-response/entities/file/v2";
+const EXTRACTED: &str = "/real-time-response/entities/extracted-file-contents/v1";
 const SCRIPT_IDS: &str = "/real-time-response/queries/scripts/v1";
 const SCRIPTS: &str = "/real-time-response/entities/scripts/v2";
 
@@ -275,6 +276,40 @@ async fn progress_is_read_back_by_the_handle_alone() {
     assert_eq!(seen[3..], rest);
     assert_eq!(see(fetch()).await[..2], [Standing::Done, failed]);
     assert!(log.to(RUN).is_empty() && log.to(INIT).is_empty(), "only looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_saved_when_it_is_there_and_not_before() {
+    let sha256 = "ab".repeat(32);
+    let listed = sha256.clone();
+    let (falcon, log) = falcon(move |sent| match sent.path.as_str() {
+        FILES => rows(&json!([
+            {"cloud_request_id": "r-1", "complete": true, "error_message": "", "sha256": listed},
+            {"cloud_request_id": "r-7", "complete": false, "sha256": listed}])),
+        EXTRACTED => with_header(reply(200, "7z..."), "content-type", "application/x-7z-compressed"),
+        _ => reply(500, "{}"),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("web-1");
+    let save = async |handle: Option<&str>| {
+        let mut target = Target::new(device_id(1));
+        target.handle = handle.map(str::to_owned);
+        falcon.save_file(&target, &to).await
+    };
+    for (handle, says) in
+        [(None, "no id"), (Some("s/r-7"), "has not come yet"), (Some("s/r-9"), "no file has come")]
+    {
+        let error = save(handle).await.unwrap_err();
+        assert!(error.is_not_found() && error.to_string().contains(says), "{error}");
+        assert!(error.tenant().is_some());
+    }
+    assert!(log.to(EXTRACTED).is_empty() && std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    let saved = save(Some("s/r-1")).await.unwrap();
+    assert_eq!((saved.path.clone(), saved.bytes), (folder.path().join("web-1.7z"), 5));
+    assert_eq!(std::fs::read(&saved.path).unwrap(), b"7z...");
+    assert_eq!((saved.content_sha256, saved.password.as_deref()), (Some(sha256.clone()), Some("infected")));
+    assert_ne!(saved.sha256, sha256, "that of the archive is another");
+    assert_eq!(log.to(EXTRACTED)[0].get("sha256"), Some(sha256.as_str()));
 }
 
 #[test]
