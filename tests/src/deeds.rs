@@ -9,13 +9,14 @@ use edr::Estate;
 use edr::respond::{By, Consent, Draft, Outcome, Plan, Responder, Selector, Waiting};
 use edr_core::{
     AlertChange, AlertQuery, AlertStatus, Answer, Because, ConnectionState, ContainmentState, EdrProvider,
-    EdrProviderExt as _, ErrorKind, HostQuery, Ioc, IocAction, IocQuery, IocType, Receipt, ResponseAction,
-    Result, Severity,
+    EdrProviderExt as _, ErrorKind, HostQuery, Ioc, IocAction, IocQuery, IocType, ProcessRef, Receipt,
+    ResponseAction, Result, Severity,
 };
 use edr_sim::Sim;
 use tempfile::TempDir;
 
 use crate::chaos::{Bench, Product};
+use crate::sim;
 
 /// How many hosts or alerts a deed is about.
 pub const TARGETS: usize = 3;
@@ -35,6 +36,12 @@ pub enum Deed {
     Push,
     /// Indicators are deleted, by the provider.
     Drop,
+    /// A process is ended, by the provider.
+    Kill,
+    /// A file is fetched, by the provider.
+    Fetch,
+    /// A script is run, by the provider.
+    Script,
     /// A plan that contains hosts is applied by the response engine.
     PlanContain,
     /// A plan that releases hosts is applied by the response engine.
@@ -43,13 +50,16 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Contain,
         Self::Release,
         Self::Tag,
         Self::Update,
         Self::Push,
         Self::Drop,
+        Self::Kill,
+        Self::Fetch,
+        Self::Script,
         Self::PlanContain,
         Self::PlanRelease,
     ];
@@ -58,6 +68,12 @@ impl Deed {
     #[must_use]
     pub fn is_planned(self) -> bool {
         matches!(self, Self::PlanContain | Self::PlanRelease)
+    }
+
+    /// True when it is done anew each time, and nothing shows that it was done before.
+    #[must_use]
+    pub fn is_order(self) -> bool {
+        matches!(self, Self::Kill | Self::Fetch | Self::Script)
     }
 
     /// True when the vendor's facts say that twice is once, so that it may be sent again.
@@ -85,6 +101,14 @@ impl Deed {
             (true, Self::Tag) => ("UpdateDeviceTags", "/devices/entities/devices/tags/v1"),
             (true, Self::Update) => ("UpdateV3", "/alerts/entities/alerts/v3"),
             (true, Self::Push) => ("indicator.create.v1", "/iocs/entities/indicators/v1"),
+            (true, Self::Kill | Self::Fetch | Self::Script) => {
+                ("BatchActiveResponderCmd", "/real-time-response/combined/batch-active-responder-command/v1")
+            }
+            (_, Self::Kill) => {
+                ("v1/endpoints/terminate_process", "/public_api/v1/endpoints/terminate_process")
+            }
+            (_, Self::Fetch) => ("v1/endpoints/file_retrieval", "/public_api/v1/endpoints/file_retrieval"),
+            (_, Self::Script) => ("v1/scripts/run_script", "/public_api/v1/scripts/run_script"),
             (true, Self::Drop) => ("indicator.delete.v1", "/iocs/entities/indicators/v1"),
             (true, _) => ("PerformActionV2", "/devices/entities/devices-actions/v2"),
             (_, Self::Tag) => ("v1/tags/agents/assign", "/public_api/v1/tags/agents/assign"),
@@ -103,8 +127,20 @@ impl Deed {
         }
     }
 
-    fn action(self) -> ResponseAction {
+    fn action(self, product: Product) -> ResponseAction {
         match self {
+            Self::Kill if product.is_falcon() => {
+                ResponseAction::KillProcess { process: ProcessRef::Pid(4_242) }
+            }
+            Self::Kill => {
+                let process = ProcessRef::Uid("AdjBWqwT+XwAABZ0AAAAAA==".to_owned());
+                ResponseAction::KillProcess { process }
+            }
+            Self::Fetch => ResponseAction::FetchFile { path: "/tmp/under-fire".to_owned() },
+            Self::Script => {
+                let args = vec![("path".to_owned(), "/tmp".to_owned())];
+                ResponseAction::RunScript { script: sim::SCRIPT.to_owned(), args }
+            }
             Self::Release | Self::PlanRelease => ResponseAction::Release,
             Self::Tag => ResponseAction::Tag { tags: vec!["under-fire".to_owned()] },
             _ => ResponseAction::Contain,
@@ -193,7 +229,13 @@ impl Ready {
                 (targets.clone(), targets)
             }
         };
-        if deed.action() == ResponseAction::Release {
+        let action = deed.action(bench.product);
+        if deed == Deed::Script && bench.product.is_falcon() {
+            let falcon = sim::FalconByHand::new(bench.sim(), bench.product.tenant());
+            let made = tokio::task::spawn_blocking(move || falcon.make_script());
+            made.await.expect("a script can be made");
+        }
+        if action == ResponseAction::Release {
             let taken = bench.provider().respond(&ResponseAction::Contain, &targets, &Because::new()).await;
             taken.expect("the hosts can be contained");
             bench.sim().advance(Duration::from_secs(60));
@@ -201,7 +243,7 @@ impl Ready {
         let plan = match deed.is_planned() {
             true => {
                 let planned = Planned::new(Estate::of([bench.provider().clone()]));
-                let mut draft = Draft::new(deed.action()).stale_too();
+                let mut draft = Draft::new(action).stale_too();
                 if deed == Deed::PlanContain {
                     draft = draft.lease(chrono::TimeDelta::hours(4));
                 }
@@ -238,14 +280,19 @@ impl Ready {
             }
             Deed::Push => provider.push_iocs(&indicators()).await,
             Deed::Drop => provider.delete_iocs(&self.targets).await,
-            deed => provider.respond(&deed.action(), &self.targets, &Because::new()).await,
+            deed => {
+                let action = deed.action(bench.product);
+                provider.respond(&action, &self.targets, &Because::new()).await
+            }
         }
     }
 
     /// How often each target was changed since it was ready.
     #[must_use]
     pub fn applied(&self, sim: &Sim) -> Vec<usize> {
-        let times = changes(&sim.log()[self.seen..]);
+        let mut log = sim.log().split_off(self.seen);
+        log.retain(|entry| !self.deed.is_order() || !sim::NO_ORDERS.contains(&entry.operation.as_str()));
+        let times = changes(&log);
         self.marks.iter().map(|mark| times.get(mark).copied().unwrap_or_default()).collect()
     }
 
@@ -365,7 +412,9 @@ async fn targets(bench: &Bench, deed: Deed) -> Vec<String> {
         let new = alerts.into_iter().filter(|alert| alert.status == AlertStatus::New);
         return new.map(|alert| alert.uid).take(most).collect();
     }
-    free_hosts(provider.as_ref(), TARGETS).await
+    // An order may be for fewer than the deed is about: Cortex ends processes on one endpoint a call.
+    let feature = deed.action(bench.product).feature();
+    free_hosts(provider.as_ref(), provider.capabilities().batch(feature).min(TARGETS)).await
 }
 
 /// Hosts of a tenant that can be contained, and would be at once.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,16 +39,36 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     }
 }
 
-/// The operations whose answer is lost: containment, and the change of an alert.
+/// The operations whose answer is lost: orders to hosts, and the change of an alert.
 fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     match (vendor, noun) {
-        (Vendor::Falcon, Noun::Host) => &["PerformActionV2"],
+        (Vendor::Falcon, Noun::Host) => &["BatchActiveResponderCmd", "PerformActionV2", "create-scan"],
         (Vendor::Falcon, _) => &["UpdateV3"],
-        (Vendor::Cortex, Noun::Host) => &["v1/endpoints/isolate"],
+        (Vendor::Cortex, Noun::Host) => &[
+            "v1/endpoints/file_retrieval",
+            "v1/endpoints/isolate",
+            "v1/endpoints/quarantine",
+            "v1/endpoints/scan",
+            "v1/endpoints/terminate_process",
+            "v1/scripts/run_script",
+        ],
         // A change of an issue is answered by nothing: there is no body to lose.
         (Vendor::Cortex, _) => &["v1/alerts/update_alerts"],
     }
 }
+
+/// What is no order, in the simulator's log: that sessions begin, that a script is made, that the world moves a host, and
+/// that a command which waited, and is counted where it was taken, is carried out.
+pub(crate) const NO_ORDERS: &[&str] = &[
+    "BatchInitSessions",
+    "RTR-CreateScripts",
+    "RTR-InitSession",
+    "RTR-PulseSession",
+    "sim/hosts",
+    "sim/rtr",
+];
+/// The script that is run.
+pub(crate) const SCRIPT: &str = "list_directories";
 
 /// One tenant of a simulator, with the provider that reads it.
 pub struct SimWorld {
@@ -59,6 +79,7 @@ pub struct SimWorld {
     /// What Falcon has, read once.
     falcon: Mutex<BTreeMap<Noun, Vec<String>>>,
     iocs: Vec<String>,
+    falcon_script: OnceLock<()>,
 }
 
 /// Whether a further world, one that differs in a detail from a world that runs the whole suite, gets this case: those of
@@ -85,7 +106,8 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon: Mutex::default(), iocs: Vec::new() }
+        let (falcon, falcon_script) = (Mutex::default(), OnceLock::new());
+        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon, falcon_script, iocs: Vec::new() }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
@@ -180,17 +202,12 @@ impl SimWorld {
     }
 
     fn base_url(&self) -> String {
-        let tenants = self.sim.tenants();
-        tenants.iter().find(|t| t.name == self.tenant).expect("a tenant").base_url.clone()
+        base_url(&self.sim, &self.tenant)
     }
 
     /// The header with a token of its own.
     fn falcon_bearer(&self) -> String {
-        let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
-        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
-        let header = "Content-Type: application/x-www-form-urlencoded";
-        let token = ask(&self.base_url(), "POST /oauth2/token", header, &form);
-        format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
+        FalconByHand::new(&self.sim, &self.tenant).bearer()
     }
 
     /// The ids of a noun, read once, in as many pages as there are.
@@ -230,6 +247,51 @@ impl SimWorld {
         let page = ask(&self.base_url(), &format!("GET {path}"), &self.falcon_bearer(), "");
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
+    }
+}
+
+/// The address of a tenant.
+fn base_url(sim: &Sim, tenant: &str) -> String {
+    let tenants = sim.tenants();
+    tenants.iter().find(|t| t.name == tenant).expect("a tenant").base_url.clone()
+}
+
+/// A tenant of Falcon, asked by hand. It blocks.
+pub(crate) struct FalconByHand {
+    base: String,
+    form: String,
+}
+
+impl FalconByHand {
+    pub(crate) fn new(sim: &Sim, tenant: &str) -> Self {
+        let credentials = sim.state().tenant(tenant).and_then(|t| t.falcon()).expect("Falcon");
+        let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
+        Self { base: base_url(sim, tenant), form }
+    }
+
+    /// The header with a token of its own.
+    fn bearer(&self) -> String {
+        let header = "Content-Type: application/x-www-form-urlencoded";
+        let token = ask(&self.base, "POST /oauth2/token", header, &self.form);
+        format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
+    }
+
+    /// Makes the script that is run; Cortex is born with it.
+    pub(crate) fn make_script(&self) {
+        let part = |name: &str, text: &str| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+        };
+        let parts = [
+            ("name", SCRIPT),
+            ("description", "for the suite"),
+            ("content", "ls"),
+            ("permission_type", "public"),
+        ];
+        let form: String = parts.into_iter().map(|(name, text)| part(name, text)).collect();
+        let header = format!("{}\r\nContent-Type: multipart/form-data; boundary=x", self.bearer());
+        let line = "POST /real-time-response/entities/scripts/v1";
+        let made = ask(&self.base, line, &header, &format!("{form}--x--\r\n"));
+        assert!(made["errors"].as_array().is_none_or(Vec::is_empty), "{made}");
     }
 }
 
@@ -324,12 +386,15 @@ impl World for SimWorld {
 
     fn mutations(&self) -> Option<Vec<String>> {
         let ours = self.sim.log().into_iter().filter(|m| m.tenant == self.tenant);
+        let ours = ours.filter(|m| !NO_ORDERS.contains(&m.operation.as_str()));
         Some(ours.map(|m| m.target).collect())
     }
 
     fn script(&self) -> Option<(String, Vec<(String, String)>)> {
-        let name = "list_directories".to_owned();
-        (self.vendor == Vendor::Cortex).then(|| (name, vec![("path".to_owned(), "/tmp".to_owned())]))
+        if self.vendor == Vendor::Falcon {
+            self.falcon_script.get_or_init(|| FalconByHand::new(&self.sim, &self.tenant).make_script());
+        }
+        Some((SCRIPT.to_owned(), vec![("path".to_owned(), "/tmp".to_owned())]))
     }
 
     async fn set_online(&self, uid: &str, online: bool) -> bool {

@@ -272,7 +272,8 @@ impl Cell<'_> {
         // A deed that asks once is struck once.
         let twin = !once && requests == 1 && !self.deed.is_planned();
         // What the network doubles is doubled, if the deed is one that adds.
-        let adds = self.fate() == Replayed && self.deed == Deed::Update && self.product == Product::Cortex5;
+        let adds = self.fate() == Replayed
+            && (self.deed.is_order() || (self.deed == Deed::Update && self.product == Product::Cortex5));
         (!twin && !adds).then_some(Expected { claim, requests })
     }
 
@@ -296,8 +297,12 @@ impl Cell<'_> {
             (Product::Falcon, Deed::Push) if self.fate() == Replayed => {
                 Some((Claim::Unknown(Some(InvalidRequest)), 2 * TARGETS as u64 - 1))
             }
-            // The indicators are looked up before, and that call gets the new token.
-            (Product::Falcon, Deed::Push) if self.row.name == "revoked" => Some((Claim::Taken, 1)),
+            // The indicators are looked up before, or sessions begun, and that call gets the new token.
+            (Product::Falcon, deed)
+                if self.row.name == "revoked" && (deed == Deed::Push || deed.is_order()) =>
+            {
+                Some((Claim::Taken, 1))
+            }
             // What is too large once is too large again.
             (_, Deed::Tag) if self.row.name.starts_with("oversized") => {
                 Some((Claim::Unknown(Some(Decode)), 1))

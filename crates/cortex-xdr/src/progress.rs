@@ -2,14 +2,16 @@
 //! they do not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use edr_core::{
     ConnectionState, EdrProvider as _, Error, ErrorKind, FoundHosts, Host, Progress, Raw, ResponseAction,
-    Result, Standing, Target,
+    Result, SavedFile, Standing, Target,
 };
+use edr_http::Download;
 
 use crate::api::actions::{ActionId, ActionState};
-use crate::api::endpoints;
+use crate::api::files;
 use crate::api::{self, PageRequest};
 use crate::{CortexXdr, Filters, map};
 
@@ -21,13 +23,21 @@ enum Told {
     Lost(String),
 }
 
+/// A host; or its id, as far as it can be read, and what is wrong with it.
+type Row = std::result::Result<Host, (Option<String>, String)>;
+
 impl CortexXdr {
-    /// Endpoints by their ids, a hundred a call, in the order asked.
+    /// Endpoints by their ids, a hundred a call, in the order asked. One that cannot be decoded spoils no other.
     pub(crate) async fn found(&self, ids: &[String]) -> Result<FoundHosts> {
-        let mut all: BTreeMap<String, Host> = BTreeMap::new();
+        let (mut all, mut odd): (BTreeMap<String, Host>, _) = (BTreeMap::new(), Vec::new());
         let good: Vec<&String> = ids.iter().filter(|id| !id.trim().is_empty()).collect();
         for chunk in good.chunks(api::MAX_WINDOW as usize) {
-            all.extend(self.endpoints_of(chunk).await?.into_iter().map(|host| (host.uid.clone(), host)));
+            for row in self.endpoints_of(chunk).await? {
+                match row {
+                    Ok(host) => drop(all.insert(host.uid.clone(), host)),
+                    Err(row) => odd.push(row),
+                }
+            }
         }
         let mut found = FoundHosts::default();
         for id in ids {
@@ -37,22 +47,20 @@ impl CortexXdr {
                 None => found.missing.push(id.clone()),
             }
         }
-        Ok(found)
+        Ok(found.with_unreadable(odd))
     }
 
-    /// One call's worth. One that cannot be decoded is an error: it is not missing.
-    async fn endpoints_of(&self, ids: &[&String]) -> Result<Vec<Host>> {
-        let operation = endpoints::GET_ENDPOINT.name;
+    /// One call's worth: each as a host, or as what can be read of its id and what is wrong. Such a one is not missing.
+    async fn endpoints_of(&self, ids: &[&String]) -> Result<Vec<Row>> {
         let filters = Filters::new().one_of("endpoint_id_list", ids.iter().map(|id| id.as_str()))?;
         let batch =
             self.client().endpoints(&PageRequest::window(0, api::MAX_WINDOW).filters(filters)).await?;
-        let strange = |reason: &str| self.dress(Error::new(ErrorKind::Decode, reason.to_owned()), operation);
-        if let Some((_, reason)) = batch.undecodable.first() {
-            return Err(strange(reason));
-        }
         let context = self.client().context();
-        let host = |raw: Raw| map::host(&context, raw).map_err(|rejected| strange(&rejected.reason));
-        batch.items.into_iter().map(|item| host(item.raw)).collect()
+        let host = |raw: Raw| map::host(&context, raw).map_err(|rejected| (rejected.uid, rejected.reason));
+        // The native type is stricter than the model: what it does not take may be a host all the same.
+        let raw = batch.items.into_iter().map(|item| item.raw);
+        let rows = raw.chain(batch.undecodable.into_iter().map(|(raw, _)| raw));
+        Ok(rows.map(host).collect())
     }
 
     /// Where an action stands for each target.
@@ -72,9 +80,27 @@ impl CortexXdr {
         let now = self.client().now();
         let standing = |target: &Target| {
             let by_handle = target.handle.as_deref().and_then(|handle| told.get(handle));
-            joined(shown(target), host(&target.uid), by_handle, &target.uid)
+            match host(&target.uid) {
+                Some(host) => joined(shown(target), host, by_handle, &target.uid),
+                None => {
+                    let word = found.why_unreadable(&target.uid).unwrap_or("no such endpoint");
+                    Standing::Unknown { word: word.to_owned() }
+                }
+            }
         };
         Ok(targets.iter().map(|t| Progress::new(t.uid.as_str(), standing(t), now)).collect())
+    }
+
+    /// Saves what an endpoint has brought: a ZIP. The service tells no SHA-256.
+    pub(crate) async fn fetched_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        let absent =
+            |why: &'static str| self.dress(Error::new(ErrorKind::NotFound, why), files::DETAILS.name);
+        let handle = target.handle.as_deref().ok_or_else(|| absent("the order has no id"))?;
+        let links = self.client().retrieval(&ActionId::from(handle)).await?.links;
+        let link = links.into_iter().find(|(id, _)| *id == target.uid).and_then(|(_, link)| link);
+        let link = link.ok_or_else(|| absent("the endpoint has brought no file"))?;
+        let done = self.client().download(&link, &Download::to(SavedFile::place(to, "zip"))).await?;
+        Ok(SavedFile::new(done.path, done.bytes, done.sha256))
     }
 
     /// What the vendor says of an action.
@@ -115,8 +141,7 @@ fn is_lost(error: &Error) -> bool {
 }
 
 /// What the endpoint shows comes first, when it is the end or the way there; then what the action says.
-fn joined(shown: Option<Standing>, host: Option<&Host>, told: Option<&Told>, uid: &str) -> Standing {
-    let Some(host) = host else { return Standing::Unknown { word: "no such endpoint".to_owned() } };
+fn joined(shown: Option<Standing>, host: &Host, told: Option<&Told>, uid: &str) -> Standing {
     let unshown = match shown {
         Some(standing) if standing.is_final() => return standing,
         Some(Standing::Unknown { word }) => Some(word),

@@ -4,14 +4,15 @@ mod cases;
 mod iocs;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use edr_core::{
     Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Diagnosis,
     EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Noun, Page, PageEnd,
-    PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
-    TenantId, Vendor,
+    PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction, Result, SavedFile, Target,
+    TenantCheck, TenantId, Vendor,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -302,6 +303,10 @@ impl EdrProvider for CortexXdr {
         because: &Because,
     ) -> Result<Vec<Receipt>> {
         self.act(action, hosts, because).await
+    }
+
+    async fn save_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        self.fetched_file(target, to).await
     }
 
     async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {

@@ -2,8 +2,8 @@
 //! endpoint by name: so the endpoints are read first, and only those that can take the order are in it.
 
 use edr_core::{
-    Answer, Because, ConnectionState, ContainmentState, EdrProvider as _, Error, ErrorKind, Host, Platform,
-    ProcessRef, Receipt, ResponseAction, Result,
+    Answer, Because, ConnectionState, ContainmentState, EdrProvider as _, Error, ErrorKind, FoundHosts, Host,
+    Platform, ProcessRef, Receipt, ResponseAction, Result,
 };
 use edr_http::Operation;
 use serde_json::{Map, Value};
@@ -32,7 +32,7 @@ impl CortexXdr {
         }
         let script = self.script(action).await?;
         let found = self.found(ids).await?;
-        let (mut receipts, hosts) = self.sorted(action, ids, &found.hosts);
+        let (mut receipts, hosts) = self.sorted(action, ids, &found);
         if !hosts.is_empty() {
             let sent = self.send_order(action, &hosts, because, script.as_deref()).await;
             if sent.as_ref().is_err_and(is_about_it) && self.are_there_by_now(action, &hosts).await {
@@ -63,13 +63,16 @@ impl CortexXdr {
         &self,
         action: &ResponseAction,
         ids: &[String],
-        hosts: &'h [Host],
+        found: &'h FoundHosts,
     ) -> (Vec<Receipt>, Vec<&'h Host>) {
         let (mut receipts, mut rest) = (Vec::new(), Vec::new());
         for id in ids {
-            let host = hosts.iter().find(|host| host.uid == *id);
+            let host = found.hosts.iter().find(|host| host.uid == *id);
             let answer = match host {
-                None => Some(Answer::Refused(Error::new(ErrorKind::NotFound, "there is no such endpoint"))),
+                None => Some(Answer::Refused(match found.why_unreadable(id) {
+                    Some(why) => Error::new(ErrorKind::Decode, why.to_owned()),
+                    None => Error::new(ErrorKind::NotFound, "there is no such endpoint"),
+                })),
                 Some(host) => beforehand(action, host),
             };
             match (answer, host) {

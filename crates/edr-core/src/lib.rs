@@ -72,5 +72,5 @@ pub use query::{
 };
 pub use response::{
     AlertChange, Answer, Assignee, Because, Fit, FoundHosts, ProcessRef, Progress, Receipt, ResponseAction,
-    Standing, Target,
+    SavedFile, Standing, Target, UnreadableHost,
 };

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::path::Path;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -12,8 +13,8 @@ use crate::{
     Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
     CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
     HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query,
-    Receipt, ResponseAction, Result, Risk, Target, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
-    Walked, walk,
+    Receipt, ResponseAction, Result, Risk, SavedFile, Target, TenantId, UnreadableHost, Vendor,
+    Vulnerability, VulnerabilityQuery, Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -103,13 +104,17 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// the vendor has it, connection state. By default one call a host.
     ///
     /// # Errors
-    /// As the vendor answers; an id that the tenant does not have is no error but [`FoundHosts::missing`].
+    /// As the vendor answers; an id that the tenant does not have is no error but [`FoundHosts::missing`], and a host
+    /// that cannot be decoded is one of [`FoundHosts::unreadable`]: it spoils nobody else.
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
         let mut found = FoundHosts::default();
         for uid in uids {
             match self.host(uid).await {
                 Ok(host) => found.hosts.push(host),
                 Err(error) if error.kind() == ErrorKind::NotFound => found.missing.push(uid.clone()),
+                Err(error) if error.kind() == ErrorKind::Decode => {
+                    found.unreadable.push(UnreadableHost::new(uid.as_str(), error.to_string()));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -146,6 +151,17 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// host can carry another tag of the same name that is not meant.
     fn as_shown(&self, action: &ResponseAction) -> ResponseAction {
         action.clone()
+    }
+
+    /// Saves what a [`ResponseAction::FetchFile`] has fetched from a host, packed as the vendor packs it. `to` is the path
+    /// without the ending, which is that of the vendor's archive. What is not whole never gets the name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when nothing has come, or it is not there any more; as the vendor answers, and when the file
+    /// cannot be written.
+    async fn save_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        let _ = (target, to);
+        Err(self.lacking(Feature::FileFetch))
     }
 
     /// How well the vendor can express a change of alerts; nothing is sent.

@@ -4,6 +4,9 @@
 //! the vendor says so. One call of [`crate::EdrProvider::respond`] is one call to the vendor, and is never sent twice on a
 //! guess: whoever calls it can write down the intention before and the receipts after.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -380,13 +383,103 @@ pub struct FoundHosts {
     pub hosts: Vec<Host>,
     /// The ids that this tenant does not have.
     pub missing: Vec<String>,
+    /// Those that may be there and cannot be read.
+    pub unreadable: Vec<UnreadableHost>,
 }
 
 impl FoundHosts {
     /// Hosts and missing ids.
     #[must_use]
     pub fn new(hosts: Vec<Host>, missing: Vec<String>) -> Self {
-        Self { hosts, missing }
+        Self { hosts, missing, unreadable: Vec::new() }
+    }
+
+    /// With what came and cannot be read: each as the id of its host, where that much can be read, and what is wrong.
+    /// Behind a row without an id each of the missing may stand, so that none of them is said to be missing any more.
+    #[must_use]
+    pub fn with_unreadable(mut self, rows: impl IntoIterator<Item = (Option<String>, String)>) -> Self {
+        for (uid, reason) in rows {
+            let is_it = |asked: &String| uid.as_ref().is_none_or(|uid| asked.eq_ignore_ascii_case(uid));
+            let (hit, rest) = std::mem::take(&mut self.missing).into_iter().partition(is_it);
+            self.missing = rest;
+            let unreadable = |uid| UnreadableHost { uid, reason: reason.clone() };
+            self.unreadable.extend(Vec::<String>::into_iter(hit).map(unreadable));
+        }
+        self
+    }
+
+    /// Why this host cannot be read, if it cannot.
+    #[must_use]
+    pub fn why_unreadable(&self, uid: &str) -> Option<&str> {
+        let found = self.unreadable.iter().find(|h| h.uid.eq_ignore_ascii_case(uid));
+        found.map(|h| h.reason.as_str())
+    }
+}
+
+/// A host that was asked for and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadableHost {
+    /// Its id, as it was asked for.
+    pub uid: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl UnreadableHost {
+    /// A host and what is wrong.
+    #[must_use]
+    pub fn new(uid: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { uid: uid.into(), reason: reason.into() }
+    }
+}
+
+/// A file that was fetched from a host and saved, packed as the vendor packs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SavedFile {
+    /// Where it is saved.
+    pub path: PathBuf,
+    /// The size of the archive.
+    pub bytes: u64,
+    /// The SHA-256 of the archive, in hex, as it was computed while it was written.
+    pub sha256: String,
+    /// The SHA-256 of the file inside, in hex, as the vendor tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_sha256: Option<String>,
+    /// The password that everybody knows, under which the vendor packs what may be malware.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl SavedFile {
+    /// A file with the SHA-256 of what is on the disk.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, bytes: u64, sha256: impl Into<String>) -> Self {
+        Self { path: path.into(), bytes, sha256: sha256.into(), content_sha256: None, password: None }
+    }
+
+    /// Where an archive with this ending goes, for implementors of [`crate::EdrProvider::save_file`].
+    #[must_use]
+    pub fn place(to: &Path, ending: &str) -> PathBuf {
+        let mut name = OsString::from(to);
+        name.push(".");
+        name.push(ending);
+        name.into()
+    }
+
+    /// With the SHA-256 of the file inside.
+    #[must_use]
+    pub fn content(mut self, sha256: Option<String>) -> Self {
+        self.content_sha256 = sha256;
+        self
+    }
+
+    /// With the archive's password.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
     }
 }
 

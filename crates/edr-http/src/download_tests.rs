@@ -16,6 +16,8 @@ enum Act {
     Breaks(usize),
     /// Brings the bytes of another version.
     Changed,
+    /// Brings it packed, which nobody asked for.
+    Packed,
     /// Ends the body too early, without an error.
     Ends(usize),
     /// Answers so, with this type and body.
@@ -56,6 +58,7 @@ impl Server {
         };
         assert_eq!(header(header::ACCEPT_ENCODING).as_deref(), Some("identity"));
         let act = (self.mishap)(turn);
+        let packs = matches!(act, Some(Act::Packed));
         let same = header(header::IF_RANGE).is_none_or(|tag| Some(tag.as_str()) == self.tag);
         let from = range.filter(|_| self.ranges && same);
         let from = from.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
@@ -85,8 +88,8 @@ impl Server {
                 body.truncate(after);
                 stalls = true;
             }
+            Some(Act::Packed) | None => {}
             Some(Act::Changed) => body.iter_mut().for_each(|b| *b ^= 1),
-            None => {}
         }
         let pieces: Vec<_> = body.chunks(10_000).map(|c| Ok(Bytes::copy_from_slice(c))).chain(last).collect();
         let mut answer = MemoryTransport::pieces(if from.is_some() { 206 } else { 200 }, pieces)?;
@@ -96,6 +99,9 @@ impl Server {
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, "application/octet-stream".parse().unwrap());
         headers.insert(header::CONTENT_LENGTH, length.into());
+        if packs {
+            headers.insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+        }
         self.tag.map(|tag| headers.insert(header::ETAG, tag.parse().unwrap()));
         if let Some(from) = from {
             let range = format!("bytes {from}-{}/{total}", total - 1);
@@ -178,11 +184,83 @@ async fn the_file_is_the_owners_alone_and_no_link_is_followed() {
     let scene = Scene::new(Server::new(|_| None));
     std::os::unix::fs::symlink(scene.path("victim"), scene.path("sensor.deb.part")).unwrap();
     let error = scene.run(&scene.to()).await.unwrap_err();
-    assert!(error.to_string().contains("cannot be written"), "{error}");
+    assert!(error.to_string().contains("sensor.deb.part is in the way: it is a link"), "{error}");
+    assert!(!scene.path("victim").exists());
     assert_eq!(scene.asked(), []);
     std::fs::remove_file(scene.path("sensor.deb.part")).unwrap();
     scene.run(&scene.to()).await.unwrap();
     assert_eq!(std::fs::metadata(scene.path("sensor.deb")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// A part that an earlier run left, which the hash would let us go on with.
+#[cfg(unix)]
+fn left(scene: &Scene, mode: u32) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let part = scene.path("sensor.deb.part");
+    std::fs::write(&part, &content()[..300_000]).unwrap();
+    std::fs::set_permissions(&part, std::fs::Permissions::from_mode(mode)).unwrap();
+    part
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_part_that_others_may_write_to_is_begun_anew() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (mode, linked, expected) in
+        [(0o600, false, 300_000), (0o620, false, 0), (0o602, false, 0), (0o600, true, 0)]
+    {
+        let scene = Scene::new(Server::new(|_| None));
+        let part = left(&scene, mode);
+        if linked {
+            std::fs::hard_link(&part, scene.path("other")).unwrap();
+        }
+        // Whoever has it open writes into a file that is nobody's any more.
+        let held = std::fs::OpenOptions::new().write(true).open(&part).unwrap();
+        let done = scene.run(&scene.to().sha256(&sha(&content())).unwrap()).await.unwrap();
+        assert_eq!((done.kept, done.sha256), (expected, sha(&content())), "{mode:o} {linked}");
+        if expected == 0 {
+            std::io::Write::write_all(&mut &held, b"poison").unwrap();
+        }
+        assert_eq!(std::fs::read(scene.path("sensor.deb")).unwrap(), content());
+        let mode = std::fs::metadata(scene.path("sensor.deb")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_note_that_others_may_write_to_says_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::new(Server::new(|n| (n == 0).then_some(Act::Stalls(300_000))));
+    tokio::time::timeout(Duration::from_secs(5), scene.run(&scene.to())).await.unwrap_err();
+    std::fs::set_permissions(scene.path("sensor.deb.part.note"), std::fs::Permissions::from_mode(0o666))
+        .unwrap();
+    assert_eq!(scene.run(&scene.to()).await.unwrap().kept, 0);
+    assert!(scene.is_there());
+    assert_eq!(scene.asked(), some(&["", ""]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packed_rest_is_joined_to_nothing() {
+    // The second answer is packed by something on the way, and bears the length and the tag of the whole.
+    let scene = Scene::new(Server::new(|n| match n {
+        0 => Some(Act::Breaks(300_000)),
+        1 => Some(Act::Packed),
+        _ => None,
+    }));
+    let done = scene.run(&scene.to()).await.unwrap();
+    assert_eq!(done.sha256, sha(&content()));
+    assert!(scene.is_there());
+    assert_eq!(scene.asked(), some(&["", "bytes=300000-", ""]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_that_is_packed_is_no_file() {
+    let scene = Scene::new(Server::new(|_| Some(Act::Packed)));
+    let error = scene.run(&scene.to()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().contains("the answer is packed (gzip)"), "{error}");
+    assert!(!scene.path("sensor.deb").exists());
 }
 
 #[tokio::test(start_paused = true)]

@@ -185,8 +185,28 @@ pub struct ReqwestTransport {
     options: TransportOptions,
     certificates: Vec<reqwest::Certificate>,
     /// Set up when they are first needed: most programs need one of the two.
-    local: Arc<OnceLock<reqwest::Client>>,
-    remote: Arc<OnceLock<reqwest::Client>>,
+    local: Arc<Slots>,
+    remote: Arc<Slots>,
+}
+
+/// Clients for one sort of addresses.
+#[derive(Debug, Default)]
+struct Slots {
+    /// Undoes gzip, and says nothing of it.
+    unpacking: OnceLock<reqwest::Client>,
+    /// Leaves every answer as it is: for downloads, whose bytes have places and hashes.
+    plain: OnceLock<reqwest::Client>,
+}
+
+impl Slots {
+    fn of(&self, plain: bool) -> &OnceLock<reqwest::Client> {
+        if plain { &self.plain } else { &self.unpacking }
+    }
+}
+
+/// Whether the answer is wanted as it is.
+fn wants_identity<B>(request: &http::Request<B>) -> bool {
+    request.headers().get(http::header::ACCEPT_ENCODING).is_some_and(|coding| coding == "identity")
 }
 
 impl ReqwestTransport {
@@ -203,24 +223,26 @@ impl ReqwestTransport {
             Self { options: options.clone(), certificates, local: Arc::default(), remote: Arc::default() };
         // What is odd about them shows when they are put to use, and only there.
         if options.identity_pem.is_some() || matches!(options.proxy, ProxyChoice::Url(_)) {
-            let client = transport.set_up(false)?;
-            let _ = transport.remote.set(client);
+            let client = transport.set_up(false, false)?;
+            let _ = transport.remote.of(false).set(client);
         }
         Ok(transport)
     }
 
-    fn client(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
+    fn client(&self, url: &Url, plain: bool) -> Result<&reqwest::Client, TransportError> {
         let loopback = is_loopback(url);
-        let slot = if loopback { &self.local } else { &self.remote };
+        let slot = if loopback { self.local.of(plain) } else { self.remote.of(plain) };
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let client = self.set_up(loopback).map_err(|e| TransportError::caused(TransportErrorKind::Tls, e))?;
+        let client =
+            self.set_up(loopback, plain).map_err(|e| TransportError::caused(TransportErrorKind::Tls, e))?;
         Ok(slot.get_or_init(|| client))
     }
 
-    fn set_up(&self, loopback: bool) -> Result<reqwest::Client, Error> {
+    fn set_up(&self, loopback: bool, plain: bool) -> Result<reqwest::Client, Error> {
         let builder = reqwest::Client::builder()
+            .gzip(!plain)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(self.options.connect_timeout)
@@ -307,8 +329,9 @@ impl ReqwestTransport {
         &self,
         request: http::Request<reqwest::Body>,
     ) -> Result<http::Response<BodyStream>, TransportError> {
+        let plain = wants_identity(&request);
         let request = reqwest::Request::try_from(request).map_err(sorted)?;
-        let response = self.client(request.url())?.execute(request).await.map_err(sorted)?;
+        let response = self.client(request.url(), plain)?.execute(request).await.map_err(sorted)?;
         let mut head = http::Response::new(());
         *head.status_mut() = response.status();
         *head.headers_mut() = response.headers().clone();

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::conformance::{
-    alert_work, alerts, deeds, disturbed, errors, filters, hosts, listing, paging, times,
+    alert_work, alerts, deeds, disturbed, errors, filters, hosts, listing, orders, paging, times,
 };
 use crate::{CaseReport, CaseResult, Failure, Report, Verdict, World};
 
@@ -147,7 +147,10 @@ suite! {
         "deeds.unknown": "An order for a host that is not there is refused, and the others of its call are served.", deeds::unknown_id;
         "deeds.lost_answer": "An order whose answer is lost is not sent again, and its outcome is unknown.", deeds::lost_answer;
         "deeds.tags": "A tag that is added is there, and gone when it is removed.", deeds::tags;
-        "deeds.orders": "Every other order is taken once, is under way, and ends.", deeds::orders;
+        "orders.taken": "Every other order is taken once, is under way, and ends.", orders::taken_once;
+        "orders.offline": "An order for a host that is offline waits for it, or is refused and does not come later.", orders::offline;
+        "orders.unknown": "An order for a host that is not there is refused, and nothing is in doubt.", orders::unknown_id;
+        "orders.lost_answer": "No order whose answer is lost is sent again, and its outcome is unknown.", orders::lost_answer;
         "alert_work.words": "A status with a verdict is read back as it was set, or refused before anything is sent.", alert_work::words;
         "alert_work.details": "Assignee, comment and labels are read back, or refused before anything is sent.", alert_work::details;
         "alert_work.unknown": "A change of an alert that is not there is refused.", alert_work::unknown_id;

@@ -18,7 +18,7 @@ pub enum Disturbance {
     Denied,
     /// The second page of the next listing is empty, though more follow.
     EmptyPage,
-    /// The next order (of hosts: containment) or change is carried out, and its answer is lost on the way.
+    /// The next order or change is carried out, and its answer is lost on the way.
     LoseAnswer,
     /// The second page of the next listing names itself as the next one.
     RepeatCursor,

@@ -84,7 +84,7 @@ pub use client::{Batch, BatchFetch, BatchOptions, BatchRun, Output, Ran, Session
 pub use config::{Cloud, FalconBuilder, customer_id};
 pub use dialect::FalconDetail;
 pub use edr_http::{Download, Downloaded, FileSource};
-pub use provider::Falcon;
+pub use provider::{CommandHandle, Falcon};
 pub use time::Timestamp;
 pub use wire::{Entries, Lists, Secret};
 

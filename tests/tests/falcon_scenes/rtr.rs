@@ -6,8 +6,8 @@ use edr_core::ErrorKind;
 use edr_sim::Sim;
 use edr_sim::estate::machine::Platform;
 use falcon::api::rtr::{
-    AuditParams, BaseCommand, Command, Content, Level, NewPutFile, NewScript, Permission, ScriptChange,
-    ScriptPlatform, SessionRecord, Version, Wait,
+    AuditParams, BaseCommand, Command, Content, HostResult, Level, NewPutFile, NewScript, Permission,
+    ScriptChange, ScriptPlatform, SessionRecord, Version, Wait,
 };
 use falcon::api::{AggregateKind, AggregateSpec, ListParams};
 use falcon::{Batch, BatchOptions, Download, FileSource, Ran, Session, SessionOptions};
@@ -180,10 +180,10 @@ pub(crate) async fn a_batch_says_what_became_of_each_host(wire: &Wire) {
     };
     let mixed = c.rtr_batch(&hosts[..2], &slow).await.unwrap();
     let late = mixed.run(Level::ReadOnly, &list).await.unwrap();
-    assert_eq!(
-        (late.done[0].1.offline_queued, late.refused[0].error.code.as_deref()),
-        (Some(true), Some("40801"))
-    );
+    let codes = |row: &HostResult| row.errors.first().and_then(|e| e.code.clone());
+    let rows: Vec<_> = late.done.iter().map(|(_, row)| (row.offline_queued, codes(row))).collect();
+    assert_eq!(rows.len(), 2, "one that is too slow is at it: {late:?}");
+    assert!(rows.contains(&(Some(true), None)) && rows.contains(&(Some(false), Some("40801".to_owned()))));
     // The first of them is away, and nobody else is asked for.
     let nobody = c.rtr_batch(&away[1..3], &BatchOptions::default()).await.unwrap();
     assert_eq!((nobody.ids().len(), nobody.opened().refused.len()), (0, 2));

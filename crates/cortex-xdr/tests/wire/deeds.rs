@@ -236,6 +236,50 @@ async fn endpoints_by_id_are_read_a_hundred_a_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_endpoint_that_cannot_be_decoded_spoils_no_other() {
+    let (cortex, log) = tenant(|seen| match seen.is("get_endpoint") {
+        true => {
+            let odd = format!(r#"{{"endpoint_id": "{}", "endpoint_name": }}"#, id(1));
+            let rows = format!("{},{odd}", host(0));
+            let text =
+                format!(r#"{{"reply": {{"total_count": 2, "result_count": 2, "endpoints": [{rows}]}}}}"#);
+            MemoryTransport::json(200, &text)
+        }
+        false => started(1),
+    });
+    let found = cortex.hosts_by_uid(&ids(&[0, 1, 2])).await.unwrap();
+    assert_eq!((found.hosts.len(), found.missing.clone()), (1, ids(&[2])));
+    assert!(found.why_unreadable(&id(1)).is_some(), "{found:?}");
+    let receipts = cortex.respond(&ResponseAction::Contain, &ids(&[0, 1, 2]), &Because::new()).await.unwrap();
+    assert_eq!(words(&receipts), ["accepted", "decode", "not_found"]);
+    assert_eq!(orders(&log).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_endpoint_has_brought_is_saved() {
+    let (cortex, _) = estate(|seen| {
+        if seen.is("file_retrieval_details") {
+            let link = "https://api-acme.xdr.eu.paloaltonetworks.com/public_api/v1/download/t0ken";
+            return ok(&json!({"reply": {"data": {id(0): link, id(1): ""}}}));
+        }
+        MemoryTransport::pieces(200, vec![Ok("PK..".into())])
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let save = async |n: u64, handle: Option<&str>| {
+        let mut target = Target::new(id(n));
+        target.handle = handle.map(str::to_owned);
+        cortex.save_file(&target, &folder.path().join("web")).await
+    };
+    for (n, handle) in [(0, None), (1, Some("77")), (2, Some("77"))] {
+        let error = save(n, handle).await.unwrap_err();
+        assert!(error.is_not_found() && error.tenant().is_some(), "{error}");
+    }
+    let saved = save(0, Some("77")).await.unwrap();
+    assert_eq!((saved.path.clone(), saved.bytes), (folder.path().join("web.zip"), 4));
+    assert_eq!(std::fs::read(&saved.path).unwrap(), b"PK..");
+}
+
+#[tokio::test(start_paused = true)]
 async fn alerts_that_the_answer_does_not_name_were_not_there() {
     let (three, log) = estate(|seen| match seen.data["alert_id_list"].as_array().map(Vec::len) {
         Some(1) => error(500, "No alerts were found for the given alert_id_list"),

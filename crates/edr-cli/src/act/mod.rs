@@ -8,12 +8,14 @@ mod select;
 mod told;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use edr::Estate;
 use edr::core::ResponseAction;
-use edr::respond::{Draft, HostKey, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting};
+use edr::respond::{
+    Draft, Fetched, HostKey, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting,
+};
 
 use crate::args::{Guards, Planning, Targets};
 use crate::context::{Context, Session};
@@ -36,12 +38,14 @@ pub(crate) struct Order {
     pub(crate) lease: Option<chrono::TimeDelta>,
     /// What an operation contained, at most so many hosts of it.
     pub(crate) undoes: Option<(String, Option<usize>)>,
+    /// Where fetched files are saved.
+    pub(crate) out: Option<PathBuf>,
 }
 
 impl Order {
     /// An action, for good.
     pub(crate) fn of(action: ResponseAction) -> Self {
-        Self { action, lease: None, undoes: None }
+        Self { action, lease: None, undoes: None, out: None }
     }
 }
 
@@ -52,6 +56,8 @@ pub(crate) struct Run<'a> {
     estate: &'a Estate,
     guards: &'a Guards,
     wait: bool,
+    /// Where fetched files are saved.
+    out: Option<PathBuf>,
     /// Operations that this run has begun, for telling them when it is interrupted.
     begun: Mutex<Vec<String>>,
 }
@@ -74,7 +80,7 @@ pub(crate) async fn run(
     if !planning.why.dry_run {
         responder.guard().writable()?;
     }
-    let run = Run::new(&context, &responder, &estate, &guards, wait);
+    let run = Run::new(&context, &responder, &estate, &guards, wait).saving(order.out.clone());
     let done = run.interruptible(run.order(&order, &selectors, &targets, &planning)).await;
     context.close(&estate).await;
     run.finish(done?)
@@ -107,7 +113,13 @@ impl<'a> Run<'a> {
         guards: &'a Guards,
         wait: bool,
     ) -> Self {
-        Self { context, responder, estate, guards, wait, begun: Mutex::default() }
+        Self { context, responder, estate, guards, wait, out: None, begun: Mutex::default() }
+    }
+
+    /// With a folder in which fetched files are saved.
+    pub(crate) fn saving(mut self, out: Option<PathBuf>) -> Self {
+        self.out = out;
+        self
     }
 
     /// Work that Ctrl-C ends: what was begun is told, and can be taken up again.
@@ -277,6 +289,26 @@ impl<'a> Run<'a> {
             ending.timed_out |= confirmed.timed_out && self.wait;
             ending.unread.extend(confirmed.unread);
             ending.operations.push(confirmed.operation);
+        }
+        match &self.out {
+            Some(folder) => self.saved(ending, folder).await,
+            None => Ok(ending),
+        }
+    }
+
+    /// Saves what has come.
+    async fn saved(&self, mut ending: Ending, folder: &Path) -> Result<Ending, Failure> {
+        for operation in &mut ending.operations {
+            let lost = |f: Fetched| f.saved.err().map(|error| (f.host, error.to_string()));
+            match self.responder.save_files(&operation.id, folder).await {
+                Ok(files) => ending.unsaved.extend(files.into_iter().filter_map(lost)),
+                // What became of the hosts is told all the same.
+                Err(error) => {
+                    let done = operation.hosts.iter().filter(|h| h.outcome == Outcome::Done);
+                    ending.unsaved.extend(done.map(|h| (h.host.clone(), error.to_string())));
+                }
+            }
+            *operation = self.responder.operation(&operation.id)?;
         }
         Ok(ending)
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use edr::core::ConnectionState;
+use edr::core::{ConnectionState, SavedFile};
 use edr::respond::{Counts, Finding, Found, HostOutcome, HostRef, Operation, Outcome, PlannedHost};
 use edr::{ContainmentState, Platform, TenantId, Vendor};
 use serde::Serialize;
@@ -32,6 +32,9 @@ pub(crate) struct DeedRow {
     pub(super) containment_state: Option<ContainmentState>,
     pub(super) selector: Option<String>,
     pub(super) candidates: Vec<HostRef>,
+    /// A file that was fetched and saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) saved: Option<SavedFile>,
 }
 
 impl DeedRow {
@@ -79,6 +82,7 @@ impl DeedRow {
         self.reason = reason.or(self.reason);
         self.trace_id.clone_from(&host.trace_id);
         self.handle.clone_from(&host.handle);
+        self.saved.clone_from(&host.saved);
         self.operation = Some(operation.id.clone());
         self.as_of = Some(host.as_of);
         self
@@ -136,6 +140,9 @@ impl Record for DeedRow {
         "containment_state" Containment, |d| d.containment_state.as_ref().map_or(Value::Empty, |c| text(c.as_str()));
         "selector" Plain, |d| maybe(d.selector.as_ref());
         "candidates" Plain, |d| list(d.candidates.iter().map(|c| Some(Cow::Owned(c.to_string()))));
+        "saved.path" Plain, |d| d.saved.as_ref().map_or(Value::Empty, |f| Value::Text(f.path.to_string_lossy()));
+        "saved.sha256" Plain, |d| maybe(d.saved.as_ref().map(|f| &f.sha256));
+        "saved.content_sha256" Plain, |d| maybe(d.saved.as_ref().and_then(|f| f.content_sha256.as_ref()));
     };
     const TABLE: &'static [Fit] = &[
         fit("tenant", 10, 0),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use edr::TenantId;
 use edr::core::ResponseAction;
-use edr::respond::{BlastRadius, Counts, DEFAULT_MAX_HOSTS, HostKey, Operation, Plan, Responder, Told};
+use edr::respond::{
+    BlastRadius, Counts, DEFAULT_MAX_HOSTS, HostKey, HostRef, Operation, Plan, Responder, Told,
+};
 use serde::Serialize;
 
 use super::rows::DeedRow;
@@ -35,6 +37,8 @@ pub(crate) struct Ending {
     pub(super) interrupted: bool,
     /// Tenants that could not be asked any more.
     pub(super) unread: Vec<(TenantId, Told)>,
+    /// Files that were fetched and could not be saved.
+    pub(super) unsaved: Vec<(HostRef, String)>,
 }
 
 /// The end for a program.
@@ -45,6 +49,8 @@ struct EndObject<'a> {
     outcome: &'static str,
     action: &'static str,
     dry_run: bool,
+    saved: usize,
+    unsaved: usize,
     operation: Option<&'a str>,
     operations: Vec<&'a str>,
     acts_on: usize,
@@ -146,6 +152,7 @@ impl Ending {
         let good = counts.accepted + counts.already + counts.done + counts.offline + counts.pending;
         let unread = self.plan.as_ref().is_some_and(|p| !p.unread.is_empty());
         let unproven = self.waited && counts.done + counts.already < good;
+        let bad = bad + self.unsaved.len();
         match () {
             () if self.dry_run && rows.iter().all(|r| r.tenant.is_none()) && !rows.is_empty() => "failed",
             () if self.dry_run => {
@@ -201,6 +208,9 @@ impl Ending {
         for (tenant, told) in &self.unread {
             report.warn("unread", Some(tenant), &format!("cannot be asked any more: {}", told.message));
         }
+        for (host, error) in &self.unsaved {
+            report.warn("unsaved", Some(&host.tenant), &format!("the file of {host} is not saved: {error}"));
+        }
         let rows = self.rows();
         let (counts, left_out) = (self.counts(&rows), self.left_out(&rows));
         let journal = (!self.operations.is_empty()).then(|| responder.journal().path());
@@ -219,6 +229,8 @@ impl Ending {
             outcome: self.word(),
             action: self.action().verb(),
             dry_run: self.dry_run,
+            saved: self.saved(),
+            unsaved: self.unsaved.len(),
             operation: self.operations.last().map(|op| op.id.as_str()),
             operations: self.operations.iter().map(|op| op.id.as_str()).collect(),
             acts_on: self.plan.as_ref().map_or(0, Plan::count),
@@ -233,6 +245,11 @@ impl Ending {
             message,
         };
         report.told(&lines, &object);
+    }
+
+    /// Files that were fetched and are saved.
+    fn saved(&self) -> usize {
+        self.operations.iter().flat_map(|op| &op.hosts).filter(|h| h.saved.is_some()).count()
     }
 
     /// The three counts stand apart, and first.
@@ -267,6 +284,10 @@ impl Ending {
         if !further.is_empty() {
             parts.push(further.join(", "));
         }
+        let files = [(self.saved(), "saved"), (self.unsaved.len(), "not saved")];
+        for (n, word) in files.into_iter().filter(|(n, _)| *n > 0) {
+            parts.push(format!("{} {word}", counted(n as u64, ("file", "files"))));
+        }
         if !left_out.is_empty() {
             let words: Vec<String> =
                 left_out.iter().map(|(word, n)| format!("{n} {}", word.replace('_', " "))).collect();
@@ -287,6 +308,9 @@ impl Ending {
         }
         if counts.accepted + counts.pending + counts.offline > 0 {
             return Some(format!("edr respond status {}", last.id));
+        }
+        if matches!(last.action, ResponseAction::FetchFile { .. }) && self.saved() < counts.done {
+            return Some(format!("edr respond status {} --out DIR", last.id));
         }
         let contained = last.action == ResponseAction::Contain && counts.done > 0;
         contained.then(|| format!("edr hosts release --all-tenants --operation {}", last.id))

@@ -190,6 +190,9 @@ pub(crate) struct FetchFile {
     /// The file on the host
     #[arg(long, value_name = "PATH")]
     pub(crate) path: String,
+    /// With --wait: save what has come in this folder, as the vendor packs it
+    #[arg(long, value_name = "DIR", requires = "wait")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) act: Act,
 }

@@ -33,6 +33,9 @@ Example:
         /// Wait until the vendor says what became of each host (--timeout, else 10 minutes)
         #[arg(long)]
         wait: bool,
+        /// Save the files that it has fetched in this folder, as the vendor packs them
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// List operations, the newest first
     List,

@@ -28,7 +28,7 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
             let action = ResponseAction::QuarantineFile { path: verb.path, sha256: verb.sha256 };
             (Order::of(action), verb.act)
         }
-        HostsCommand::FetchFile(verb) => (Order::of(ResponseAction::FetchFile { path: verb.path }), verb.act),
+        HostsCommand::FetchFile(verb) => fetched(*verb),
         HostsCommand::RunScript(verb) => {
             let action = ResponseAction::RunScript { script: verb.script, args: verb.arg };
             (Order::of(action), verb.act)
@@ -41,6 +41,10 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
 fn released(verb: verbs::Release) -> (Order, Act) {
     let undoes = verb.operation.map(|id| (id, verb.wave));
     (Order { undoes, ..Order::of(ResponseAction::Release) }, verb.act)
+}
+
+fn fetched(verb: verbs::FetchFile) -> (Order, Act) {
+    (Order { out: verb.out, ..Order::of(ResponseAction::FetchFile { path: verb.path }) }, verb.act)
 }
 
 fn killed(verb: verbs::KillProcess) -> (Order, Act) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use edr::core::ResponseAction;
 use edr::respond::{
     Operation, Plan, Responder, Signature, SigningKey, Waiting, add_signature, read_signatures,
 };
@@ -21,7 +22,7 @@ pub(super) async fn run(context: Context, command: RespondCommand) -> Result<Exi
     match command {
         RespondCommand::Apply(call) => apply(context, call).await,
         RespondCommand::Sign { plan, key } => sign(&context, &plan, &key),
-        RespondCommand::Status { operation, wait } => status(context, &operation, wait).await,
+        RespondCommand::Status { operation, wait, out } => status(context, &operation, wait, out).await,
         RespondCommand::List => list(&context).await,
         RespondCommand::Run => release_due(context).await,
     }
@@ -101,9 +102,12 @@ struct Signed<'a> {
     message: &'a str,
 }
 
-async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Failure> {
+async fn status(mut context: Context, id: &str, wait: bool, out: Option<PathBuf>) -> Result<Exit, Failure> {
     context.check_view::<DeedRow>(false)?;
     let operation = asleep(&context).await?.1.operation(id)?;
+    if out.is_some() && !matches!(operation.action, ResponseAction::FetchFile { .. }) {
+        return Err(Failure::usage(format!("--out: the operation {id} fetched no files")));
+    }
     let plan = asleep(&context).await?.1.plan_path(id)?;
     let plan = Plan::load(&plan).ok();
     if !context.globals.narrows() {
@@ -113,7 +117,7 @@ async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Fail
     let estate = context.estate(&session)?;
     let responder = act::open(&context, &session, estate.clone())?;
     let guards = Guards::default();
-    let run = Run::new(&context, &responder, &estate, &guards, wait);
+    let run = Run::new(&context, &responder, &estate, &guards, wait).saving(out);
     let waiting = if wait { run.patience() } else { Waiting::at_most(std::time::Duration::ZERO) };
     let done = run.interruptible(run.confirmed(vec![operation], plan, &waiting)).await;
     context.close(&estate).await;

@@ -8,4 +8,5 @@ mod bench;
 mod contain;
 mod crash;
 mod guards;
+mod orders;
 mod plans;

@@ -50,7 +50,8 @@ type Watcher = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
 ///
 /// It grows in `NAME.part` beside the target, readable by its owner alone. What a broken connection or a run that was
 /// killed left there is kept, and only the rest is asked for, when the hash of the whole is known or when the vendor
-/// tells versions apart (a strong `ETag`); otherwise it begins anew. A file that is there already is replaced in one
+/// tells versions apart (a strong `ETag`); otherwise it begins anew. A part that others may write to is begun anew, and one that is
+/// a link, no plain file, or somebody else's is refused. A file that is there already is replaced in one
 /// step, at the end. Memory does not grow with the size.
 #[derive(Clone)]
 pub struct Download {
@@ -158,6 +159,9 @@ impl HttpClient {
             return Err(unwritable(&to.target, &io::Error::other("it is a folder"), ""));
         }
         Part::open(to.target.clone(), resource, to.sha256.is_some()).await.map_err(|e| match e.kind() {
+            io::ErrorKind::PermissionDenied if e.get_ref().is_some() => {
+                unwritable(&to.target, &e, "look at what lies there, remove it, and run it again")
+            }
             io::ErrorKind::WouldBlock => {
                 let message = format!("another run is writing {}", to.target.display());
                 Error::new(ErrorKind::Conflict, message).with_hint("wait until it has ended")
@@ -253,6 +257,9 @@ impl Run<'_> {
         }
         let plan = self.ranged(asked);
         let mut reply = self.client.open(&plan, &mut self.attempts).await.map_err(Verdict::Fail)?;
+        if let Some(coding) = packed(&reply.headers) {
+            return self.unwelcome(asked, &coding).await;
+        }
         let mut first = self.judged(&mut reply).await?;
         match Brings::of(reply.status, &reply.headers) {
             Brings::Rest(from, total) if asked > 0 && from == asked && self.is_same(&reply.headers) => {
@@ -280,6 +287,20 @@ impl Run<'_> {
             }
         }
         self.receive(&mut reply, &mut first).await
+    }
+
+    /// An answer that is packed, although it was asked for as it is. The places of a part count in the packed bytes, so that
+    /// nothing can be joined to what is there; the whole is asked for once more, and a whole that is packed is an error.
+    async fn unwelcome(&mut self, asked: u64, coding: &str) -> Result<(), Verdict> {
+        let message = format!("the answer is packed ({coding}), and was asked for as it is");
+        if asked == 0 {
+            let error = Error::new(ErrorKind::Decode, message);
+            return Err(Verdict::Fail(
+                error.with_hint("a proxy or gateway packs what it should pass on; go round it"),
+            ));
+        }
+        self.begin(None).await?;
+        Err(retry(wrong(message)))
     }
 
     /// Whether the rest may be asked for: something proves in the end that all is of one version.
@@ -455,6 +476,17 @@ impl Run<'_> {
         let path = self.part.path().display();
         error.with_hint(format!("{there}{of} bytes are in {path}: run it again, and it {then}"))
     }
+}
+
+/// How the answer is packed, if it is.
+fn packed(headers: &HeaderMap) -> Option<String> {
+    let codings: Vec<String> = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != "identity")
+        .collect();
+    (!codings.is_empty()).then(|| codings.join(", "))
 }
 
 fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

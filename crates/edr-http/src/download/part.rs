@@ -156,7 +156,9 @@ impl State {
 
     fn read_note(&self) -> Option<Note> {
         let mut text = Vec::new();
-        File::open(self.note_path()).ok()?.take(NOTE).read_to_end(&mut text).ok()?;
+        let note = plain().read(true).open(self.note_path()).ok()?;
+        (trust(&note.metadata().ok()?) == Trust::Ours).then_some(())?;
+        note.take(NOTE).read_to_end(&mut text).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -190,7 +192,8 @@ impl State {
             return Ok(());
         }
         let text = serde_json::to_vec(&self.note)?;
-        private().write(true).truncate(true).open(self.note_path())?.write_all(&text)
+        // It was taken away before: what is there again is somebody else's.
+        private().write(true).create_new(true).open(self.note_path())?.write_all(&text)
     }
 }
 
@@ -205,25 +208,83 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// How a file of ours is made: what is fetched from an endpoint is the owner's alone, and a link that somebody laid
-/// under the name is not followed.
+/// How a file of ours is made: what is fetched from an endpoint is the owner's alone.
 fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
+    let mut options = plain();
     options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// A link that somebody laid under the name is not followed, and nobody waits for the other end of a pipe.
+fn plain() -> OpenOptions {
+    let mut options = OpenOptions::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
     }
     options
+}
+
+/// What a file that lies there is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Ours,
+    /// It is ours, but others may write to it, or have it under another name.
+    Open,
+    Strange(&'static str),
+}
+
+#[cfg(unix)]
+fn trust(found: &fs::Metadata) -> Trust {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = found.uid() == rustix::process::geteuid().as_raw();
+    judge(found.is_file(), ours, found.mode(), found.nlink())
+}
+
+#[cfg(not(unix))]
+fn trust(found: &fs::Metadata) -> Trust {
+    judge(found.is_file(), true, 0o600, 1)
+}
+
+/// Whoever may write to a part could change what was hashed already.
+fn judge(is_file: bool, ours: bool, mode: u32, links: u64) -> Trust {
+    match (is_file, ours) {
+        (false, _) => Trust::Strange("it is a link, or no plain file"),
+        (true, false) => Trust::Strange("it belongs to somebody else"),
+        (true, true) if mode & 0o022 != 0 || links > 1 => Trust::Open,
+        (true, true) => Trust::Ours,
+    }
+}
+
+/// Refuses what is not ours, and takes away what others may write to: they may hold it open, so that emptying it would
+/// not do.
+fn make_way(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    match trust(&found) {
+        Trust::Ours => Ok(()),
+        Trust::Open => remove(path),
+        Trust::Strange(why) => {
+            let message = format!("{} is in the way: {why}", path.display());
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+        }
+    }
 }
 
 /// The part, locked. Another run may have given it its final name between opening and locking.
 fn locked(path: &Path) -> io::Result<File> {
     loop {
+        make_way(path)?;
         let file = private().read(true).write(true).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no plain file"));
+        // Somebody may have laid another there since.
+        if trust(&file.metadata()?) != Trust::Ours {
+            continue;
         }
         lock(&file)?;
         if is_still(&file, path)? {
@@ -264,4 +325,24 @@ fn is_still(_: &File, _: &Path) -> io::Result<bool> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_file_of_our_own_that_nobody_else_writes_to_is_trusted() {
+        for (is_file, ours, mode, links, expected) in [
+            (true, true, 0o100_600, 1, Trust::Ours),
+            (true, true, 0o100_644, 1, Trust::Ours),
+            (true, true, 0o100_620, 1, Trust::Open),
+            (true, true, 0o100_602, 1, Trust::Open),
+            (true, true, 0o100_600, 2, Trust::Open),
+            (true, false, 0o100_600, 1, Trust::Strange("it belongs to somebody else")),
+            (false, true, 0o120_777, 1, Trust::Strange("it is a link, or no plain file")),
+        ] {
+            assert_eq!(judge(is_file, ours, mode, links), expected, "{is_file} {ours} {mode:o} {links}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) fn changes(world: &dyn World, uid: &str) -> usize {
 }
 
 /// A host that is online and not contained.
-async fn idle(world: &dyn World) -> Result<Option<Host>, Failure> {
+pub(super) async fn idle(world: &dyn World) -> Result<Option<Host>, Failure> {
     let found = world.provider().hosts_by_uid(&world.host_uids()).await?;
     let fits = |h: &Host| {
         h.connection_state == ConnectionState::Online && h.containment_state == ContainmentState::Normal
@@ -38,7 +38,7 @@ macro_rules! idle_host {
     }};
 }
 
-async fn ask(world: &dyn World, action: &ResponseAction, ids: &[String]) -> Reply<Vec<Receipt>> {
+pub(super) async fn ask(world: &dyn World, action: &ResponseAction, ids: &[String]) -> Reply<Vec<Receipt>> {
     world.provider().respond(action, ids, &Because::new().reason("conformance")).await
 }
 
@@ -54,12 +54,16 @@ async fn receipts(
     Ok(receipts)
 }
 
-async fn receipt(world: &dyn World, action: &ResponseAction, uid: &str) -> Result<Receipt, Failure> {
+pub(super) async fn receipt(
+    world: &dyn World,
+    action: &ResponseAction,
+    uid: &str,
+) -> Result<Receipt, Failure> {
     let mut all = receipts(world, action, &[uid.to_owned()]).await?;
     all.pop().ok_or_else(|| Failure::new("there is no receipt"))
 }
 
-async fn standing(
+pub(super) async fn standing(
     world: &dyn World,
     action: &ResponseAction,
     receipt: &Receipt,
@@ -167,7 +171,7 @@ pub async fn unknown_id(world: &dyn World) -> CaseResult {
     Ok(Ran::Passed)
 }
 
-fn refused(receipts: &[Receipt]) -> Result<(), Failure> {
+pub(super) fn refused(receipts: &[Receipt]) -> Result<(), Failure> {
     for receipt in receipts {
         let Answer::Refused(error) = &receipt.answer else {
             return Err(Failure::new(format!("{} is not there, and was {:?}", receipt.uid, receipt.answer)));
@@ -178,7 +182,7 @@ fn refused(receipts: &[Receipt]) -> Result<(), Failure> {
 }
 
 /// An action of every kind that is offered, as far as it can be tried anywhere.
-fn samples(world: &dyn World) -> Vec<ResponseAction> {
+pub(super) fn samples(world: &dyn World) -> Vec<ResponseAction> {
     let path = "/tmp/edr-conformance".to_owned();
     let tags = vec![TAG.to_owned()];
     let mut all = vec![
@@ -329,58 +333,4 @@ pub async fn by_uid(world: &dyn World) -> CaseResult {
     let none = world.provider().hosts_by_uid(&[]).await?;
     ensure!(none.hosts.is_empty() && none.missing.is_empty(), "nobody was asked for, and somebody came");
     Ok(Ran::Passed)
-}
-
-/// Every other order that is offered is taken once, is under way, and ends.
-///
-/// # Errors
-/// When it is done too early, not at all, or twice.
-pub async fn orders(world: &dyn World) -> CaseResult {
-    let shown = |a: &ResponseAction| {
-        use ResponseAction::{Contain, Release, Tag, Untag};
-        matches!(a, Contain | Release | Tag { .. } | Untag { .. })
-    };
-    let all: Vec<ResponseAction> = samples(world).into_iter().filter(|a| !shown(a)).collect();
-    needs!(!all.is_empty(), "no order is offered beside containment and tags");
-    let host = idle_host!(world);
-    let done = || world.mutations().unwrap_or_default().len();
-    for action in all {
-        let before = done();
-        let (action, receipt) = given(world, action, &host.uid).await?;
-        let verb = action.verb();
-        ensure!(matches!(receipt.answer, Answer::Accepted), "{verb}: the answer is {:?}", receipt.answer);
-        let early = standing(world, &action, &receipt).await?;
-        ensure!(!early.is_final(), "{verb} is {early:?} at once");
-        let mut late = early;
-        for _ in 0..5 {
-            world.settle().await;
-            late = standing(world, &action, &receipt).await?;
-            if late.is_final() {
-                break;
-            }
-        }
-        ensure!(late == Standing::Done, "{verb} is {late:?} in the end");
-        ensure!(done() == before + 1, "{verb} was done {} times", done() - before);
-    }
-    Ok(Ran::Passed)
-}
-
-/// Gives an order; a scan of everything, where that cannot be said, as one of a path.
-async fn given(
-    world: &dyn World,
-    action: ResponseAction,
-    uid: &str,
-) -> Result<(ResponseAction, Receipt), Failure> {
-    let ids = [uid.to_owned()];
-    match ask(world, &action, &ids).await {
-        Err(error) if error.is_unsupported() && matches!(action, ResponseAction::Scan { .. }) => {
-            let path = ResponseAction::Scan { paths: vec!["/tmp/*".to_owned()] };
-            let receipt = receipt(world, &path, uid).await?;
-            Ok((path, receipt))
-        }
-        answer => {
-            let receipt = answer?.pop().ok_or_else(|| Failure::new("there is no receipt"))?;
-            Ok((action, receipt))
-        }
-    }
 }

@@ -9,5 +9,6 @@ pub mod errors;
 pub mod filters;
 pub mod hosts;
 pub mod listing;
+pub mod orders;
 pub mod paging;
 pub mod times;

@@ -95,7 +95,7 @@ impl Responder {
     /// Looks at the hosts that are to be asked for, and writes down that it begins.
     async fn ready(&self, plan: &Plan, again: bool, consent: &Consent) -> Result<Vec<HostKey>> {
         let wanted = self.wanted(plan, again)?;
-        let now = self.sight(plan, &wanted).await;
+        let now = self.sight(plan, &wanted).await?;
         let moved: Vec<Moved> = wanted.iter().filter_map(|p| now.moved(p)).collect();
         if !moved.is_empty() && !consent.without_moved && !consent.lease {
             return Err(estate_moved(&moved).into());

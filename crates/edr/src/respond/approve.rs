@@ -160,6 +160,13 @@ pub fn signature_path(plan: &Path) -> PathBuf {
     name.into()
 }
 
+/// What is locked while a signature is added. The file of signatures is replaced each time, and cannot be locked itself.
+fn lock_path(plan: &Path) -> PathBuf {
+    let mut name = signature_path(plan).into_os_string();
+    name.push(".lock");
+    name.into()
+}
+
 /// The signatures beside a plan, one a line; none when there is no such file.
 ///
 /// # Errors
@@ -174,11 +181,13 @@ pub fn read_signatures(plan: &Path) -> Result<Vec<Signature>> {
     text.lines().filter(|l| !l.trim().is_empty()).map(read).collect()
 }
 
-/// Signs a plan and keeps the signature beside it.
+/// Signs a plan and keeps the signature beside it. Who signs meanwhile waits, so that no signature is lost.
 ///
 /// # Errors
 /// When the file cannot be written, or this key has signed already.
 pub fn add_signature(path: &Path, plan: &Plan, key: &SigningKey) -> Result<Signature> {
+    let lock = state::open_private(&lock_path(path))?;
+    let _held = state::exclusive(&lock).map_err(|e| Error::file(&lock_path(path), e))?;
     let mut all = read_signatures(path)?;
     let signature = key.sign(plan);
     if all.iter().any(|s| s.key == signature.key) {

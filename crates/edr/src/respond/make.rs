@@ -79,7 +79,19 @@ impl Draft {
 pub(super) struct Fresh {
     pub(super) hosts: BTreeMap<HostKey, Host>,
     pub(super) failed: BTreeMap<TenantId, edr_core::Error>,
+    /// Hosts that came and cannot be read.
+    unreadable: BTreeMap<HostKey, String>,
     pub(super) as_of: DateTime<Utc>,
+}
+
+impl Fresh {
+    /// Why a host of a tenant that answered is not among the hosts.
+    pub(super) fn why_absent(&self, key: &HostKey) -> String {
+        match self.unreadable.get(key) {
+            Some(reason) => format!("it cannot be read: {reason}"),
+            None => "the tenant does not have it any more".to_owned(),
+        }
+    }
 }
 
 /// How many tenants are asked at the same time.
@@ -90,10 +102,13 @@ impl Responder {
     /// says.
     ///
     /// # Errors
-    /// When the draft makes no sense. A tenant that cannot be read is no error: its hosts are planned as unread.
+    /// When the draft makes no sense, or a protected group is not there. A tenant that cannot be read is no error: its hosts are planned as unread.
     pub async fn plan(&self, resolved: &Resolved, draft: &Draft) -> Result<Plan> {
         draft.check()?;
-        let fresh = self.fresh(resolved.hosts.iter().map(key)).await;
+        let mut fresh = self.fresh(resolved.hosts.iter().map(key)).await;
+        if draft.action != ResponseAction::Release {
+            self.name_groups(&mut fresh).await?;
+        }
         let now = fresh.as_of;
         let seen: Vec<Host> =
             resolved.hosts.iter().map(|h| fresh.hosts.get(&key(h)).unwrap_or(h)).cloned().collect();
@@ -136,10 +151,16 @@ impl Responder {
             (tenant, read)
         });
         let reads: Vec<_> = stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
-        let mut fresh = Fresh { hosts: BTreeMap::new(), failed: BTreeMap::new(), as_of: self.clock().now() };
+        let as_of = self.clock().now();
+        let (hosts, failed, unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut fresh = Fresh { hosts, failed, unreadable, as_of };
         for (tenant, read) in reads {
             match read {
-                Ok(found) => fresh.hosts.extend(found.hosts.into_iter().map(|h| (key(&h), h))),
+                Ok(found) => {
+                    fresh.hosts.extend(found.hosts.into_iter().map(|h| (key(&h), h)));
+                    let odd = found.unreadable.into_iter().map(|h| (HostKey::new(&tenant, &h.uid), h.reason));
+                    fresh.unreadable.extend(odd);
+                }
                 Err(error) => drop(fresh.failed.insert(tenant, error)),
             }
         }
@@ -152,7 +173,7 @@ impl Responder {
             && is_stale(host, self.safety().stale_after, fresh.as_of);
         let decision = match (fresh.failed.get(&host.tenant), fresh.hosts.contains_key(&key(host))) {
             (Some(error), _) => Decision::Unread { reason: error.to_string() },
-            (None, false) => Decision::Unread { reason: "the tenant does not have it any more".to_owned() },
+            (None, false) => Decision::Unread { reason: fresh.why_absent(&key(host)) },
             (None, true) => match self.decide(&draft.action, host) {
                 sent if sent.is_sent() && stale => Decision::Stale,
                 decision => decision,

@@ -46,6 +46,8 @@ mod chain;
 mod confirm;
 mod decide;
 mod error;
+mod files;
+mod groups;
 mod guard;
 mod holdings;
 mod host;
@@ -73,6 +75,7 @@ pub use approve::{ApprovalKey, Signature, SigningKey, add_signature, read_signat
 pub use chain::Fault;
 pub use confirm::{Confirmed, Waiting};
 pub use error::{Error, Refusal, Result};
+pub use files::Fetched;
 pub use guard::{Consent, DEFAULT_MAX_HOSTS, Guard, Rule};
 pub use host::{HostKey, HostRef};
 pub use journal::{Audit, Head, Journal};

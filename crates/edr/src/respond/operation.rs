@@ -1,7 +1,7 @@
 //! Operations: which hosts, what was asked for, and what became of it.
 
 use chrono::{DateTime, Utc};
-use edr_core::{Because, ResponseAction, TenantId};
+use edr_core::{Because, ResponseAction, SavedFile, TenantId};
 use serde::{Deserialize, Serialize};
 
 use super::host::{HostKey, HostRef};
@@ -114,6 +114,9 @@ pub struct HostOutcome {
     /// The id under which the vendor's support finds the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+    /// The file that was fetched from it, where it was saved last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<SavedFile>,
     /// When a request was announced that has no answer yet, or one of which nobody can say.
     #[serde(skip)]
     pub(super) in_doubt: Option<DateTime<Utc>>,

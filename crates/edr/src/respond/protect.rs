@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use edr_core::{Host, Tag, Vendor};
+use edr_core::{Host, HostGroup, Tag, Vendor};
 
 use crate::{ProtectedConfig, file};
 
 /// The role that is protected unless the configuration says otherwise.
 const BY_DEFAULT: &str = "domain_controller";
+
+/// The words before a colon that make a group one of a single vendor.
+const ONE_VENDOR: [&str; 2] = ["cortex", "falcon"];
 
 /// Hosts that are never acted on: by name, tag, group, role, or from a file.
 #[derive(Clone, Debug)]
@@ -50,19 +53,17 @@ impl Protection {
         Ok(Self { names, tags: config.tags.clone(), groups: config.groups.clone(), roles })
     }
 
-    /// Refuses rules that could not hold in silence: Falcon tells of a host's groups their ids alone, so that a group by
-    /// its name, or by a pattern, would protect nobody there.
-    pub(super) fn check<'a>(&self, vendors: impl IntoIterator<Item = &'a Vendor>) -> edr_core::Result<()> {
-        let is_id = |group: &String| group.len() == 32 && group.bytes().all(|b| b.is_ascii_hexdigit());
-        let Some(name) = self.groups.iter().find(|group| !is_id(group)) else { return Ok(()) };
-        if vendors.into_iter().any(|vendor| vendor.as_str() == "falcon") {
-            let message = format!(
-                "[safety] the protected group {name:?} is no id: Falcon tells of a host's groups only the ids"
-            );
-            return Err(edr_core::Error::new(edr_core::ErrorKind::Configuration, message)
-                .with_hint("write the group's id of 32 hex digits, or protect by hostname, tag or role"));
-        }
-        Ok(())
+    /// The groups of this vendor that are named, or meant by a pattern, and not by an id of 32 hex digits.
+    pub(super) fn group_names(&self, vendor: &Vendor) -> Vec<&str> {
+        let is_id = |group: &str| group.len() == 32 && group.bytes().all(|b| b.is_ascii_hexdigit());
+        let named = |group: &&String| of_vendor(group, vendor).is_some_and(|name| !is_id(name));
+        self.groups.iter().filter(named).map(String::as_str).collect()
+    }
+
+    /// True when an entry of the configuration means this group.
+    pub(super) fn is_group(&self, vendor: &Vendor, entry: &str, group: &HostGroup) -> bool {
+        let name = of_vendor(entry, vendor);
+        name.is_some_and(|name| is_like(&group.name, name) || is_like(&group.uid, name))
     }
 
     /// The rule that protects this host, such as `roles domain_controller`. The host is looked at under all its names, so
@@ -86,8 +87,24 @@ impl Protection {
         let groups = host.groups.iter().flat_map(|g| [g.uid.as_deref(), g.name.as_deref()]);
         by_name
             .or_else(|| among("tags", &self.tags, tags))
-            .or_else(|| among("groups", &self.groups, groups.flatten()))
+            .or_else(|| {
+                let ours: Vec<String> = self
+                    .groups
+                    .iter()
+                    .filter_map(|g| of_vendor(g, &host.vendor))
+                    .map(str::to_owned)
+                    .collect();
+                among("groups", &ours, groups.flatten())
+            })
             .or_else(|| among("roles", &self.roles, host.roles.iter().map(String::as_str)))
+    }
+}
+
+/// What an entry means at this vendor: `cortex:Servers` is a group of Cortex XDR alone.
+fn of_vendor<'e>(entry: &'e str, vendor: &Vendor) -> Option<&'e str> {
+    match entry.split_once(':').filter(|(of, _)| ONE_VENDOR.contains(of)) {
+        Some((of, name)) => (of == vendor.as_str()).then_some(name),
+        None => Some(entry),
     }
 }
 
@@ -213,15 +230,26 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_falcon_would_not_tell_is_refused() {
-        let of = |group: &str| {
-            let config = ProtectedConfig { groups: vec![group.to_owned()], ..ProtectedConfig::default() };
-            Protection::of(&config, None).unwrap()
-        };
+    fn a_group_may_be_of_one_vendor_alone() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let groups = ["Domain: East", "cortex:Servers", "falcon:Web *", id].map(str::to_owned).to_vec();
+        let protection =
+            Protection::of(&ProtectedConfig { groups, ..ProtectedConfig::default() }, None).unwrap();
         let (falcon, cortex) = (Vendor::from_static("falcon"), Vendor::from_static("cortex"));
-        assert!(of("Domain Controllers").check([&cortex]).is_ok());
-        let error = of("Domain Controllers").check([&cortex, &falcon]).unwrap_err();
-        assert!(error.to_string().contains("Domain Controllers"), "{error}");
-        assert!(of("0123456789abcdef0123456789abcdef").check([&falcon]).is_ok());
+        assert_eq!(
+            protection.group_names(&falcon),
+            ["Domain: East", "falcon:Web *"],
+            "an id is looked up by nobody"
+        );
+        assert_eq!(protection.group_names(&cortex), ["Domain: East", "cortex:Servers"]);
+        let rule = |vendor: &str, name: &str| {
+            let mut host = Host::new(vendor, "acme", "1", "{}");
+            host.groups = vec![Group { uid: None, name: Some(name.to_owned()) }];
+            protection.rule_for(&host)
+        };
+        assert_eq!(rule("cortex", "servers").as_deref(), Some("groups Servers"));
+        assert_eq!(rule("falcon", "servers"), None);
+        assert_eq!(rule("falcon", "Web 1").as_deref(), Some("groups Web *"));
+        assert_eq!(rule("falcon", "domain: east").as_deref(), Some("groups Domain: East"));
     }
 }

@@ -1,7 +1,7 @@
 //! What the journal remembers. Every field is typed: nothing of a request or an answer gets in as a whole.
 
 use chrono::{DateTime, Utc};
-use edr_core::{AlertChange, Because, ErrorKind, ResponseAction, Standing, TenantId, Vendor};
+use edr_core::{AlertChange, Because, ErrorKind, ResponseAction, SavedFile, Standing, TenantId, Vendor};
 use serde::{Deserialize, Serialize};
 
 use super::canon::{canonical, sha256};
@@ -279,6 +279,17 @@ pub enum Event {
         /// The hosts that it is going to ask for.
         sends: Vec<HostKey>,
     },
+    /// A file that was fetched from a host was saved.
+    Saved {
+        /// The operation.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The vendor's own id of the host.
+        uid: String,
+        /// Where, and its hashes.
+        file: SavedFile,
+    },
     /// Hosts of which nobody could say were read back.
     Settled {
         /// The operation.
@@ -334,6 +345,7 @@ impl Event {
             | Self::Observed { plan, .. }
             | Self::Refused { plan, .. }
             | Self::Resumed { plan, .. }
+            | Self::Saved { plan, .. }
             | Self::Settled { plan, .. }
             | Self::Stopped { plan, .. } => Some(plan),
             Self::SetAside { .. } | Self::Torn { .. } | Self::Unknown => None,

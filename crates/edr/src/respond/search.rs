@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    EdrProvider, EdrProviderExt as _, Error, ErrorKind, Filter, Host, HostQuery, Noun, Op, Outcome, Result,
-    Site,
+    EdrProvider, EdrProviderExt as _, Error, ErrorKind, Filter, FoundHosts, Host, HostQuery, Noun, Op,
+    Outcome, Result, Site,
 };
 
 use super::selector::{By, Selector, is_address_of};
@@ -133,9 +133,24 @@ impl Search<'_> {
                 }
             }
             Err(e) if is_no_id(&e) => {}
-            found => self.answer.pool.extend(found?.hosts),
+            found => {
+                let hosts = self.readable(found?);
+                self.answer.pool.extend(hosts);
+            }
         }
         Ok(())
+    }
+
+    /// The hosts that can be read. That there are others is told, and keeps nobody from being looked for.
+    fn readable(&mut self, found: FoundHosts) -> Vec<Host> {
+        if let Some(odd) = found.unreadable.first() {
+            let message = format!("the host {} cannot be read: {}", odd.uid, odd.reason);
+            let provider = self.provider;
+            let error =
+                Error::new(ErrorKind::Decode, message).with_tenant(provider.tenant(), provider.vendor());
+            self.answer.error.get_or_insert(error);
+        }
+        found.hosts
     }
 
     async fn by_name(&mut self, names: &[String]) -> Result<()> {
@@ -217,7 +232,8 @@ impl Search<'_> {
         let found = if device.uid.is_empty() {
             self.provider.find_hosts(&device.hostname).await?
         } else {
-            self.provider.hosts_by_uid(std::slice::from_ref(&device.uid)).await?.hosts
+            let found = self.provider.hosts_by_uid(std::slice::from_ref(&device.uid)).await?;
+            self.readable(found)
         };
         self.answer.direct.insert(at, found);
         Ok(())

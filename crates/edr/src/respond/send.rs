@@ -129,15 +129,20 @@ impl<'a> TenantRun<'a> {
             Err(_) => return Ok(()),
         };
         let seen: BTreeMap<&str, &edr_core::Host> = found.hosts.iter().map(|h| (h.uid.as_str(), h)).collect();
-        let hosts = uids.iter().map(|uid| self.readback(uid, seen.get(uid.as_str()).copied())).collect();
+        let back = |uid: &String| {
+            let unreadable = found.why_unreadable(uid);
+            self.readback(uid, seen.get(uid.as_str()).copied(), unreadable)
+        };
+        let hosts = uids.iter().map(back).collect();
         let (plan, tenant) = (self.plan.id.clone(), self.provider.tenant().clone());
         self.responder.journal().append(Event::Settled { plan, tenant, hosts })?;
         Ok(())
     }
 
-    fn readback(&self, uid: &str, host: Option<&edr_core::Host>) -> Readback {
+    fn readback(&self, uid: &str, host: Option<&edr_core::Host>, unreadable: Option<&str>) -> Readback {
         let done = host.and_then(|host| is_done(&self.provider.as_shown(&self.plan.action), host));
         let seen = match host {
+            None if unreadable.is_some() => format!("it cannot be read: {}", unreadable.unwrap_or_default()),
             None => "the tenant does not have it any more".to_owned(),
             Some(_) if done.is_none() => "a look at the host does not tell whether it was done".to_owned(),
             Some(host) => host.containment_state.to_string(),

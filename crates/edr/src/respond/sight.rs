@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use edr_core::{Host, ResponseAction};
 
+use super::error::Result;
 use super::host::HostKey;
 use super::make::{Draft, Fresh, spread_protection};
 use super::plan::{Decision, Plan, PlannedHost};
@@ -23,18 +24,21 @@ pub(super) struct Sight {
 impl Responder {
     /// Reads the wanted hosts and all others of the plan: one of those may be an agent of the same machine, and may
     /// have become protected. From a release nobody is protected.
-    pub(super) async fn sight(&self, plan: &Plan, wanted: &[&PlannedHost]) -> Sight {
+    pub(super) async fn sight(&self, plan: &Plan, wanted: &[&PlannedHost]) -> Result<Sight> {
         let is_release = plan.action == ResponseAction::Release;
         let of_plan = plan.hosts.iter().filter(|_| !is_release && !wanted.is_empty());
         let keys: BTreeSet<HostKey> = wanted.iter().copied().chain(of_plan).map(|p| p.host.key()).collect();
-        let fresh = self.fresh(keys).await;
+        let mut fresh = self.fresh(keys).await;
+        if !is_release {
+            self.name_groups(&mut fresh).await?;
+        }
         let draft = Draft::new(plan.action.clone()).stale_too();
         let seen: Vec<Host> = fresh.hosts.values().cloned().collect();
         let mut planned: Vec<PlannedHost> = seen.iter().map(|h| self.planned(h, &fresh, &draft)).collect();
         spread_protection(&mut planned, &seen);
         let decisions = planned.into_iter().map(|p| (p.host.key(), p.decision)).collect();
         let stale_after = self.safety().stale_after.filter(|_| !is_release);
-        Sight { fresh, decisions, stale_after }
+        Ok(Sight { fresh, decisions, stale_after })
     }
 }
 
@@ -52,7 +56,7 @@ impl Sight {
             (Some(_), Some(decision)) if !decision.is_sent() => decision.to_string(),
             (Some(host), Some(_)) if self.became_stale(planned, host) => Decision::Stale.to_string(),
             (Some(_), Some(_)) => return None,
-            _ => "the tenant does not have it any more".to_owned(),
+            _ => self.fresh.why_absent(&key),
         };
         Some(Moved { host: planned.host.clone(), planned: planned.decision.clone(), now })
     }

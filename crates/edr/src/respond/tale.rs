@@ -68,6 +68,7 @@ impl Tale {
             as_of: record.time,
             handle: None,
             trace_id: None,
+            saved: None,
             in_doubt: None,
             asked: false,
             deed: (record.seq, record.time),
@@ -122,6 +123,11 @@ impl Tale {
                 }
             }
             Event::Resumed { sends, .. } => self.resumed(sends),
+            Event::Saved { tenant, uid, file, .. } => {
+                if let Some(host) = self.host(tenant, uid) {
+                    host.saved = Some(file.clone());
+                }
+            }
             Event::Settled { tenant, hosts, .. } => self.settled(tenant, hosts, (record.seq, time)),
             Event::Stopped { tenant, error, .. } => self.stopped(tenant, error, time),
             _ => {}

@@ -118,6 +118,26 @@ pub static PROVIDER_OPERATIONS: [&Operation; 8] = [
     &alerts::QUERY.operation,
 ];
 
+/// The operations that [`crate::Falcon`] uses for response actions and changes of alerts, beside
+/// [`PROVIDER_OPERATIONS`]: what an API client that acts must be able to do.
+pub static RESPONSE_OPERATIONS: [&Operation; 15] = [
+    &alerts::UPDATE.operation,
+    &hosts::ACTIONS.operation,
+    &hosts::TAGS.operation,
+    &ods::CREATE.operation,
+    &ods::ENTITIES.operation,
+    &ods::HOSTS.operation,
+    &ods::QUERY_HOSTS.operation,
+    &rtr::BATCH_ACTIVE.operation,
+    &rtr::BATCH_INIT.operation,
+    &rtr::EXTRACTED.operation,
+    &rtr::FILES_V2.operation,
+    &rtr::QUEUED.operation,
+    &rtr::SCRIPTS_V2.operation,
+    &rtr::SCRIPT_IDS.operation,
+    &rtr::STATUS_ACTIVE.operation,
+];
+
 /// The endpoint of an operation, by its name.
 pub(crate) fn endpoint(name: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().copied().find(|e| e.name == name)
@@ -218,6 +238,12 @@ impl ApiError {
     /// That an id is not there: an answer about the id, and no failure of the call.
     pub(crate) fn is_about_id(&self) -> bool {
         self.code.as_deref() == Some("404") && self.id.is_some()
+    }
+
+    /// The HTTP status that the code stands for: Real Time Response adds two digits, as in 40401.
+    pub(crate) fn class(&self) -> Option<u16> {
+        let code: u16 = self.code.as_deref()?.parse().ok()?;
+        Some(if code < 1_000 { code } else { code / 100 })
     }
 }
 
@@ -372,6 +398,18 @@ mod tests {
     #[test]
     fn every_operation_names_its_scope() {
         assert_eq!(required_scopes(&PROVIDER_OPERATIONS), ["Alerts: read", "Hosts: read"]);
+        assert_eq!(
+            required_scopes(&RESPONSE_OPERATIONS),
+            [
+                "Alerts: write",
+                "Hosts: write",
+                "On-demand scans (ODS): read",
+                "On-demand scans (ODS): write",
+                "Real time response (admin): write",
+                "Real time response: read",
+                "Real time response: write",
+            ]
+        );
         let bare = ENDPOINTS.iter().filter(|e| e.scope.is_empty() && !e.path.starts_with("/oauth2/"));
         assert_eq!(bare.map(|e| e.name).collect::<Vec<_>>(), [""; 0]);
         let mut names: Vec<_> = OPERATIONS.iter().map(|o| o.name).collect();

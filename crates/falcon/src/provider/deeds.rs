@@ -1,11 +1,11 @@
-//! Response actions: containment and tags.
+//! Response actions: containment and tags, and the way to the others.
 //!
 //! Falcon answers for each device (202 with an error per id), and tells nothing of what comes of it: progress is
 //! read back from the devices.
 
 use edr_core::{
-    Answer, Error, ErrorKind, Feature, FoundHosts, Host, PlainDetail, Progress, Receipt, ResponseAction,
-    Result, Standing, Target,
+    Answer, Error, ErrorKind, Feature, FoundHosts, Host, PlainDetail, Progress, Receipt, Rejected,
+    ResponseAction, Result, Standing, Target,
 };
 
 use super::{Anomaly, EdrProvider as _, Falcon, in_order};
@@ -15,15 +15,10 @@ use crate::client::{PerId, Refusal};
 use crate::map;
 
 /// What cannot be done, and why.
-pub(super) const LACKING: &[(Feature, &str)] = &[
-    (Feature::FileFetch, "files are fetched by Real Time Response, which is not built in yet"),
-    (
-        Feature::FileQuarantine,
-        "Falcon has no order that quarantines a file on a host; block its hash, and the sensor does it when it runs",
-    ),
-    (Feature::ProcessKill, "processes are ended by Real Time Response, which is not built in yet"),
-    (Feature::ScriptRun, "scripts are run by Real Time Response, which is not built in yet"),
-];
+pub(super) const LACKING: &[(Feature, &str)] = &[(
+    Feature::FileQuarantine,
+    "Falcon has no order that quarantines a file on a host; block its hash, and the sensor does it when it runs",
+)];
 
 impl Falcon {
     /// One call for one action.
@@ -36,6 +31,9 @@ impl Falcon {
             ResponseAction::Scan { paths } => self.scan(paths, ids).await,
             ResponseAction::Tag { tags } => self.mark(&TagAction::Add, ids, tags).await,
             ResponseAction::Untag { tags } => self.mark(&TagAction::Remove, ids, tags).await,
+            ResponseAction::FetchFile { .. }
+            | ResponseAction::KillProcess { .. }
+            | ResponseAction::RunScript { .. } => self.command(action, ids).await,
             other => Err(self.lacking(other.feature())),
         }
     }
@@ -94,34 +92,23 @@ impl Falcon {
     }
 
     /// What an error about one id means. A failure leaves open what was done.
-    fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
-        let code: Option<u16> = refusal.error.code.as_deref().and_then(|code| code.parse().ok());
-        let kind = match code {
-            Some(401 | 403) => ErrorKind::Permission,
-            Some(404) => ErrorKind::NotFound,
-            Some(409) => ErrorKind::Conflict,
-            Some(429) => ErrorKind::RateLimited,
-            Some(500..) => ErrorKind::Vendor,
-            _ => ErrorKind::InvalidRequest,
-        };
-        let detail = PlainDetail {
-            code: refusal.error.code.clone(),
-            message: refusal.error.message.clone(),
-            ..PlainDetail::default()
-        };
-        let error = self.named(Error::new(kind, "").with_detail(detail), operation);
-        if kind == ErrorKind::Vendor {
-            Answer::Unknown(error.with_outcome_unknown())
-        } else {
-            Answer::Refused(error)
+    pub(super) fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
+        let error = self.named(refused(&refusal.error), operation);
+        match error.kind() {
+            ErrorKind::Timeout | ErrorKind::Vendor => Answer::Unknown(error.with_outcome_unknown()),
+            _ => Answer::Refused(error),
         }
     }
 
     /// Where an action stands, as the devices show it.
     pub(super) async fn follow(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
         self.capabilities().require(action.feature()).map_err(|e| self.named(e, action.verb()))?;
-        if matches!(action, ResponseAction::Scan { .. }) {
-            return self.follow_scan(targets).await;
+        match action {
+            ResponseAction::Scan { .. } => return self.follow_scan(targets).await,
+            ResponseAction::FetchFile { .. }
+            | ResponseAction::KillProcess { .. }
+            | ResponseAction::RunScript { .. } => return self.follow_command(action, targets).await,
+            _ => {}
         }
         let action = &as_shown(action);
         let ids: Vec<String> = targets.iter().map(|t| t.uid.clone()).collect();
@@ -130,7 +117,8 @@ impl Falcon {
         let now = self.context().now;
         let standing = |uid: &str| {
             let host = found.hosts.iter().find(|h| h.uid.eq_ignore_ascii_case(uid));
-            let absent = || Standing::Unknown { word: "no such host".to_owned() };
+            let word = found.why_unreadable(uid).unwrap_or("no such host");
+            let absent = || Standing::Unknown { word: word.to_owned() };
             host.and_then(|h| action.standing_of(h)).unwrap_or_else(absent)
         };
         Ok(targets.iter().map(|t| Progress::new(t.uid.as_str(), standing(&t.uid), now)).collect())
@@ -142,31 +130,32 @@ impl Falcon {
             ids.iter().cloned().partition(|id| hosts::is_device_id(id));
         // Falcon writes them in lower case.
         let good: Vec<String> = good.iter().map(|id| id.to_ascii_lowercase()).collect();
-        let mut all = Vec::new();
+        let (mut all, mut odd) = (Vec::new(), Vec::new());
         for chunk in good.chunks(hosts::MAX_IDS) {
-            all.extend(self.devices(chunk).await?);
+            for row in self.devices(chunk).await? {
+                match row {
+                    Ok(host) => all.push(host),
+                    Err(rejected) => odd.push((rejected.uid, rejected.reason)),
+                }
+            }
         }
-        let (mut all, mut missing) = in_order(all, &[], &good);
+        let (mut all, missing) = in_order(all, &[], &good);
         if connect {
             self.connect_or_tell(&mut all).await;
         }
-        missing.extend(strange);
-        Ok(FoundHosts::new(all, missing))
+        let mut found = FoundHosts::new(all, missing).with_unreadable(odd);
+        found.missing.extend(strange);
+        Ok(found)
     }
 
-    /// One call's worth of hosts. One that cannot be decoded is an error: it is not missing.
-    async fn devices(&self, ids: &[String]) -> Result<Vec<Host>> {
+    /// One call's worth of hosts. One that cannot be decoded spoils no other, and is not missing.
+    async fn devices(&self, ids: &[String]) -> Result<Vec<Result<Host, Box<Rejected>>>> {
         let reply = self.entities(hosts::entities(ids)).await?;
         if let Some(failure) = reply.tail.failure {
             return Err(failure);
         }
         let context = self.context();
-        let host = |raw| {
-            map::host(raw, &context).map_err(|rejected| {
-                self.named(Error::new(ErrorKind::Decode, rejected.reason), hosts::ENTITIES.operation.name)
-            })
-        };
-        reply.items.iter().map(host).collect()
+        Ok(reply.items.iter().map(|raw| map::host(raw, &context)).collect())
     }
 
     /// Asks which hosts are online. They are there; that it could not be asked is told on them.
@@ -181,6 +170,22 @@ impl Falcon {
             }
         }
     }
+}
+
+/// An error about one id, in the vendor's words.
+pub(super) fn refused(said: &ApiError) -> Error {
+    let kind = match said.class() {
+        Some(401 | 403) => ErrorKind::Permission,
+        Some(404) => ErrorKind::NotFound,
+        Some(408) => ErrorKind::Timeout,
+        Some(409) => ErrorKind::Conflict,
+        Some(429) => ErrorKind::RateLimited,
+        Some(500..) => ErrorKind::Vendor,
+        _ => ErrorKind::InvalidRequest,
+    };
+    let detail =
+        PlainDetail { code: said.code.clone(), message: said.message.clone(), ..PlainDetail::default() };
+    Error::new(kind, "").with_detail(detail)
 }
 
 /// True when a refusal says that nothing had to be done. The service says 409 for a device in any state

@@ -157,6 +157,37 @@ async fn hosts_by_id_come_in_the_order_asked_and_the_others_are_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_device_that_cannot_be_decoded_spoils_no_other() {
+    let (falcon, log) = falcon(|sent| match sent.path.as_str() {
+        DEVICES => {
+            let good = format!(r#"{{"device_id":"{}","status":"contained"}}"#, device_id(1));
+            let odd = format!(r#"{{"device_id":"{}","hostname": }}"#, device_id(2));
+            let nameless = if asks(sent, 4) { ",17" } else { "" };
+            json(200, &format!(r#"{{"resources":[{good},{odd}{nameless}]}}"#))
+        }
+        _ => json(200, r#"{"resources":[]}"#),
+    });
+    let found = falcon.hosts_by_uid(&ids(&[1, 2, 3])).await.unwrap();
+    assert_eq!((found.hosts.len(), found.missing.clone()), (1, ids(&[3])));
+    assert!(found.why_unreadable(&device_id(2)).unwrap().contains("cannot be read"), "{found:?}");
+    let nameless = falcon.hosts_by_uid(&ids(&[1, 2, 4])).await.unwrap();
+    assert!(nameless.missing.is_empty(), "the row without an id may be the one: {nameless:?}");
+    assert!(nameless.why_unreadable(&device_id(4)).is_some());
+    let targets: Vec<Target> = ids(&[1, 2]).into_iter().map(Target::new).collect();
+    let seen = falcon.progress(&ResponseAction::Contain, &targets).await.unwrap();
+    assert_eq!(seen[0].standing, Standing::Done);
+    assert!(
+        matches!(&seen[1].standing, Standing::Unknown { word } if word.contains("cannot be read")),
+        "{seen:?}"
+    );
+    assert_eq!(log.to(DEVICES).len(), 3, "one call each");
+}
+
+fn asks(sent: &Sent, number: u64) -> bool {
+    ids_of(sent).contains(&device_id(number))
+}
+
+#[tokio::test(start_paused = true)]
 async fn tags_are_those_of_groups() {
     let (falcon, log) = falcon(|sent| match sent.path.as_str() {
         TAGS => json(
@@ -256,8 +287,7 @@ async fn what_falcon_cannot_say_is_refused_before_the_wire() {
     }
     for action in [
         ResponseAction::Scan { paths: vec![] },
-        ResponseAction::FetchFile { path: "/x".into() },
-        ResponseAction::RunScript { script: "x".into(), args: vec![] },
+        ResponseAction::QuarantineFile { path: "/x".into(), sha256: None },
     ] {
         let error = falcon.respond(&action, &ids(&[1]), &Because::new()).await.unwrap_err();
         assert!(error.is_unsupported(), "{error}");

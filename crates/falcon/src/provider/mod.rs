@@ -3,6 +3,7 @@
 mod alert_work;
 mod alerts;
 mod cases;
+mod commands;
 mod deeds;
 mod diagnose;
 mod fields;
@@ -17,6 +18,7 @@ mod software;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,7 +29,7 @@ use edr_core::{
     CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit,
     FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun,
     Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result,
-    Risk, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
+    Risk, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -38,6 +40,7 @@ use crate::client::{FalconClient, RawReply, Tail};
 use crate::config::Cloud;
 use crate::dialect::clean;
 use crate::{FalconDetail, VENDOR, map};
+pub use commands::CommandHandle;
 
 /// One Falcon tenant. Cheap to clone; clones share connections, token, pace and what was learnt about
 /// the tenant's cloud.
@@ -343,11 +346,16 @@ fn capabilities() -> Capabilities {
         .with_max_page(Noun::Alert, api::alerts::MAX_PAGE)
         .with_sorts(Noun::Host, &hosts::sorts())
         .with_sorts(Noun::Alert, &alerts::sorts())
-        .with([Feature::HostContain, Feature::HostRelease])
+        .with([Feature::FileFetch, Feature::HostContain, Feature::HostRelease])
         .with_restricted(Feature::HostScan, "of paths that are named")
         .with_restricted(Feature::HostTag, "the tags of the sensor cannot be changed from here")
         .with_restricted(Feature::HostUntag, "the tags of the sensor cannot be changed from here")
+        .with_restricted(Feature::ProcessKill, "by its process id, on hosts that are online")
+        .with_restricted(Feature::ScriptRun, "parameters are given in their order, without their names")
         .with_restricted(Feature::AlertUpdate, "of the verdicts, three are expressed exactly")
+        .with_max_batch(Feature::FileFetch, commands::MAX_HOSTS)
+        .with_max_batch(Feature::ProcessKill, commands::MAX_HOSTS)
+        .with_max_batch(Feature::ScriptRun, commands::MAX_HOSTS)
         .with([Feature::CaseGet, Feature::CaseList])
         .with_restricted(
             Feature::CaseUpdate,
@@ -586,6 +594,10 @@ impl EdrProvider for Falcon {
     ) -> Result<Vec<Receipt>> {
         let _ = because;
         self.act(action, hosts).await
+    }
+
+    async fn save_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        self.fetched_file(target, to).await
     }
 
     async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {

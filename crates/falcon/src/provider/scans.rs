@@ -54,20 +54,24 @@ impl Falcon {
             .filter(|(_, standing)| **standing == Standing::Pending)
             .map(|(target, _)| target.uid.clone())
             .collect();
-        if !waiting.is_empty() {
-            let found = self.found(&waiting, true).await?;
-            let is_away = |uid: &str| {
-                let host = found.hosts.iter().find(|h| h.uid.eq_ignore_ascii_case(uid));
-                host.is_some_and(|h| h.connection_state == ConnectionState::Offline)
-            };
-            for (target, standing) in targets.iter().zip(&mut standings) {
-                if *standing == Standing::Pending && is_away(&target.uid) {
-                    *standing = Standing::PendingOffline;
-                }
+        let away = self.away(&waiting).await?;
+        for (target, standing) in targets.iter().zip(&mut standings) {
+            if *standing == Standing::Pending && away.contains(&target.uid.to_ascii_lowercase()) {
+                *standing = Standing::PendingOffline;
             }
         }
         let now = self.context().now;
         Ok(targets.iter().zip(standings).map(|(t, s)| Progress::new(t.uid.as_str(), s, now)).collect())
+    }
+
+    /// Those of the hosts that are offline, in lower case.
+    pub(super) async fn away(&self, uids: &[String]) -> Result<BTreeSet<String>> {
+        if uids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let found = self.found(uids, true).await?;
+        let offline = found.hosts.into_iter().filter(|h| h.connection_state == ConnectionState::Offline);
+        Ok(offline.map(|host| host.uid.to_ascii_lowercase()).collect())
     }
 
     /// What the hosts of a scan report; `None` when there is no such scan.

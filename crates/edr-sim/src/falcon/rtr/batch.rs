@@ -127,13 +127,12 @@ fn run(
     ask: &Ask<'_>,
     book: &mut Book,
     members: &[usize],
-    line: &Line,
-    text: &str,
-    slow: bool,
+    (line, text): (&Line, &str),
+    (slow, persist): (bool, bool),
 ) -> (Rows, Vec<usize>) {
     let (mut rows, mut taken) = (Rows::new(), Vec::new());
     for member in members {
-        let outcome = commands::take(ask, book, *member, line, text);
+        let outcome = commands::take(ask, book, *member, (line, text), persist);
         let session = &book.sessions[*member];
         let mut row = row(&session.aid, &session.id);
         row["base_command"] = line.name.into();
@@ -141,7 +140,8 @@ fn run(
             Err(why) => row["errors"] = error_of(why),
             Ok(place) => {
                 let command = &book.commands[place];
-                row["task_id"] = command.task.as_str().into();
+                // In a batch the id of the request goes by this name.
+                row["task_id"] = command.id.as_str().into();
                 row["offline_queued"] = (command.state == State::Queued).into();
                 if command.state == State::Done {
                     row = if slow { timed_out(row) } else { done(row, command) };
@@ -176,7 +176,8 @@ pub(super) fn command(ask: &Ask<'_>) -> Result<Response, Refused> {
     ask.c.state.falcon.rtr.with(ask.c, |book| {
         let at = batch(book, &body)?;
         let members = chosen(book, at, &body);
-        let (rows, _) = run(ask, book, &members, &line, text, host < FASTEST_MS);
+        let how = (host < FASTEST_MS, body["persist_all"] == true);
+        let (rows, _) = run(ask, book, &members, (&line, text), how);
         Ok(shaped(StatusCode::CREATED, json!({"combined": {"resources": rows}})))
     })
 }
@@ -199,7 +200,7 @@ fn order(ask: &Ask<'_>) -> Result<Response, Refused> {
     c.state.falcon.rtr.with(c, |book| {
         let at = batch(book, &body)?;
         let members = chosen(book, at, &body);
-        let (rows, taken) = run(ask, book, &members, &line, &text, host < FASTEST_MS);
+        let (rows, taken) = run(ask, book, &members, (&line, &text), (host < FASTEST_MS, false));
         let id = uuid(number(c));
         book.batches[at].gets.push((id.clone(), taken, 0));
         let parts = json!({"batch_get_cmd_req_id": id, "combined": {"resources": rows}});

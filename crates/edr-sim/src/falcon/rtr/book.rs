@@ -102,7 +102,6 @@ pub(super) enum State {
 #[derive(Debug, Clone)]
 pub(super) struct Command {
     pub(super) id: String,
-    pub(super) task: String,
     pub(super) session: usize,
     pub(super) level: Level,
     pub(super) base: String,

@@ -64,10 +64,13 @@ fn execute(ask: &Ask<'_>) -> Result<Response, Refused> {
     let c = ask.c;
     c.state.falcon.rtr.with(c, |book| {
         let at = book.session(id).ok_or_else(|| absent(NO_SESSION.0, NO_SESSION.1))?;
-        let at = take(ask, book, at, &line, text).map_err(|(code, message)| match code {
-            40_006 => bare(StatusCode::BAD_REQUEST, code, message),
-            _ => absent(code, message),
-        })?;
+        let at =
+            take(ask, book, at, (&line, text), body["persist"] == true).map_err(
+                |(code, message)| match code {
+                    40_006 => bare(StatusCode::BAD_REQUEST, code, message),
+                    _ => absent(code, message),
+                },
+            )?;
         let command = &book.commands[at];
         let row = json!({"cloud_request_id": command.id, "session_id": id,
             "queued_command_offline": command.state == State::Queued});
@@ -78,7 +81,15 @@ fn execute(ask: &Ask<'_>) -> Result<Response, Refused> {
 }
 
 /// Takes a command into a session, and carries it out if the host is there.
-pub(super) fn take(ask: &Ask<'_>, book: &mut Book, at: usize, line: &Line, text: &str) -> Result<usize, Why> {
+///
+/// With `persist` a command also waits for a host that was there when the session began.
+pub(super) fn take(
+    ask: &Ask<'_>,
+    book: &mut Book,
+    at: usize,
+    (line, text): (&Line, &str),
+    persist: bool,
+) -> Result<usize, Why> {
     let (c, now) = (ask.c, ask.c.state.clock.now_ms());
     let host = book.sessions[at].host;
     catch_up(c, book, host);
@@ -89,13 +100,15 @@ pub(super) fn take(ask: &Ask<'_>, book: &mut Book, at: usize, line: &Line, text:
         return Err(NOT_FOUND);
     }
     let online = c.tenant.estate.online(host);
-    if !online && !book.sessions[at].queued {
+    if !online && !book.sessions[at].queued && !persist {
         return Err(NO_COMMS);
     }
-    let (id, task) = (uuid(number(c)), uuid(number(c)));
+    if !online {
+        (book.sessions[at].queued, book.sessions[at].waiting) = (true, true);
+    }
+    let id = uuid(number(c));
     let place = book.add_command(Command {
         id: id.clone(),
-        task,
         session: at,
         level: level(ask.path),
         base: line.name.to_owned(),
@@ -245,7 +258,7 @@ fn answer(command: &mut Command, sequence: u32, session: &str) -> Value {
     } else {
         piece(&command.stdout, sequence as usize)
     };
-    json!({"session_id": session, "task_id": command.task, "base_command": command.base, "complete": last,
+    json!({"session_id": session, "task_id": command.id, "base_command": command.base, "complete": last,
         "sequence_id": sequence, "stdout": stdout, "stderr": if last { command.stderr.as_str() } else { "" }})
 }
 

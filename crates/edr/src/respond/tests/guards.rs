@@ -251,6 +251,25 @@ async fn two_different_people_approve() {
 }
 
 #[tokio::test]
+async fn who_signs_at_the_same_time_loses_no_signature() {
+    let bench = Bench::new([tenant("a", 1).build()]);
+    let plan = bench.plan(&["web-0"], &Draft::contain()).await;
+    let path = bench.path().join("plan.json");
+    plan.save(&path).unwrap();
+    let together = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for seed in 1..=8 {
+            let (path, plan, together) = (&path, &plan, &together);
+            scope.spawn(move || {
+                together.wait();
+                add_signature(path, plan, &key(seed)).unwrap();
+            });
+        }
+    });
+    assert_eq!(read_signatures(&path).unwrap().len(), 8);
+}
+
+#[tokio::test]
 async fn signatures_stand_beside_the_plan() {
     let bench = Bench::new([tenant("a", 1).build()]);
     let plan = plan_of(&bench, 1).await;

@@ -5,7 +5,8 @@ use edr_core::{Because, ContainmentState, ErrorKind, Quirk, Script};
 
 use super::release::contain_for;
 use super::{Bench, contained, released, tenant};
-use crate::respond::{Consent, Draft, Plan, Rule, Selector};
+use crate::Estate;
+use crate::respond::{Consent, Draft, Plan, Responder, Rule, Selector};
 
 fn leased() -> Draft {
     Draft::contain().lease(TimeDelta::hours(1))
@@ -140,6 +141,44 @@ async fn a_lease_that_is_over_still_learns_what_became_of_its_hosts() {
     let operation = apply(&bench, &plan).await.unwrap();
     assert_eq!((operation.counts().accepted, operation.ended.is_some()), (1, true));
     assert_eq!(bench.responder().held_by(&plan.id).unwrap().len(), 1);
+}
+
+/// A process that cannot reach the tenant: it is not among those that are chosen.
+async fn run_elsewhere(bench: &Bench) -> Vec<crate::respond::LeaseRun> {
+    let other = Bench::new([tenant("b", 1).build()]);
+    let mut builder = Responder::builder(Estate::of(other.providers.clone()), bench.path());
+    builder = builder.actor("bob@soc").clock(std::sync::Arc::new(bench.clock.clone()));
+    builder.open().unwrap().run_due().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_takes_over_and_nobody_releases_is_overdue() {
+    let one = tenant("a", 1).build();
+    let bench = Bench::new([one.clone()]);
+    let first = contain_for(&bench, &["web-0"], Some(1)).await;
+    one.settle();
+    // It finds the host contained and wants it so for longer: the heir, as long as its own lease lasts.
+    let heir = contain_for(&bench, &["web-0"], Some(3)).await;
+    let overdue = || bench.responder().overdue().unwrap();
+    bench.clock.advance(TimeDelta::hours(2));
+    assert_eq!(overdue()[0].operation, first.id, "nobody has run what is due");
+    assert!(overdue()[0].error.is_none(), "nothing was tried: {:?}", overdue());
+    assert_eq!(run_elsewhere(&bench).await[0].handed.len(), 1);
+    assert!(overdue().is_empty(), "it is the heir's, whose time is not over");
+    bench.clock.advance(TimeDelta::hours(2));
+    assert_eq!(overdue()[0].operation, heir.id);
+    // Nobody is left to take it over, and who runs cannot release it.
+    let runs = run_elsewhere(&bench).await;
+    assert!(runs[0].handed.is_empty(), "{runs:?}");
+    let late = overdue();
+    assert_eq!(
+        (late.len(), late[0].operation.as_str(), late[0].hosts[0].uid.as_str()),
+        (1, heir.id.as_str(), "a-web-0")
+    );
+    assert!(late[0].error.as_ref().unwrap().contains("not among those that are chosen"), "{late:?}");
+    assert!(released(&one).is_empty());
+    bench.responder().run_due().await.unwrap();
+    assert_eq!((released(&one).len(), overdue().len()), (1, 0));
 }
 
 #[tokio::test]

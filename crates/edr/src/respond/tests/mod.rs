@@ -3,9 +3,11 @@
 mod apply;
 mod confirm;
 mod crash;
+mod groups;
 mod guards;
 mod journal;
 mod lease;
+mod odd;
 mod plan;
 mod release;
 mod resolve;

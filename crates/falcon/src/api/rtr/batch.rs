@@ -102,7 +102,8 @@ struct Execute<'a> {
     persist_all: bool,
 }
 
-/// Runs a command on a batch at a level, or on some of its hosts.
+/// Runs a command on a batch at a level, or on some of its hosts. With `persist` it also waits for hosts that have gone
+/// away since.
 ///
 /// # Errors
 /// When the command cannot be written.
@@ -111,6 +112,7 @@ pub fn batch_execute<S: AsRef<str>>(
     batch_id: &str,
     command: &Command,
     only: &[S],
+    persist: bool,
     wait: Wait,
 ) -> Result<RequestPlan, CommandError> {
     let endpoint = level.of(&BATCH_READ, &BATCH_ACTIVE, &BATCH_ADMIN);
@@ -119,7 +121,7 @@ pub fn batch_execute<S: AsRef<str>>(
         batch_id,
         command_string: command.line()?,
         optional_hosts: texts(only),
-        persist_all: false,
+        persist_all: persist,
     })))
 }
 

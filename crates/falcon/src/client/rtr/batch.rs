@@ -23,11 +23,14 @@ impl Identified for HostResult {
         self.aid.as_deref()
     }
 
-    /// A host that said something beside its error has done something: its row is kept.
+    /// A host that said something beside its error has done something, and one that was only too slow is still at it:
+    /// their rows are kept.
     fn refusal(&self) -> Option<ApiError> {
         let says = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
+        let error = self.errors.first()?;
+        let at_it = says(&self.task_id) && error.class() == Some(408);
         let silent = !says(&self.stdout) && !says(&self.stderr);
-        self.errors.first().filter(|_| silent).cloned()
+        (silent && !at_it).then(|| error.clone())
     }
 }
 
@@ -56,6 +59,8 @@ pub struct Batch {
     client: FalconClient,
     parts: Vec<Part>,
     opened: PerId<HostResult>,
+    /// Commands wait for hosts that are away, also for those that have gone since.
+    queue: bool,
     wait: Wait,
 }
 
@@ -96,10 +101,11 @@ impl FalconClient {
     /// of each.
     pub async fn rtr_batch<S: AsRef<str>>(&self, hosts: &[S], options: &BatchOptions) -> Result<Batch> {
         let (client, wait) = (self.clone(), options.wait);
-        let mut batch = Batch { client, parts: Vec::new(), opened: PerId::default(), wait };
+        let (opened, queue) = (PerId::default(), options.queue_offline);
+        let mut batch = Batch { client, parts: Vec::new(), opened, queue, wait };
         let mut pieces = Room::body(MAX_HOSTS).split(&distinct(hosts)).into_iter();
         while let Some(piece) = pieces.next() {
-            match batch.open(&piece, options.queue_offline).await {
+            match batch.open(&piece).await {
                 Ok(()) => {}
                 Err(error) if error.is_not_found() => {
                     let refusal = |id| Refusal { id, error: said(&error) };
@@ -123,8 +129,8 @@ impl FalconClient {
 }
 
 impl Batch {
-    async fn open(&mut self, hosts: &[String], queue: bool) -> Result<()> {
-        let plan = rtr::batch_init(hosts, queue, None, self.wait);
+    async fn open(&mut self, hosts: &[String]) -> Result<()> {
+        let plan = rtr::batch_init(hosts, self.queue, None, self.wait);
         let reply = self.client.rtr_batch_call(&plan).await?;
         let id = reply.batch_id.clone().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| missing(&self.client, BATCH_INIT.name, "the answer names no batch"))?;
@@ -217,7 +223,7 @@ impl Batch {
         hosts: &[S],
     ) -> Result<BatchRun> {
         let plan = |part: &Part, only: &[String]| {
-            let plan = rtr::batch_execute(level, &part.id, command, only, self.wait);
+            let plan = rtr::batch_execute(level, &part.id, command, only, self.queue, self.wait);
             let plan = plan.map_err(|why| self.client.unwritten(&why))?;
             self.client.allowed(&plan, level, command).map(|()| plan)
         };

@@ -249,7 +249,7 @@ impl FalconClient {
         Err(self.refuse(plan, message, hint))
     }
 
-    fn unwritten(&self, why: &CommandError) -> Error {
+    pub(crate) fn unwritten(&self, why: &CommandError) -> Error {
         Error::new(ErrorKind::InvalidRequest, format!("the command cannot be written: {why}"))
             .with_tenant(self.http.tenant(), self.http.vendor())
             .with_hint("leave the odd part out, or write the whole line with Command::raw")

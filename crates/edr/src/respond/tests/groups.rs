@@ -1,0 +1,80 @@
+//! Protected groups by their names, at a vendor that tells of a host's groups their ids alone.
+
+use edr_core::{Group, HostGroup, InMemory};
+
+use super::{Bench, host};
+use crate::ProtectedConfig;
+use crate::respond::{Consent, Decision, Draft, Plan, Protection, Result};
+
+fn group(uid: &str, name: &str) -> HostGroup {
+    let mut group = HostGroup::new("memory", "a", uid, "{}");
+    group.name = name.to_owned();
+    group
+}
+
+/// `web-0` is in the group `g-1`, whose name is told by the list of groups alone.
+fn estate() -> InMemory {
+    let mut member = host("a", "web-0");
+    member.groups = vec![Group { uid: Some("g-1".to_owned()), name: None }];
+    let groups = [group("g-1", "Crown Jewels"), group("g-2", "Kiosks")];
+    groups
+        .into_iter()
+        .fold(InMemory::builder("a").host(member).host(host("a", "web-1")), |b, g| b.group(g))
+        .build()
+}
+
+fn bench(one: &InMemory, groups: &[&str]) -> Bench {
+    let groups = groups.iter().map(|g| (*g).to_owned()).collect();
+    let mut bench = Bench::new([one.clone()]);
+    bench.safety.protected =
+        Protection::of(&ProtectedConfig { groups, ..ProtectedConfig::default() }, None).unwrap();
+    bench
+}
+
+async fn plan(bench: &Bench, draft: &Draft) -> Result<Plan> {
+    let responder = bench.responder();
+    let hosts = ["web-0", "web-1"].map(crate::respond::Selector::host);
+    responder.plan(&responder.resolve(&hosts).await?, draft).await
+}
+
+fn rules(plan: &Plan) -> Vec<Option<&str>> {
+    let rule = |at: usize| match &plan.hosts[at].decision {
+        Decision::Protected { rule } => Some(rule.as_str()),
+        _ => None,
+    };
+    (0..plan.hosts.len()).map(rule).collect()
+}
+
+#[tokio::test]
+async fn a_group_protects_by_its_name_and_by_a_pattern() {
+    for name in ["Crown Jewels", "crown*", "g-1"] {
+        let seen = plan(&bench(&estate(), &[name]), &Draft::contain()).await.unwrap();
+        assert_eq!(rules(&seen), [Some(format!("groups {name}").as_str()), None]);
+    }
+    let other = plan(&bench(&estate(), &["Kiosks"]), &Draft::contain()).await.unwrap();
+    assert_eq!((rules(&other), other.count()), (vec![None, None], 2));
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_has_is_an_error_and_protects_nobody_in_silence() {
+    let bench = bench(&estate(), &["Crown Jewel"]);
+    let error = plan(&bench, &Draft::contain()).await.unwrap_err().to_string();
+    assert!(error.contains("\"Crown Jewel\" is not there") && error.contains("correct the name"), "{error}");
+    assert_eq!(
+        plan(&bench, &Draft::release()).await.unwrap().hosts.len(),
+        2,
+        "from a release nobody is protected"
+    );
+}
+
+#[tokio::test]
+async fn who_joins_the_group_after_the_plan_is_left_alone() {
+    let one = estate();
+    let bench = bench(&one, &["Crown Jewels"]);
+    let contain = plan(&bench, &Draft::contain()).await.unwrap();
+    assert_eq!(contain.count(), 1);
+    one.edit_hosts(|hosts| hosts[1].groups = vec![Group { uid: Some("G-1".to_owned()), name: None }]);
+    let refused = bench.responder().apply(&contain, &Consent::yes(9)).await.unwrap_err();
+    assert!(refused.to_string().contains("web-1"), "{refused}");
+    assert_eq!(one.writes(), 0);
+}

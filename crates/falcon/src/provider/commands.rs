@@ -1,0 +1,364 @@
+//! Commands of Real Time Response as response actions: a process is ended, a file is fetched, a stored script is run.
+//!
+//! One order is one command to a batch of sessions. To begin the sessions may be repeated and harms nobody; the command
+//! is sent once. The receipt of each host names its session and its command, so that any process can ask what came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use edr_core::{
+    Answer, Error, ErrorKind, ProcessRef, Progress, Receipt, ResponseAction, Result, SavedFile, Standing,
+    Target,
+};
+use edr_http::Download;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{Falcon, deeds};
+use crate::api::ListParams;
+use crate::api::rtr::{
+    self, Command, HostResult, Level, LibraryFile, QueuedCommand, SessionFile, Version, Wait,
+};
+use crate::client::{Batch, BatchOptions, BatchRun, PerId};
+use crate::dialect::clean;
+use crate::fql::field;
+
+/// The most hosts of one order: what each has done is then asked for one by one.
+pub(super) const MAX_HOSTS: u32 = 100;
+/// All commands here need this level, and their answers stand there.
+const LEVEL: Level = Level::ActiveResponder;
+/// So many hosts are asked at the same time what they have done.
+const AT_ONCE: usize = 8;
+
+/// A command on one host, as [`Receipt::handle`] names it: `session/command`.
+///
+/// ```
+/// let handle = falcon::CommandHandle::read("5e55/c0de").unwrap();
+/// assert_eq!((handle.session_id.as_str(), handle.cloud_request_id.as_str()), ("5e55", "c0de"));
+/// assert_eq!(handle.to_string(), "5e55/c0de");
+/// assert_eq!(falcon::CommandHandle::read("5ca0"), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct CommandHandle {
+    /// The session; a file that was fetched is listed and downloaded under it.
+    pub session_id: String,
+    /// The command; its answer, and the file that it fetched, are known by it.
+    pub cloud_request_id: String,
+}
+
+impl CommandHandle {
+    /// Reads a handle; `None` when it is that of another action.
+    #[must_use]
+    pub fn read(handle: &str) -> Option<Self> {
+        let (session, command) = handle.split_once('/')?;
+        let good = !session.is_empty() && !command.is_empty() && !command.contains('/');
+        good.then(|| Self { session_id: session.to_owned(), cloud_request_id: command.to_owned() })
+    }
+
+    /// In a batch the id of the request goes by the name of a task.
+    fn of(row: &HostResult) -> Option<Self> {
+        Self::read(&format!("{}/{}", row.session_id.as_deref()?, row.task_id.as_deref()?))
+    }
+}
+
+impl fmt::Display for CommandHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.session_id, self.cloud_request_id)
+    }
+}
+
+impl Falcon {
+    /// One command for all the hosts.
+    pub(super) async fn command(&self, action: &ResponseAction, ids: &[String]) -> Result<Vec<Receipt>> {
+        let command = self.written(action).await?;
+        let options = BatchOptions { queue_offline: keeps(action), wait: Wait::default() };
+        let batch = self.client().rtr_batch(ids, &options).await.map_err(|e| self.unsent(e))?;
+        if batch.hosts().is_empty() {
+            return Ok(self.ordered(ids, &batch, &BatchRun::default()));
+        }
+        let run = batch.run(LEVEL, &command).await?;
+        Ok(self.ordered(ids, &batch, &run))
+    }
+
+    /// The command of an action; whether it can be written is known before anything is sent for it.
+    async fn written(&self, action: &ResponseAction) -> Result<Command> {
+        let command = match action {
+            ResponseAction::FetchFile { path } => Command::get(path),
+            ResponseAction::KillProcess { process: ProcessRef::Pid(pid) } => Command::kill(u64::from(*pid)),
+            ResponseAction::KillProcess { .. } => {
+                let error = Error::unsupported("Falcon ends a process by its process id, and by no other id")
+                    .with_hint("the evidence of an alert has it as the process's pid");
+                return Err(self.named(error, rtr::BATCH_ACTIVE.name));
+            }
+            ResponseAction::RunScript { script, args } => {
+                let line = arguments(args).map_err(|why| self.wrong(why))?;
+                let command = |name: &str| Command::cloud_script(name, line.as_deref());
+                // The name is not known yet; what is given with it is.
+                command("x").line().map_err(|why| self.client().unwritten(&why))?;
+                command(&self.script(script).await?)
+            }
+            other => return Err(edr_core::EdrProvider::lacking(self, other.feature())),
+        };
+        command.line().map_err(|why| self.client().unwritten(&why))?;
+        Ok(command)
+    }
+
+    /// A session that may have begun is no deed: that its answer was lost leaves nothing in doubt.
+    fn unsent(&self, error: Error) -> Error {
+        if !error.is_outcome_unknown() {
+            return error;
+        }
+        let clear = Error::new(error.kind(), "no session began, and the command was not sent")
+            .with_retry(error.retry_status())
+            .with_attempts(error.attempts())
+            .with_source(error);
+        self.named(clear, rtr::BATCH_INIT.name)
+    }
+
+    fn wrong(&self, why: String) -> Error {
+        self.named(Error::new(ErrorKind::InvalidRequest, why), rtr::BATCH_ACTIVE.name)
+    }
+
+    /// The name of the script that is meant: by its whole name, or by its id.
+    async fn script(&self, wanted: &str) -> Result<String> {
+        let ids = match is_script_id(wanted) {
+            true => vec![wanted.to_owned()],
+            false => {
+                let filter = field("name").and_then(|name| name.eq(wanted));
+                let filter = filter.map_err(|why| self.wrong(format!("no script has that name: {why}")))?;
+                self.client().script_ids(&ListParams::filtered(filter.to_string())).await?.resources
+            }
+        };
+        let found = self.client().scripts_by_id(Version::V2, &ids).await?.found;
+        let is_it = |s: &LibraryFile| [&s.name, &s.id].iter().any(|t| t.as_deref() == Some(wanted));
+        let mut names: Vec<String> = found.into_iter().filter(is_it).filter_map(|s| s.name).collect();
+        let error = match names.len() {
+            1 => return Ok(names.remove(0)),
+            0 => Error::new(ErrorKind::NotFound, format!("there is no script {wanted:?}")),
+            many => Error::new(ErrorKind::InvalidRequest, format!("{many} scripts are called {wanted:?}")),
+        };
+        Err(self.named(error, rtr::SCRIPT_IDS.name))
+    }
+
+    /// A receipt for each host, in the order asked. A host without a session was not sent the command.
+    fn ordered(&self, ids: &[String], batch: &Batch, run: &BatchRun) -> Vec<Receipt> {
+        let of = |id: &String| {
+            if let Some(row) = row(run, id) {
+                let handle = CommandHandle::of(row).map(|handle| handle.to_string());
+                return Receipt::new(id.as_str(), Answer::Accepted).with_handle(handle);
+            }
+            let unopened = self.unopened(batch.opened(), id);
+            Receipt::new(id.as_str(), unopened.unwrap_or_else(|| self.untaken(run, id)))
+        };
+        ids.iter().map(of).collect()
+    }
+
+    /// The refusal of a host with which no session could be begun.
+    fn unopened(&self, opened: &PerId<HostResult>, id: &str) -> Option<Answer> {
+        if row(opened, id).is_some() {
+            return None;
+        }
+        let said = opened.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id));
+        let silent =
+            || Error::new(ErrorKind::Vendor, "no session began with it; the answer does not say why");
+        let error = said.map_or_else(silent, |refusal| deeds::refused(&refusal.error));
+        Some(Answer::Refused(self.named(error, rtr::BATCH_INIT.name)))
+    }
+
+    /// What it means that a host with a session has no good row: refused, or nobody knows.
+    fn untaken(&self, run: &BatchRun, id: &str) -> Answer {
+        if let Some(refusal) = run.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id)) {
+            return self.answered(refusal, rtr::BATCH_ACTIVE.name);
+        }
+        let silent =
+            || Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
+        let error = run.failure.clone().unwrap_or_else(silent);
+        Answer::Unknown(self.named(error, rtr::BATCH_ACTIVE.name))
+    }
+
+    /// Where a command stands on each host.
+    pub(super) async fn follow_command(
+        &self,
+        action: &ResponseAction,
+        targets: &[Target],
+    ) -> Result<Vec<Progress>> {
+        let handle = |t: &Target| t.handle.as_deref().and_then(CommandHandle::read);
+        let handles: Vec<Option<CommandHandle>> = targets.iter().map(handle).collect();
+        let queue = self.queue(&handles).await?;
+        let looks: Vec<_> = handles.into_iter().map(|handle| self.stands(action, handle, &queue)).collect();
+        let mut standings: Vec<Standing> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        let under_way = |s: &Standing| matches!(s, Standing::Pending | Standing::Running);
+        let waiting = targets.iter().zip(&standings).filter(|(_, s)| under_way(s));
+        let away = self.away(&waiting.map(|(target, _)| target.uid.clone()).collect::<Vec<_>>()).await?;
+        for (target, standing) in targets.iter().zip(&mut standings) {
+            if under_way(standing) && away.contains(&target.uid.to_ascii_lowercase()) {
+                *standing = Standing::PendingOffline;
+            }
+        }
+        let now = self.context().now;
+        Ok(targets.iter().zip(standings).map(|(t, s)| Progress::new(t.uid.as_str(), s, now)).collect())
+    }
+
+    /// The commands that wait or have waited for a host that was away, by their ids.
+    async fn queue(&self, handles: &[Option<CommandHandle>]) -> Result<BTreeMap<String, QueuedCommand>> {
+        let sessions: BTreeSet<&str> = handles.iter().flatten().map(|h| h.session_id.as_str()).collect();
+        let found = self.client().rtr_queued_by_id(&Vec::from_iter(sessions)).await?.found;
+        let commands = found.into_iter().flat_map(|session| session.commands);
+        Ok(commands.filter_map(|c| Some((c.cloud_request_id.clone()?, c))).collect())
+    }
+
+    async fn stands(
+        &self,
+        action: &ResponseAction,
+        handle: Option<CommandHandle>,
+        queue: &BTreeMap<String, QueuedCommand>,
+    ) -> Result<Standing> {
+        let Some(handle) = handle else { return Ok(unknown("the command has no id")) };
+        let queued = queue.get(&handle.cloud_request_id);
+        if queued.is_some_and(|c| c.deleted_at.is_some() || is(c, "CANCEL")) {
+            return Ok(Standing::Cancelled);
+        }
+        if queued.is_some_and(|c| is(c, "EXPIRED")) {
+            return Ok(Standing::Expired);
+        }
+        let Some(said) = self.said(&handle).await? else { return Ok(unknown("no such command")) };
+        Ok(match (said.complete, action) {
+            (false, _) if queued.is_some_and(|c| is(c, "PENDING")) => Standing::Pending,
+            (false, _) => Standing::Running,
+            (true, ResponseAction::FetchFile { .. }) if said.stderr.trim().is_empty() => {
+                self.arrived(&handle).await?
+            }
+            (true, action) => said.end(action),
+        })
+    }
+
+    /// What a command has said so far; `None` when there is none.
+    async fn said(&self, handle: &CommandHandle) -> Result<Option<Said>> {
+        let mut said = Said::default();
+        for sequence in 0.. {
+            let piece = match self.client().rtr_status(LEVEL, &handle.cloud_request_id, sequence).await {
+                Err(error) if error.is_not_found() => return Ok(None),
+                reply => reply?.resources.into_iter().next().unwrap_or_default(),
+            };
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (out, err) = (text(&piece.stdout), text(&piece.stderr));
+            said.complete = piece.complete == Some(true);
+            said.spoke |= !out.trim().is_empty();
+            said.stderr.push_str(&err);
+            if said.complete || (out.is_empty() && err.is_empty()) {
+                break;
+            }
+        }
+        Ok(Some(said))
+    }
+
+    /// How far the file has come that a command has fetched.
+    async fn arrived(&self, handle: &CommandHandle) -> Result<Standing> {
+        match self.file_of(handle).await {
+            Err(error) if error.is_not_found() => Ok(unknown("the session is no longer known")),
+            file => Ok(file?.map_or_else(|| unknown("the file is not listed yet"), |file| upload(&file))),
+        }
+    }
+
+    /// The file that a command has fetched, as it is listed.
+    async fn file_of(&self, handle: &CommandHandle) -> Result<Option<SessionFile>> {
+        let files = self.client().rtr_files(Version::V2, &handle.session_id).await?.resources;
+        let id = handle.cloud_request_id.as_str();
+        Ok(files.into_iter().find(|f| f.cloud_request_id.as_deref() == Some(id)))
+    }
+
+    /// Saves what a command has fetched. The service knows the SHA-256 of the file inside of the archive alone.
+    pub(super) async fn fetched_file(&self, target: &Target, to: &Path) -> Result<SavedFile> {
+        let absent = |why: &str| {
+            let error = Error::new(ErrorKind::NotFound, why.to_owned());
+            self.named(error, rtr::FILES_V2.name)
+        };
+        let handle = target.handle.as_deref().and_then(CommandHandle::read);
+        let handle = handle.ok_or_else(|| absent("the order has no id under which its file is kept"))?;
+        let file = self.file_of(&handle).await?.ok_or_else(|| absent("no file has come"))?;
+        let come = upload(&file) == Standing::Done;
+        let sha256 = file.sha256.filter(|_| come).ok_or_else(|| absent("the file has not come yet"))?;
+        let archive = Download::to(SavedFile::place(to, "7z"));
+        let done = self.client().rtr_download_file(&handle.session_id, &sha256, None, archive).await?;
+        let saved = SavedFile::new(done.path, done.bytes, done.sha256);
+        Ok(saved.content(Some(sha256)).password(rtr::ARCHIVE_PASSWORD))
+    }
+}
+
+/// Whether a host that is away gets the command when it is back. A process id does not keep: by then it may be that of
+/// another process.
+fn keeps(action: &ResponseAction) -> bool {
+    !matches!(action, ResponseAction::KillProcess { .. })
+}
+
+fn row<'r>(run: &'r PerId<HostResult>, id: &str) -> Option<&'r HostResult> {
+    run.done.iter().find(|(done, _)| done.eq_ignore_ascii_case(id)).map(|(_, row)| row)
+}
+
+fn unknown(word: &str) -> Standing {
+    Standing::Unknown { word: word.to_owned() }
+}
+
+fn is(command: &QueuedCommand, word: &str) -> bool {
+    command.status.as_deref().is_some_and(|status| status.to_ascii_uppercase().starts_with(word))
+}
+
+/// How far a file is.
+fn upload(file: &SessionFile) -> Standing {
+    let wrong = file.error_message.as_deref().map(clean).filter(|text| !text.is_empty());
+    match wrong {
+        Some(reason) => Standing::Failed { reason: reason.into_owned() },
+        None if file.complete == Some(true) => Standing::Done,
+        None => Standing::Running,
+    }
+}
+
+/// What a command has said.
+#[derive(Default)]
+struct Said {
+    complete: bool,
+    /// Something came on standard output.
+    spoke: bool,
+    stderr: String,
+}
+
+impl Said {
+    /// The end of a command. The vendor knows no exit code: words on standard error are the only sign that it went
+    /// wrong, and a script that also said something on standard output has done a part at least.
+    fn end(self, action: &ResponseAction) -> Standing {
+        let reason = clean(self.stderr.trim()).into_owned();
+        match action {
+            _ if reason.is_empty() => Standing::Done,
+            ResponseAction::RunScript { .. } if self.spoke => Standing::Partial { reason },
+            _ => Standing::Failed { reason },
+        }
+    }
+}
+
+/// `<digest>_<customer id>`.
+fn is_script_id(text: &str) -> bool {
+    let hex = |part: &str| part.len() >= 32 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split_once('_').is_some_and(|(digest, cid)| hex(digest) && hex(cid))
+}
+
+/// The values in their order, each as one word: bare, or in single quotes, between which every shell that runs scripts
+/// takes all signs for themselves.
+fn arguments(args: &[(String, String)]) -> Result<Option<String>, String> {
+    let word = |(name, value): &(String, String)| {
+        let bare = |c: char| c.is_ascii_alphanumeric() || "/.:_-@+,=".contains(c);
+        if !value.is_empty() && value.chars().all(bare) {
+            return Ok(value.clone());
+        }
+        if value.contains('\'') || value.chars().any(char::is_control) {
+            return Err(format!("the value of {name:?} has a single quote or a control character"));
+        }
+        Ok(format!("'{value}'"))
+    };
+    let words = args.iter().map(word).collect::<Result<Vec<_>, _>>()?;
+    Ok((!words.is_empty()).then(|| words.join(" ")))
+}
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;
