@@ -266,7 +266,7 @@ fn is_warning_of(tenant: &str, warning: &str) -> bool {
 }
 
 /// `$XDG_STATE_HOME/edr`, by default `~/.local/state/edr`.
-fn state_folder(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+pub(crate) fn state_folder(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
     Some(state.join("edr"))

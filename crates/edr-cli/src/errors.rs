@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 
 use edr::Error;
+use edr::respond::{Error as Response, Refusal, Rule};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -12,6 +13,8 @@ use crate::output::text;
 /// Why a command stops.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// A person said no.
+    Declined,
     /// The configuration or a vendor.
     Estate(Error),
     /// The user has had enough before there was anything to show.
@@ -20,6 +23,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// A file of ours cannot be read or written, or a program part does not start.
     Other(String),
+    /// A response that did not run.
+    Response(Box<Response>),
     /// The command line is wrong.
     Usage(String, Option<String>),
 }
@@ -38,7 +43,9 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit(&self, timed: bool) -> Exit {
         match self {
+            Self::Declined => Exit::Declined,
             Self::Estate(error) => Exit::of(error, timed),
+            Self::Response(error) => exit_of(error, timed),
             Self::Interrupted => Exit::Interrupted,
             Self::Usage(..) => Exit::Usage,
             Self::Output(_) if self.is_broken_pipe() => Exit::Complete,
@@ -49,7 +56,12 @@ impl Failure {
     /// The line for a person, without its prefix.
     pub(crate) fn line(&self) -> String {
         match self {
+            Self::Declined => "declined; nothing was changed".to_owned(),
             Self::Estate(error) => text::plain(&error.to_string()),
+            Self::Response(error) => match error.rule().and_then(hint) {
+                Some(hint) => text::plain(&format!("{error}; next: {hint}")),
+                None => text::plain(&error.to_string()),
+            },
             Self::Interrupted => "interrupted".to_owned(),
             Self::Output(error) => format!("the output cannot be written: {error}"),
             Self::Other(message) | Self::Usage(message, None) => text::plain(message),
@@ -60,13 +72,58 @@ impl Failure {
     /// The object for a program.
     pub(crate) fn object(&self) -> ErrorObject<'_> {
         match self {
+            Self::Declined => ErrorObject::plain("declined", "declined; nothing was changed", None),
             Self::Estate(error) => ErrorObject::of(error),
+            Self::Response(error) => ErrorObject::response(error),
             Self::Interrupted => ErrorObject::plain("cancelled", "interrupted", None),
             Self::Output(error) => ErrorObject::plain("output", error.to_string(), None),
             Self::Other(message) => ErrorObject::plain("failed", message, None),
             Self::Usage(message, hint) => ErrorObject::plain("usage", message, hint.as_deref()),
         }
     }
+}
+
+impl From<Response> for Failure {
+    fn from(error: Response) -> Self {
+        match error {
+            Response::Provider(error) => Self::Estate(error),
+            error => Self::Response(Box::new(error)),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Response::from(refusal).into()
+    }
+}
+
+/// Nothing selected is a mistake on the command line; every other rule refuses.
+fn exit_of(error: &Response, timed: bool) -> Exit {
+    match error {
+        Response::Refused(refusal) if refusal.rule == Rule::EmptySelection => Exit::Usage,
+        Response::Refused(_) => Exit::Refused,
+        Response::Selection(_) => Exit::Usage,
+        Response::UnknownOperation(_) => Exit::NotFound,
+        Response::Provider(error) => Exit::of(error, timed),
+        _ => Exit::Failed,
+    }
+}
+
+/// What to do about a refusal.
+fn hint(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::Approvals => {
+            "write the plan with -n --plan-out FILE, have it signed by `edr respond sign`, and run `edr respond apply FILE`"
+        }
+        Rule::Confirm => "look at the plan with -n",
+        Rule::Consent => "run it in a terminal and type the number, or give --yes with --max-hosts",
+        Rule::MaxHosts => "look at the plan with -n, and raise --max-hosts to its number",
+        Rule::Moved => "make a new plan, or leave these hosts out with --without-moved",
+        Rule::Strict => "see what would be left out with -n",
+        Rule::YesNeedsMaxHosts => "add --max-hosts N",
+        _ => return None,
+    })
 }
 
 impl From<io::Error> for Failure {
@@ -101,6 +158,8 @@ pub(crate) struct ErrorObject<'a> {
     retryable: bool,
     message: Cow<'a, str>,
     hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
 }
 
 impl<'a> ErrorObject<'a> {
@@ -118,6 +177,20 @@ impl<'a> ErrorObject<'a> {
         }
     }
 
+    /// The object of a response that did not run; a refusal names its rule.
+    fn response(error: &'a Response) -> Self {
+        let code = match error {
+            Response::Refused(_) => "refused",
+            Response::Busy { .. } => "busy",
+            Response::Selection(_) => "usage",
+            Response::Journal(_) => "journal",
+            Response::UnknownOperation(_) => "not_found",
+            _ => "failed",
+        };
+        let rule = error.rule();
+        Self { rule: rule.map(Rule::as_str), ..Self::plain(code, error.to_string(), rule.and_then(hint)) }
+    }
+
     /// An object of ours.
     pub(crate) fn plain(code: &'a str, message: impl Into<Cow<'a, str>>, hint: Option<&'a str>) -> Self {
         Self {
@@ -131,6 +204,7 @@ impl<'a> ErrorObject<'a> {
             retryable: false,
             message: message.into(),
             hint,
+            rule: None,
         }
     }
 }

@@ -19,6 +19,12 @@ pub(crate) enum Exit {
     Denied,
     /// Asked for by id, and not there.
     NotFound,
+    /// Refused by a rule of safety.
+    Refused,
+    /// `--wait` ended before the vendors said what became of everything.
+    TimedOut,
+    /// Declined at the prompt.
+    Declined,
     /// The vendor's rate limit outlasted the retries.
     RateLimited,
     /// Interrupted.
@@ -35,7 +41,10 @@ impl Exit {
             Self::Partial => 3,
             Self::Denied => 4,
             Self::NotFound => 5,
+            Self::Refused => 6,
+            Self::TimedOut => 7,
             Self::RateLimited => 8,
+            Self::Declined => 9,
             Self::Interrupted => 130,
         }
     }
@@ -43,7 +52,12 @@ impl Exit {
     /// The code of a failure. With `--timeout`, time that ran out is partial: the output holds what
     /// came in time.
     pub(crate) fn of(error: &Error, timed: bool) -> Self {
-        match error.kind() {
+        Self::of_kind(error.kind(), timed)
+    }
+
+    /// The code of a kind of failure.
+    pub(crate) fn of_kind(kind: ErrorKind, timed: bool) -> Self {
+        match kind {
             ErrorKind::Authentication | ErrorKind::Permission => Self::Denied,
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::RateLimited => Self::RateLimited,

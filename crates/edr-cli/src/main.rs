@@ -1,5 +1,6 @@
 //! `edr`: CrowdStrike Falcon and Palo Alto Networks Cortex XDR as one estate.
 
+mod act;
 mod args;
 mod commands;
 mod context;

@@ -112,6 +112,19 @@ impl Report {
         self.line(&text::plain(&tally.line()));
     }
 
+    /// What a program gets as an object and a person as lines; it is never left out.
+    pub(crate) fn told<T: Serialize>(&self, lines: &[String], object: &T) {
+        if self.json {
+            return self.object(object);
+        }
+        lines.iter().for_each(|line| self.line(&text::plain(line)));
+    }
+
+    /// A line for the person at the terminal.
+    pub(crate) fn ask(&self, line: &str) {
+        self.line(&text::plain(line));
+    }
+
     fn object<T: Serialize>(&self, object: &T) {
         if let Ok(line) = serde_json::to_string(object) {
             self.line(&line);

@@ -1,7 +1,9 @@
 //! The command line: names, flags and what they take. Scripts depend on every word here.
 
+pub(crate) mod act;
 mod api;
 mod global;
+mod respond;
 mod select;
 pub(crate) mod severity;
 
@@ -10,8 +12,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
+pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
 pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
 
 /// Hosts and alerts of CrowdStrike Falcon and Palo Alto Cortex XDR, as one estate.
@@ -34,12 +38,12 @@ Examples:
   edr doctor
 
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
-8 rate limited, 130 interrupted";
+6 refused by a safety rule, 7 --wait ended first, 8 rate limited, 9 declined, 130 interrupted";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Read hosts
+    /// Read hosts, and act on them
     #[command(subcommand, arg_required_else_help = true)]
     Hosts(HostsCommand),
     /// Read alerts
@@ -51,6 +55,12 @@ pub(crate) enum Command {
     /// Read the indicators of compromise that the tenants manage
     #[command(subcommand, arg_required_else_help = true)]
     Iocs(IocsCommand),
+    /// Plans of response, and what became of them
+    #[command(subcommand, arg_required_else_help = true)]
+    Respond(RespondCommand),
+    /// The journal of everything that was changed
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditCommand),
     /// See and test the tenants of the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Tenants(TenantsCommand),
@@ -88,7 +98,7 @@ Every probe is harmless: nothing is changed, and no listing is read beyond its f
 Exit code 0 when nothing failed; a warning is no failure. 4 when every tenant fails for its
 credentials or permissions; 3 when some tenants work, or failures differ; else 1.";
 
-/// Reading hosts.
+/// Hosts.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 pub(crate) enum HostsCommand {
@@ -103,6 +113,26 @@ Examples:
 
 A name that several hosts have shows all of them. Exit code 5 when nothing is found.")]
     Get(Get),
+    /// Cut hosts off the network, all but their agents
+    #[command(after_help = act::CONTAIN)]
+    Contain(Box<act::Contain>),
+    /// Let contained hosts back onto the network
+    #[command(after_help = act::RELEASE)]
+    Release(Box<act::Release>),
+    /// Put tags on hosts
+    Tag(Box<act::Tagging>),
+    /// Take tags off hosts
+    Untag(Box<act::Tagging>),
+    /// Scan hosts for malware
+    Scan(Box<act::Scan>),
+    /// End a process on hosts
+    KillProcess(Box<act::KillProcess>),
+    /// Move a file of hosts into the vendor's quarantine
+    QuarantineFile(Box<act::QuarantineFile>),
+    /// Ask for a file of hosts
+    FetchFile(Box<act::FetchFile>),
+    /// Run a script on hosts that the vendor keeps
+    RunScript(Box<act::RunScript>),
 }
 
 const HOSTS_LIST: &str = "\

@@ -161,6 +161,8 @@ pub(crate) struct IocList {
 }
 
 /// The model's words as the values of a flag.
-fn words(known: impl Iterator<Item = &'static str>) -> impl clap::builder::TypedValueParser<Value = String> {
+pub(super) fn words(
+    known: impl Iterator<Item = &'static str>,
+) -> impl clap::builder::TypedValueParser<Value = String> {
     PossibleValuesParser::new(known.collect::<Vec<_>>()).map(|word| word.to_ascii_lowercase())
 }

@@ -55,7 +55,7 @@ fn bad_values_name_what_is_accepted() {
         (vec!["hosts", "list", "--vendor", "x"], "falcon, cortex"),
         (vec!["hosts", "list", "-t", "a", "--all-tenants"], "cannot be used with"),
         (vec!["hosts", "get"], "NAME|ID"),
-        (vec!["hosts", "contain"], "unrecognized subcommand"),
+        (vec!["hosts", "contain", "-t", "a", "WIN-1"], "unexpected argument"),
     ] {
         let error = refused(&words);
         assert!(error.contains(says), "{words:?}: {error}");

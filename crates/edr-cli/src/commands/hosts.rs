@@ -1,8 +1,11 @@
-//! `edr hosts list` and `edr hosts get`.
+//! `edr hosts`: list, get, and the verbs that act.
 
+use edr::core::{ProcessRef, ResponseAction};
 use edr::{Filter, Host, Noun, Op};
 
-use crate::args::{HostList, HostsCommand};
+use crate::act::{self, Order};
+use crate::args::act as verbs;
+use crate::args::{Act, HostList, HostsCommand};
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -10,10 +13,42 @@ use crate::listing::{self, Wanted, Wants};
 
 /// Runs the command.
 pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit, Failure> {
-    match command {
-        HostsCommand::List(list) => self::list(context, list).await,
-        HostsCommand::Get(get) => super::get::run::<Host>(context, get).await,
-    }
+    let (order, act) = match command {
+        HostsCommand::List(list) => return self::list(context, list).await,
+        HostsCommand::Get(get) => return super::get::run::<Host>(context, get).await,
+        HostsCommand::Contain(verb) => {
+            (Order { lease: verb.lease, ..Order::of(ResponseAction::Contain) }, verb.act)
+        }
+        HostsCommand::Release(verb) => released(*verb),
+        HostsCommand::Tag(verb) => (Order::of(ResponseAction::Tag { tags: verb.tag }), verb.act),
+        HostsCommand::Untag(verb) => (Order::of(ResponseAction::Untag { tags: verb.tag }), verb.act),
+        HostsCommand::Scan(verb) => (Order::of(ResponseAction::Scan { paths: verb.path }), verb.act),
+        HostsCommand::KillProcess(verb) => killed(*verb),
+        HostsCommand::QuarantineFile(verb) => {
+            let action = ResponseAction::QuarantineFile { path: verb.path, sha256: verb.sha256 };
+            (Order::of(action), verb.act)
+        }
+        HostsCommand::FetchFile(verb) => (Order::of(ResponseAction::FetchFile { path: verb.path }), verb.act),
+        HostsCommand::RunScript(verb) => {
+            let action = ResponseAction::RunScript { script: verb.script, args: verb.arg };
+            (Order::of(action), verb.act)
+        }
+    };
+    order.action.check().map_err(|e| Failure::usage(e.message()))?;
+    act::run(context, order, act.targets, act.planning, act.guards).await
+}
+
+fn released(verb: verbs::Release) -> (Order, Act) {
+    let undoes = verb.operation.map(|id| (id, verb.wave));
+    (Order { undoes, ..Order::of(ResponseAction::Release) }, verb.act)
+}
+
+fn killed(verb: verbs::KillProcess) -> (Order, Act) {
+    let process = match verb.pid {
+        Some(pid) => ProcessRef::Pid(pid),
+        None => ProcessRef::Uid(verb.process.unwrap_or_default()),
+    };
+    (Order::of(ResponseAction::KillProcess { process }), verb.act)
 }
 
 async fn list(context: Context, list: HostList) -> Result<Exit, Failure> {

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod cases;
 mod completions;
 mod doctor;
@@ -9,6 +10,7 @@ mod get;
 mod hosts;
 mod iocs;
 mod man;
+mod respond;
 #[cfg(feature = "sim")]
 mod sim;
 mod tenants;
@@ -40,6 +42,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Alerts(command) => alerts::run(context(globals), command).await,
         Command::Cases(command) => cases::run(context(globals), command).await,
         Command::Iocs(command) => iocs::run(context(globals), command).await,
+        Command::Respond(command) => respond::run(context(globals), command).await,
+        Command::Audit(command) => audit::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
@@ -62,11 +66,13 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
         Command::Alerts(_)
-        | Command::Cases(_)
-        | Command::Iocs(_)
         | Command::Api(_)
+        | Command::Audit(_)
+        | Command::Cases(_)
         | Command::Doctor
         | Command::Hosts(_)
+        | Command::Iocs(_)
+        | Command::Respond(_)
         | Command::Tenants(_) => Ok(Exit::Complete),
     }
 }

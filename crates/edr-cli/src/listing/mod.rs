@@ -21,7 +21,7 @@ use crate::output::card::Card;
 use crate::output::pager::Output;
 use crate::output::{Record, Sink, sink};
 use gather::Gather;
-pub(crate) use terms::{Wants, read as read_terms};
+pub(crate) use terms::{Wants, file as read_file, read as read_terms};
 
 /// What a table on a terminal shows without `--limit` and `--all`.
 const FIRST: u64 = 100;

@@ -50,7 +50,8 @@ pub(crate) fn read(terms: &Terms) -> Result<Vec<String>, Failure> {
 /// The most that a list of hosts holds, in bytes: a device that never ends is no list.
 const LIST: u64 = 64 << 20;
 
-fn file(path: &str) -> io::Result<String> {
+/// The text of a list, or of standard input.
+pub(crate) fn file(path: &str) -> io::Result<String> {
     let mut text = String::new();
     match path {
         "-" => io::stdin().lock().take(LIST + 1).read_to_string(&mut text)?,

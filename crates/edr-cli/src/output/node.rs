@@ -22,13 +22,17 @@ pub(crate) enum Node {
 
 /// The model's fields that hold times.
 const TIMES: &[&str] = &[
+    "as_of",
+    "began",
     "boot_time",
     "contained_time",
     "created_time",
+    "ended",
     "first_seen",
     "installed",
     "last_login",
     "last_seen",
+    "lease_until",
     "modified",
     "modified_time",
     "terminated_time",
