@@ -9,6 +9,7 @@ mod config;
 mod estate;
 mod file;
 pub mod identity;
+pub mod iocs;
 mod member;
 mod network;
 mod printed;

@@ -30,6 +30,8 @@ pub enum Rule {
     EmptySelection,
     /// More hosts than the run may act on.
     MaxHosts,
+    /// More indicators than the run may change.
+    MaxIocs,
     /// The estate moved under the plan.
     Moved,
     /// `[safety] per_hour`: too many hosts within an hour.
@@ -63,6 +65,7 @@ impl Rule {
             Self::Consent => "consent",
             Self::EmptySelection => "empty_selection",
             Self::MaxHosts => "max_hosts",
+            Self::MaxIocs => "max_iocs",
             Self::Moved => "moved",
             Self::PerHour => "per_hour",
             Self::PerTenant => "per_tenant",

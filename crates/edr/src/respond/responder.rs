@@ -201,6 +201,14 @@ impl Responder {
         &self.state
     }
 
+    pub(crate) fn estate(&self) -> &Estate {
+        &self.estate
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
     pub(super) fn actor(&self) -> &str {
         &self.actor
     }
@@ -209,11 +217,11 @@ impl Responder {
         &self.tool
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
 
-    pub(super) fn dice(&self) -> [u8; 16] {
+    pub(crate) fn dice(&self) -> [u8; 16] {
         (self.dice)()
     }
 
