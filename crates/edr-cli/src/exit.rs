@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     TimedOut,
     /// Declined at the prompt.
     Declined,
+    /// There is a difference.
+    Differs,
     /// The vendor's rate limit outlasted the retries.
     RateLimited,
     /// Interrupted.
@@ -45,6 +47,7 @@ impl Exit {
             Self::TimedOut => 7,
             Self::RateLimited => 8,
             Self::Declined => 9,
+            Self::Differs => 10,
             Self::Interrupted => 130,
         }
     }

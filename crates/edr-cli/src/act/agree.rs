@@ -108,7 +108,7 @@ fn choice<'h>(answer: &str, hosts: &'h [HostRef]) -> Option<&'h HostRef> {
 }
 
 /// A line of the person at the terminal. Waiting for it holds nothing else up.
-async fn read_line() -> Result<String, Failure> {
+pub(crate) async fn read_line() -> Result<String, Failure> {
     let read = || {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)

@@ -125,6 +125,19 @@ impl AuditRow {
             Event::Handed { to, hosts: all, .. } => format!("{} to {to}", hosts(all.len())),
             Event::Refused { rule, message, .. } => format!("{rule}: {message}"),
             Event::SetAside { file, reason, .. } => format!("{file}: {reason}"),
+            Event::IocsIntended { tenant, owner, deed, iocs, .. } => {
+                format!(
+                    "{tenant}: {deed:?} {} for {owner}",
+                    counted(iocs.len() as u64, ("indicator", "indicators"))
+                )
+            }
+            Event::IocsAnswered { tenant, answers, error, .. } => match error {
+                Some(error) => format!("{tenant}: {}", error.message),
+                None => format!("{tenant}: {} indicators answered", answers.len()),
+            },
+            Event::IocsSettled { tenant, iocs, .. } => {
+                format!("{tenant}: {} indicators read back", iocs.len())
+            }
             Event::Torn { bytes, .. } => format!("{bytes} bytes"),
             _ => String::new(),
         }

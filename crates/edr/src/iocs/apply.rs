@@ -404,6 +404,10 @@ fn unsent(item: &Item) -> Became {
         Step::NotExpressible { reason } => {
             (IocResult::NotExpressible, None, Some(VendorError::unsupported(reason.clone())))
         }
+        Step::Foreign { fields } if fields.is_empty() => {
+            let message = "nothing of the kind is known there with the mark of this owner";
+            (IocResult::Refused, None, Some(VendorError::new(ErrorKind::NotFound, message)))
+        }
         Step::Foreign { fields } => {
             let message =
                 format!("it is there without the mark of this owner, and differs in {}", fields.join(", "));

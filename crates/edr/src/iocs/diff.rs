@@ -181,6 +181,22 @@ impl<'a> Indicators<'a> {
         Ok(all)
     }
 
+    /// What of the feed is there with the owner's mark, to be removed. Nothing is changed.
+    ///
+    /// # Errors
+    /// As for [`Self::diff`].
+    pub async fn withdrawn(&self, feed: &Feed) -> Result<Vec<TenantDiff>> {
+        let records = self.responder.journal().records()?;
+        let members = self.responder.estate().members().iter();
+        let mut all = join_all(members.map(|member| self.of_member(member, None, &records))).await;
+        for tenant in all.iter_mut().filter(|tenant| tenant.error.is_none()) {
+            let there = std::mem::take(&mut tenant.items);
+            tenant.items =
+                feed.entries.iter().map(|entry| withdrawal(&tenant.vendor, &there, entry)).collect();
+        }
+        Ok(all)
+    }
+
     async fn of_member(&self, member: &Member, feed: Option<&Feed>, records: &[Record]) -> TenantDiff {
         let (tenant, vendor) = (member.tenant.clone(), member.vendor.clone());
         let found = match &member.provider {
@@ -315,6 +331,28 @@ fn on_list(wish: &Ioc, there: &Ioc) -> Step {
     }
 }
 
+/// What is mine of this entry, to be removed; what is not there, or not mine, is left alone.
+fn withdrawal(vendor: &Vendor, there: &[Item], entry: &Entry) -> Item {
+    let is_it = |item: &&Item| {
+        slot(vendor, &item.ioc) == slot(vendor, &entry.ioc) && item.ioc.action == entry.ioc.action
+    };
+    let line = Some(entry.line);
+    match there.iter().find(is_it) {
+        Some(item) if matches!(item.step, Step::Remove { .. }) => {
+            Item { line, step: Step::Remove { reason: WITHDRAWN }, ..item.clone() }
+        }
+        Some(item) => Item { line, ..item.clone() },
+        None => Item {
+            line,
+            ioc: entry.ioc.clone(),
+            step: Step::Foreign { fields: Vec::new() },
+            lost: Vec::new(),
+            remembered: false,
+        },
+    }
+}
+
 /// Why something is to be removed.
 const OVER: &str = "its time is over";
 const UNWANTED: &str = "it is not in the feed";
+const WITHDRAWN: &str = "it is not wanted any more";

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
-use edr_core::clock::{Clock, FixedClock};
+use edr_core::clock::{Clock, ManualClock};
 use edr_core::{Because, Expiration, InMemory, Ioc, IocAction, IocType, Severity};
 
 use super::*;
@@ -10,7 +10,7 @@ use crate::Estate;
 use crate::respond::{Event, Responder, Rule, Safety};
 
 fn clock() -> Arc<dyn Clock> {
-    Arc::new(FixedClock::new(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()))
+    Arc::new(ManualClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()))
 }
 
 struct Bench {
@@ -60,7 +60,10 @@ async fn what_is_pushed_twice_is_there_once_and_what_is_taken_away_was_mine() {
     bench.memory.edit_iocs(|iocs| iocs.push(theirs));
     let first = feed("value,severity,tags\na.example,high,x\nb.example,low,\ntheirs.example,low,\n");
     assert_eq!(bench.push(&first).await, ["a.example added", "b.example added", "theirs.example refused"]);
-    assert_eq!(bench.push(&first).await, ["a.example already", "b.example already", "theirs.example refused"]);
+    assert_eq!(
+        bench.push(&first).await,
+        ["a.example already", "b.example already", "theirs.example refused"]
+    );
 
     let second = feed("value,severity\na.example,critical\n");
     let plan = bench.soc().diff(&second).await.unwrap();

@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
             Ok(false) => break,
             Err(e) => return Err(Fault::new(format!("this is no CSV: {e}"))),
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_of(text, position));
         match &columns {
             Some(columns) => row(columns, &record, line, &mut drafts, feed),
             None => {
@@ -47,6 +47,14 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
         }
     }
     Ok(drafts)
+}
+
+/// The line that a record begins on: its position counts before the comments and empty lines that are passed over.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let at = usize::try_from(position.byte()).unwrap_or_default();
+    let rest = text.get(at..).unwrap_or_default();
+    let passed = rest.lines().take_while(|line| line.is_empty() || line.starts_with('#'));
+    position.line() + passed.count() as u64
 }
 
 fn delimiter(text: &str) -> u8 {

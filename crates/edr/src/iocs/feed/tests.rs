@@ -68,6 +68,12 @@ fn a_list_of_values_and_columns_of_types_are_tables_too() {
 }
 
 #[test]
+fn lines_are_counted_as_an_editor_does() {
+    let text = "# one\r\nvalue,note\r\n\r\n# four\r\n10.0.0.5,\"two\r\nlines\"\r\n\r\n10.0.0.8,\r\n";
+    assert_eq!(read(text).refused().map(|r| r.line).collect::<Vec<_>>(), [5, 8]);
+}
+
+#[test]
 fn records_are_read_in_an_array_and_one_a_line() {
     let array = "[\n {\"type\": \"domain\", \"value\": \"evil.example\", \"tags\": [\"a\"], \"severity\": \"low\"},\n 7,\n {\"value\": \"x.example\", \"groups\": [{\"uid\": \"1\"}]},\n \"y.example\"\n]";
     let feed = read(array);

@@ -224,6 +224,8 @@ fn domain(value: &str) -> Result<String, String> {
     let Ok(Host::Domain(name)) = Host::parse(value.trim_end_matches('.')) else { return Err(wrong()) };
     let fits = |label: &str| {
         (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
     if name.len() > 253 || !name.split('.').all(fits) {
