@@ -203,7 +203,7 @@ async fn what_the_vendor_refuses_is_listed_and_the_rest_proceeds() {
         let desk = Desk::start(back_end).await;
         // A name without a dot is one that neither vendor takes for a domain; Falcon takes any, so that its limit of length is used.
         let odd = if back_end.0 == "falcon-1" {
-            format!("{}.example", ["a".repeat(60); 4].join(".").replace("aaa.", "aab."))
+            format!("{}.example", vec!["a".repeat(60); 4].join("."))
         } else {
             "odd".to_owned()
         };
