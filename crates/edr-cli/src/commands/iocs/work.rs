@@ -195,9 +195,10 @@ fn feed(context: &Context, path: &Path, args: &FeedArgs) -> Result<Feed, Failure
     let name = path.display();
     let bytes = bytes(path).map_err(|e| Failure::usage(format!("{name} cannot be read: {e}")))?;
     let feed = Feed::read(&bytes, &reading).map_err(|fault| Failure::usage(format!("{name}:{fault}")))?;
-    let loud = |remark: &&Remark| remark.kind != RemarkKind::Cleaned || feed.remarks.len() <= TOLD;
+    let whole = context.view.format.is_json();
+    let loud = |remark: &&Remark| whole || remark.kind != RemarkKind::Cleaned || feed.remarks.len() <= TOLD;
     let told: Vec<&Remark> = feed.remarks.iter().filter(loud).collect();
-    let most = if context.view.format.is_json() { told.len() } else { TOLD };
+    let most = if whole { told.len() } else { TOLD };
     for remark in told.iter().take(most) {
         let value = if remark.value.is_empty() { String::new() } else { format!("{}: ", remark.value) };
         let message = format!("{name}:{}: {}: {value}{}", remark.line, remark.kind.as_str(), remark.message);
