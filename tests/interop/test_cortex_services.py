@@ -151,3 +151,17 @@ class Services5(Services, Tenant):
         keys = self.client.api_keys_api.get_api_keys()["reply"]["DATA"]
         self.assertIn(int(self.tenant.api_key_id), [int(k["id"]) for k in keys])
         self.assertNotIn(self.tenant.api_key, str(keys), "a listing never has the key itself")
+
+    def test_assets_and_findings_are_listed(self):
+        named = {"AND": [{"SEARCH_FIELD": "xdm.asset.type.class", "SEARCH_TYPE": "EQ", "SEARCH_VALUE": "Compute"}]}
+        reply = self.client.system_api.assets(filters=named, search_from=0, search_to=5)["reply"]
+        self.assertEqual(len(reply["data"]), 5)
+        one = self.client.assets_api.get_public_api_v1_assets_by_id(id=reply["data"][0]["xdm.asset.id"])["reply"]
+        self.assertEqual(one["data"][0], reply["data"][0])
+        findings = self.client.vulnerability_management_api
+        page = findings.get_vulnerability_findings(page_size=2)["reply"]
+        more = findings.get_vulnerability_findings(page_size=2, next_page_token=page["next_page_token"])["reply"]
+        seen = [row["platform_id"] for row in page["data"] + more["data"]]
+        self.assertEqual(len(set(seen)), 4)
+        found = findings.get_vulnerability_finding_by_id(platform_id=seen[0])["reply"]["data"]
+        self.assertEqual([row["platform_id"] for row in found], seen[:1])

@@ -239,6 +239,12 @@ impl Bench {
         self.sim().inject(vec![never]).expect("the rule makes sense");
     }
 
+    /// Ends every fault.
+    pub fn calm(&self) {
+        self.sim().clear_faults();
+        self.wire.relent();
+    }
+
     /// What the first rule has counted.
     #[must_use]
     pub fn arrivals(&self) -> u64 {

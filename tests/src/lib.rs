@@ -5,6 +5,8 @@
 pub mod catalogue;
 pub mod chaos;
 pub mod crowd;
+pub mod deeds;
+pub mod dice;
 pub mod errata;
 pub mod fleet;
 pub mod graph;
@@ -19,3 +21,4 @@ pub mod sim;
 pub mod source;
 pub mod walls;
 pub mod wire;
+pub mod write_matrix;

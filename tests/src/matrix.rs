@@ -402,8 +402,14 @@ pub type Special = (&'static str, &'static [Product], Task, Mode, Expected);
 
 const CORTEX: &[Product] = &[Product::Cortex3, Product::Cortex5];
 
+/// A refused key is tried once as the other type, so that the check can say which one it is.
+const TRIED_AS_THE_OTHER: Expected = Expected { end: End::Failed(Authentication), requests: 3 };
+
 /// What is special about one task.
 pub const SPECIAL: &[Special] = &[
+    ("401", &[Product::Cortex3], Task::Check, Mode::Ever, TRIED_AS_THE_OTHER),
+    ("skew+10m", &[Product::Cortex3], Task::Check, Mode::Once, TRIED_AS_THE_OTHER),
+    ("skew-10m", &[Product::Cortex3], Task::Check, Mode::Once, TRIED_AS_THE_OTHER),
     // The vendor has been seen to answer 500 to an order that it does not know, so the listing asks
     // once more in another order before it gives up.
     (

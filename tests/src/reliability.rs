@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::chaos::{Product, Task};
+use crate::deeds::{Claim, Deed};
 use crate::matrix::{Cell, End, Mode, Row};
+use crate::write_matrix as writes;
 
 const INTRODUCTION: &str = "\
 # Reliability
@@ -89,7 +91,111 @@ pub fn page(rows: &[Row]) -> String {
         (Product::Cortex3, Task::Check, "tenant test"),
     ];
     page.push_str(&table("Palo Alto Networks Cortex XDR", rows, &cortex));
+    page.push_str(&changes());
     page
+}
+
+const CHANGES: &str = "
+## What changes something
+
+Each cell is a test, `tests/tests/write_matrix.rs`, about three targets at a time; the simulator's log of changes is held against
+what the caller is told. In no cell is anything changed twice, told to be done when it is not, or told to be left
+undone when it is done. A fault strikes the first request / all of them; one word where that makes no difference.
+
+- **taken**: the vendor took it. **already**: it was so, or on its way.
+- **nothing**: nothing was done, and the error says why.
+- **unknown**: the answer was lost. The receipt says so; read the target back.
+- `*`: sent again, because nothing had been done or because the deed may be repeated.
+
+*contain plan* and *release plan* are the response engine's: it reads back a host whose answer was lost, and asks again for one that is
+untouched, at most three times. Each such cell is then taken up again without the fault, and ends with every host done just once.
+`tests/tests/response_chaos.rs` does the same with random faults in two tenants.
+
+*feed* and *block* are `edr iocs push` and `edr iocs block`: each indicator is read back where the vendor lets anybody read it, and nothing
+is asked for again within a run. Each cell is then pushed again without the fault, and ends with every indicator put there just once. The
+blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
+
+Something between here and the vendor may hand a call on twice (`replayed`). Then orders find the host on its way. A comment that
+is doubled there stands twice; nobody can prevent that from here.
+
+A redirect to another host is not followed, and means that the vendor did not read the call.
+";
+
+/// The matrix of what changes something.
+fn changes() -> String {
+    let rows = writes::rows();
+    let every = |product, deeds: &[(Deed, &'static str)]| -> Vec<(Product, Deed, &'static str)> {
+        deeds.iter().map(|(deed, title)| (product, *deed, *title)).collect()
+    };
+    let deeds = [
+        (Deed::Contain, "contain"),
+        (Deed::Release, "release"),
+        (Deed::Tag, "tag"),
+        (Deed::Update, "alert update"),
+        (Deed::Push, "indicators push"),
+    ];
+    let plans = [(Deed::PlanContain, "contain plan"), (Deed::PlanRelease, "release plan")];
+    let drop = [(Deed::Drop, "indicators delete")];
+    let feed = [(Deed::Feed, "feed")];
+    let three = [(Deed::Feed, "feed"), (Deed::Block, "block")];
+    let falcon = [
+        every(Product::Falcon, &deeds),
+        every(Product::Falcon, &drop),
+        every(Product::Falcon, &plans),
+        every(Product::Falcon, &feed),
+    ];
+    let five = [
+        (Deed::Update, "alert update (XDR 5)"),
+        (Deed::Drop, "indicators delete (XDR 5)"),
+        (Deed::Feed, "feed (XDR 5)"),
+    ];
+    let cortex = [
+        every(Product::Cortex3, &deeds),
+        every(Product::Cortex5, &five),
+        every(Product::Cortex3, &plans),
+        every(Product::Cortex3, &three),
+    ];
+    let mut out = CHANGES.to_owned();
+    out.push_str(&change_table("CrowdStrike Falcon", &rows, &falcon.concat()));
+    out.push_str(&change_table("Palo Alto Networks Cortex XDR", &rows, &cortex.concat()));
+    out
+}
+
+fn change_table(vendor: &str, rows: &[writes::Row], columns: &[(Product, Deed, &str)]) -> String {
+    let titles: Vec<&str> = columns.iter().map(|(.., title)| *title).collect();
+    let mut out =
+        format!("\n### {vendor}: changes\n\n| fault | what the client meets | {} |\n", titles.join(" | "));
+    out.push_str(&"| --- ".repeat(columns.len() + 2));
+    out.push_str("|\n");
+    for row in rows {
+        let cells: Vec<String> =
+            columns.iter().map(|(product, deed, _)| told(row, *product, *deed)).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "| `{}` | {} | {} |", row.name, row.says, cells.join(" | "));
+    }
+    out
+}
+
+/// Both moments of a deed, in a few words; once where they say the same.
+fn told(row: &writes::Row, product: Product, deed: Deed) -> String {
+    let cells = writes::When::ALL.map(|when| writes::Cell { row, product, deed, when });
+    let mut ends: Vec<String> = cells.iter().filter_map(claim).collect();
+    ends.dedup();
+    if ends.is_empty() { "–".to_owned() } else { ends.join(" / ") }
+}
+
+fn claim(cell: &writes::Cell<'_>) -> Option<String> {
+    let expected = cell.expected()?;
+    let why = |kind: Option<edr_core::ErrorKind>| {
+        kind.map_or_else(String::new, |kind| format!(": {}", kind.as_str().replace('_', " ")))
+    };
+    let told = match expected.claim {
+        Claim::Taken => "taken".to_owned(),
+        Claim::Already => "already".to_owned(),
+        Claim::Nothing(kind) => format!("nothing{}", why(kind)),
+        Claim::Unknown(kind) => format!("unknown{}", why(kind)),
+    };
+    Some(format!("{told}{}", if expected.requests > 1 { "*" } else { "" }))
 }
 
 fn table(vendor: &str, rows: &[Row], columns: &[(Product, Task, &str)]) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,12 +39,14 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     }
 }
 
-/// The operations whose answer is lost: containment, and the change of an alert.
+/// The operations whose answer is lost: containment, the change of an alert, and indicators that are put there.
 fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     match (vendor, noun) {
         (Vendor::Falcon, Noun::Host) => &["PerformActionV2"],
+        (Vendor::Falcon, Noun::Ioc) => &["indicator.create.v1"],
         (Vendor::Falcon, _) => &["UpdateV3"],
         (Vendor::Cortex, Noun::Host) => &["v1/endpoints/isolate"],
+        (Vendor::Cortex, Noun::Ioc) => &["v1/indicators/insert_jsons"],
         // A change of an issue is answered by nothing: there is no body to lose.
         (Vendor::Cortex, _) => &["v1/alerts/update_alerts"],
     }
@@ -56,8 +58,8 @@ pub struct SimWorld {
     tenant: String,
     vendor: Vendor,
     provider: Arc<dyn EdrProvider>,
-    falcon_alerts: OnceLock<Vec<String>>,
-    falcon_cases: OnceLock<Vec<String>>,
+    /// What Falcon has, read once.
+    falcon: Mutex<BTreeMap<Noun, Vec<String>>>,
     iocs: Vec<String>,
 }
 
@@ -76,16 +78,7 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        let (falcon_alerts, falcon_cases) = (OnceLock::new(), OnceLock::new());
-        Self {
-            sim,
-            tenant: tenant.to_owned(),
-            vendor,
-            provider,
-            falcon_alerts,
-            falcon_cases,
-            iocs: Vec::new(),
-        }
+        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon: Mutex::default(), iocs: Vec::new() }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
@@ -193,6 +186,38 @@ impl SimWorld {
         format!("Authorization: Bearer {}", token["access_token"].as_str().expect("a token"))
     }
 
+    /// The ids of a noun, read once, in as many pages as there are.
+    fn falcon_known(&self, noun: Noun) -> Vec<String> {
+        let mut known = self.falcon.lock().expect("nobody panicked");
+        known.entry(noun).or_insert_with(|| self.falcon_all(noun)).clone()
+    }
+
+    fn falcon_all(&self, noun: Noun) -> Vec<String> {
+        let (path, limit) = match noun {
+            Noun::Alert => ("/alerts/queries/alerts/v2", 10_000),
+            Noun::Application => ("/discover/queries/applications/v1", 100),
+            Noun::Case => ("/cases/queries/cases/v1", 10_000),
+            Noun::HostGroup => ("/devices/queries/host-groups/v1", 5_000),
+            Noun::Vulnerability => return self.falcon_vulnerabilities(),
+            _ => return Vec::new(),
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.falcon_ids(&format!("{path}?limit={limit}&offset={}", all.len()));
+            let last = page.len() < limit;
+            all.extend(page);
+            if last {
+                return all;
+            }
+        }
+    }
+
+    /// Host by host: a page of them has no number.
+    fn falcon_vulnerabilities(&self) -> Vec<String> {
+        let path = "/spotlight/queries/vulnerabilities/v1?limit=400&filter=aid:%27";
+        self.host_uids().iter().flat_map(|id| self.falcon_ids(&format!("{path}{id}%27"))).collect()
+    }
+
     /// A page of Falcon's ids, asked for without the client that is under test.
     fn falcon_ids(&self, path: &str) -> Vec<String> {
         let page = ask(&self.base_url(), &format!("GET {path}"), &self.falcon_bearer(), "");
@@ -229,10 +254,7 @@ impl World for SimWorld {
     fn alert_uids(&self) -> Vec<String> {
         let estate = self.sim.estate(&self.tenant).expect("the tenant");
         match self.vendor {
-            Vendor::Falcon => self
-                .falcon_alerts
-                .get_or_init(|| self.falcon_ids("/alerts/queries/alerts/v2?limit=10000"))
-                .clone(),
+            Vendor::Falcon => self.falcon_known(Noun::Alert),
             Vendor::Cortex => (0..estate.alert_count()).map(|n| estate.alert_number(n).to_string()).collect(),
         }
     }
@@ -244,12 +266,9 @@ impl World for SimWorld {
                 let estate = self.sim.estate(&self.tenant).expect("the tenant");
                 (1..=estate.case_count()).map(|n| n.to_string()).collect()
             }
-            (Noun::Case, Vendor::Falcon) => {
-                let path = "/cases/queries/cases/v1?limit=10000";
-                self.falcon_cases.get_or_init(|| self.falcon_ids(path)).clone()
-            }
             (Noun::Host, _) => self.host_uids(),
             (Noun::Ioc, _) => self.iocs.clone(),
+            (noun, Vendor::Falcon) => self.falcon_known(noun),
             _ => Vec::new(),
         }
     }

@@ -34,7 +34,7 @@ impl Refuses {
 /// A transport that counts, remembers credentials, and can lead requests to a port where nobody listens.
 pub struct Wire {
     real: ReqwestTransport,
-    detour: Mutex<Option<(String, Refuses)>>,
+    detour: Mutex<Option<(String, Refuses, u64)>>,
     paths: Mutex<Vec<String>>,
     secrets: Mutex<BTreeSet<String>>,
 }
@@ -51,15 +51,25 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// How many requests to this path were tried.
+    /// How many requests to this path were tried. One that ends in `/` stands for those below it.
     #[must_use]
     pub fn tried(&self, path: &str) -> u64 {
-        lock(&self.paths).iter().filter(|p| *p == path).count() as u64
+        lock(&self.paths).iter().filter(|p| is_at(path, p)).count() as u64
     }
 
     /// Leads requests to this path to a dead port, until it is called again.
     pub fn refuse(&self, path: &str, which: Refuses) {
-        *lock(&self.detour) = Some((path.to_owned(), which));
+        *lock(&self.detour) = Some((path.to_owned(), which, 0));
+    }
+
+    /// The same, counted from the next request on.
+    pub fn refuse_from_now(&self, path: &str, which: Refuses) {
+        *lock(&self.detour) = Some((path.to_owned(), which, self.tried(path)));
+    }
+
+    /// Leads nothing astray any more.
+    pub fn relent(&self) {
+        *lock(&self.detour) = None;
     }
 
     /// Everything secret that a header carried: tokens, keys, signatures, nonces.
@@ -78,8 +88,12 @@ impl Wire {
 
     fn is_refused(&self, path: &str) -> bool {
         let detour = lock(&self.detour).clone();
-        detour.is_some_and(|(of, which)| of == path && which.strikes(self.tried(path)))
+        detour.is_some_and(|(of, which, before)| is_at(&of, path) && which.strikes(self.tried(&of) - before))
     }
+}
+
+fn is_at(place: &str, path: &str) -> bool {
+    path == place || (place.ends_with('/') && path.starts_with(place))
 }
 
 /// The address, at a port that was free a moment ago.

@@ -14,7 +14,9 @@ use edr_core::{EdrProviderExt as _, Error};
 use edr_http::{Operation, RequestPlan};
 use edr_sim::{Access, FaultRule, KeyType, Sim};
 use edr_tests::chaos::{Bench, Product, Task};
+use edr_tests::deeds::{Deed, Ready};
 use edr_tests::matrix::{Cell, ITEMS, Mode, PAGE, Row, Strike, cells, rows};
+use edr_tests::write_matrix::{self as writes, Blow, When};
 use futures_util::{StreamExt as _, stream};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -164,6 +166,40 @@ async fn token(row: &Row, mode: Mode) -> Trial {
     strike(&format!("{} at the token endpoint, {mode:?}", row.name), &bench, vec![rule], Task::Check).await
 }
 
+/// The same for what changes something: receipts and their errors, and all that the response engine writes.
+async fn change(cell: writes::Cell<'_>) -> Trial {
+    let bench = Bench::start(cell.product, cell.product.simulator(ITEMS, ITEMS)).await;
+    let ready = Ready::new(&bench, cell.deed).await;
+    let (name, (operation, path)) = (cell.name(), cell.deed.operation(cell.product));
+    match &cell.row.blow {
+        Blow::Fault(fault) => {
+            let rule = cell.when.rule(operation, fault.clone());
+            bench.sim().inject(vec![rule]).expect("the rules make sense");
+        }
+        Blow::Nobody => bench.wire.refuse_from_now(path, cell.when.refuses()),
+        _ => {}
+    }
+    let mut trial = Trial::default();
+    if cell.deed.has_journal() {
+        trial.shows(&format!("{name}: the claims"), &ready.go(&bench).await);
+    } else {
+        match ready.ask(&bench).await {
+            Ok(receipts) => trial.shows(&format!("{name}: the receipts"), &receipts),
+            Err(error) => trial.fails(&format!("{name}: the error"), &error),
+        }
+    }
+    let written = ready.written();
+    let least = if cell.deed.is_planned() { 3 } else { 2 };
+    assert!(
+        written.len() >= least || !cell.deed.has_journal(),
+        "a journal, its head and a plan: {written:?}"
+    );
+    trial.said.extend(written);
+    trial.knows(bench.sim());
+    trial.secrets.extend(bench.wire.secrets());
+    trial
+}
+
 /// What exists before a request is made.
 async fn before() -> Trial {
     let mut trial = Trial::default();
@@ -259,6 +295,17 @@ async fn no_secret_is_ever_told() {
     for row in &rows {
         trial.join(token(row, Mode::Once).await);
         trial.join(token(row, Mode::Ever).await);
+    }
+    let fates = writes::rows();
+    let quick = |cell: &writes::Cell<'_>| {
+        let slow = cell.row.name.starts_with("oversized") || cell.row.name.starts_with("stall");
+        let all = matches!(cell.deed, Deed::PlanContain | Deed::Push);
+        !slow && all && cell.when == When::Once
+    };
+    let changes: Vec<_> = writes::cells(&fates).into_iter().filter(quick).map(change).collect();
+    let mut changes = stream::iter(changes).buffer_unordered(AT_ONCE);
+    while let Some(one) = changes.next().await {
+        trial.join(one);
     }
     let log = ear.heard();
     println!(

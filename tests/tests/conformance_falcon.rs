@@ -15,8 +15,10 @@ async fn falcon_conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cloud_without_the_combined_endpoints_conforms() {
     let world = SimWorld::start(small().falcon_without_combined(true), "falcon-1").await;
-    // Indicators have no second way that is known to hold in such a cloud.
-    run_some(&world, |case| !case.starts_with("iocs.")).await.into_result().unwrap();
+    // Whole rows have no second way that is known to hold in such a cloud.
+    let whole = ["applications.", "groups.", "iocs.", "vulnerabilities."];
+    let wanted = |case: &str| !whole.iter().any(|noun| case.starts_with(noun));
+    run_some(&world, wanted).await.into_result().unwrap();
     let asked = world.counters();
     assert!(asked.contains_key("QueryDevicesByFilterScroll"), "{asked:?}");
     assert!(asked.contains_key("QueryV2"), "{asked:?}");
@@ -25,5 +27,6 @@ async fn a_cloud_without_the_combined_endpoints_conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_estate_of_another_seed_conforms() {
     let world = SimWorld::start(small().seed(7), "falcon-1").await.with_iocs();
-    run_all(&world).await.into_result().unwrap();
+    // Applications are the most by far, and one estate of them takes long enough.
+    run_some(&world, |case| !case.starts_with("applications.")).await.into_result().unwrap();
 }

@@ -1,8 +1,10 @@
 //! Work on cases and indicators, through the contract and against both vendors: what is written is read back.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use edr_core::{
     Answer, Assignee, CaseChange, CaseQuery, CaseStatus, EdrProvider, EdrProviderExt as _, Expiration, Fit,
-    Ioc, IocAction, IocQuery, IocType, Receipt, Severity, User, Verdict,
+    HostGroupQuery, HostQuery, Ioc, IocAction, IocQuery, IocType, Receipt, Severity, User, Verdict,
 };
 use edr_testkit::World as _;
 use edr_tests::sim::{SimWorld, small};
@@ -25,7 +27,7 @@ fn detect(kind: IocType, value: &str) -> Ioc {
 }
 
 async fn listed(provider: &dyn EdrProvider) -> Vec<Ioc> {
-    let all = provider.collect(&IocQuery::new()).await.unwrap();
+    let all = provider.collect(&IocQuery::new()).await.expect("the listing is read");
     assert!(all.outcome.is_complete());
     all.items
 }
@@ -159,4 +161,39 @@ async fn an_incident_takes_everything_at_once_and_a_case_what_it_can() {
     assert_eq!(words(&five.update_cases(&done, &["2".to_owned()]).await.unwrap()), ["accepted"]);
     let after = five.case("2").await.unwrap();
     assert_eq!((after.status, after.verdict), (CaseStatus::Resolved, Verdict::FalsePositive));
+}
+
+#[tokio::test]
+async fn a_host_of_falcon_has_a_past_and_a_score() {
+    let world = SimWorld::start(small(), "falcon-1").await;
+    let falcon = world.provider();
+    let (mut scored, mut logged_in) = (0, 0);
+    for uid in &world.host_uids()[..12] {
+        let past = falcon.host_history(uid).await.unwrap();
+        assert!(past.logins.windows(2).all(|pair| pair[0].time >= pair[1].time), "{past:?}");
+        assert!(past.addresses.iter().all(|a| a.ip.is_some() && a.time.is_some()), "{past:?}");
+        logged_in += usize::from(!past.logins.is_empty());
+        let risk = falcon.host_risk(uid).await.unwrap();
+        assert!(risk.as_ref().is_none_or(|r| !r.higher_is_worse && (1.0..=100.0).contains(&r.score)));
+        scored += usize::from(risk.is_some());
+    }
+    assert!(scored > 0 && logged_in > 0, "{scored} {logged_in}");
+    let absent = "0".repeat(32);
+    assert!(falcon.host_history(&absent).await.unwrap_err().is_not_found());
+    assert_eq!(falcon.host_risk(&absent).await.unwrap(), None);
+    assert!(falcon.host_risk("../x").await.is_err());
+}
+
+#[tokio::test]
+async fn a_group_that_is_read_counts_its_hosts() {
+    let world = SimWorld::start(small(), "falcon-1").await;
+    let falcon = world.provider();
+    let groups = falcon.collect(&HostGroupQuery::new()).await.unwrap().items;
+    let mut counted = 0;
+    for group in &groups {
+        counted += falcon.group(&group.uid).await.unwrap().host_count.expect("a count");
+    }
+    let hosts = falcon.collect(&HostQuery::new()).await.unwrap().items;
+    let memberships: usize = hosts.iter().map(|host| host.groups.len()).sum();
+    assert_eq!(usize::try_from(counted).unwrap(), memberships);
 }

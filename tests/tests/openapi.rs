@@ -572,7 +572,14 @@ fn sample(path: &str, key: &str, sim: &Sim, incident: &Value) -> Option<Value> {
     let act = path.ends_with("isolate");
     let sort = if path.contains("issue") { "_insert_time" } else { "creation_time" };
     let sort = if path.contains("endpoint") { "last_seen" } else { sort };
+    let columns = path.ends_with("/assets") || path.contains("/vulnerability-finding/");
     Some(match key {
+        "filter" | "filters" if columns => json!({}),
+        "sort" if columns => {
+            let field = if path.ends_with("/assets") { "xdm.asset.name" } else { "CVSS_SCORE" };
+            json!([{"FIELD": field, "ORDER": "DESC"}])
+        }
+        "page_size" => json!(10),
         "alert_id_list" => json!([sim.estate("cortex-1").map(|e| e.alert_number(0).to_string())]),
         "alias" | "tag" => json!("a word"),
         "alerts_limit" => json!(10),

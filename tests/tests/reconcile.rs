@@ -6,12 +6,12 @@
 //! for this test alone, and `EDR_CASE=n` runs the one case that a failure names.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::time::Duration;
 
 use edr_core::Outcome;
 use edr_sim::{Fault, FaultKind as K, FaultRule, Nth};
 use edr_tests::chaos::{Bench, Product, Task, rule, silent_loss};
+use edr_tests::dice::{Dice, numbers};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
@@ -23,26 +23,6 @@ const AT_ONCE: usize = 12;
 
 /// No case may take longer: three passes, each page tried to the end.
 const LONGEST: Duration = Duration::from_secs(120);
-
-/// A small generator with its whole state in sight (splitmix64), so that a number names a case for ever.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn within(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-
-    fn pick<T: Clone>(&mut self, list: &[T]) -> T {
-        list[(self.next() % list.len() as u64) as usize].clone()
-    }
-}
 
 /// Every fault that a reading call can meet. Slow ones are slow by milliseconds, so that a
 /// thousand cases end within an hour; what a real stall does is in the matrix.
@@ -99,7 +79,7 @@ fn one_rule(dice: &mut Dice, operation: &str) -> FaultRule {
     match dice.within(0, 3) {
         0 => FaultRule {
             probability: Some(dice.within(5, 50) as f64 / 100.0),
-            seed: Some(dice.next()),
+            seed: Some(dice.roll()),
             ..rule
         },
         1 => FaultRule { nth: Some(Nth::Many((0..3).map(|_| dice.within(1, 9)).collect())), ..rule },
@@ -137,7 +117,7 @@ impl Case {
         });
         let rules = rules.collect();
         let (items, page) = (dice.within(0, 70), dice.within(3, 30) as u32);
-        Self { product, combined, task, items, page, seed: dice.next() % 1_000, rules }
+        Self { product, combined, task, items, page, seed: dice.roll() % 1_000, rules }
     }
 
     /// By how many items the simulator's counts may fall short: with the fault `drift` it counts what has
@@ -169,21 +149,9 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn setting(name: &str) -> Option<u64> {
-    env::var(name).ok()?.parse().ok()
-}
-
-/// The numbers to run.
-fn numbers() -> std::ops::Range<u64> {
-    if let Some(one) = setting("EDR_CASE") {
-        return one..one + 1;
-    }
-    0..setting("EDR_CASES").or_else(|| setting("PROPTEST_CASES")).unwrap_or(CASES)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listing_brings_what_there_is_or_names_what_is_missing() {
-    let (numbers, began) = (numbers(), Instant::now());
+    let (numbers, began) = (numbers(CASES), Instant::now());
     let runs = numbers.clone().map(|n| async move { (n, Case::of(n).run().await) });
     let mut runs = stream::iter(runs).buffer_unordered(AT_ONCE);
     let (mut ends, mut wrong) = (BTreeMap::new(), Vec::new());

@@ -3,19 +3,17 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use edr_core::{AlertQuery, Diagnosis, EdrProvider as _, Error, ErrorKind, Probe, Result};
+use edr_core::{AlertQuery, Diagnosis, EdrProvider as _, Error, ErrorKind, Probe, ProbeState, Result};
 use edr_http::{Reach, Skew, is_loopback};
 use url::Url;
 
-use crate::api::admin::ApiKey;
+use crate::api::admin::{ApiKey, KEY_WARNING};
 use crate::api::{self, PageRequest, Skeleton};
 use crate::dialect::is_path_missing;
-use crate::{CortexXdr, Generation, KeyType};
+use crate::{CortexDetail, CortexXdr, Generation, KeyType};
 
 /// Beyond this an Advanced key is refused, by all that is known.
 const TOLERATED: TimeDelta = TimeDelta::minutes(5);
-/// The console warns of a key's end a week before; so do we.
-const SOON: TimeDelta = TimeDelta::days(7);
 /// The vendor's limit, by all that is known: requests a second of a tenant.
 const LIMIT: f64 = 10.0;
 
@@ -78,14 +76,13 @@ impl CortexXdr {
         let kind = self.client().key_type();
         let other = kind.other();
         let base = &reach.base;
-        let tried = match may_travel(base) || other == KeyType::Advanced {
+        let tried = match may_be_tried_as(other, base) {
             true => Some(self.works_as_other_type().await),
             false => None,
         };
         let probe = Probe::failed("key", error);
         if tried == Some(true) {
-            return probe
-                .advising(format!("the key works as {other}: set key_type = \"{other}\" for this tenant"));
+            return probe.advising(works_as(other));
         }
         let type_said = match tried {
             Some(_) => format!("it is refused as {other}, too"),
@@ -97,6 +94,33 @@ impl CortexXdr {
              key has expired or was deleted, and whether it was copied whole (128 characters){}",
             clock.unwrap_or_default()
         ))
+    }
+
+    /// The error of a check: a key that was refused, and works as the other type, is told so.
+    pub(crate) async fn explained(&self, error: Error) -> Error {
+        let other = self.client().key_type().other();
+        let tried = error.is_authentication() && may_be_tried_as(other, &self.client().http().base());
+        if !(tried && self.works_as_other_type().await) {
+            return error;
+        }
+        let message = format!("the key is refused as {}", self.client().key_type());
+        let told =
+            Error::new(error.kind(), message).with_hint(works_as(other)).with_attempts(error.attempts());
+        match error.detail().and_then(|detail| detail.as_any().downcast_ref::<CortexDetail>()) {
+            Some(detail) => told.with_detail(detail.clone()),
+            None => told.with_source(error),
+        }
+    }
+
+    /// The end of the key, when it is near. What cannot be told is no finding.
+    pub(crate) async fn near_end(&self) -> Option<String> {
+        if self.client().known_generation() != Some(Generation::Xdr5) {
+            return None;
+        }
+        let probe = expiry(&self.client().own_key().await.ok()??, self.client().now());
+        let is_near = probe.state == ProbeState::Warned;
+        let hint = probe.hint().unwrap_or_default();
+        probe.value.as_ref().filter(|_| is_near).map(|end| format!("ends on {end}: {hint}"))
     }
 
     /// One request that is signed as the other type of key would be. A role that is missing shows as well as
@@ -201,6 +225,15 @@ fn may_travel(base: &Url) -> bool {
     is_loopback(base) || base.host_str().is_some_and(|host| host.ends_with(".paloaltonetworks.com"))
 }
 
+/// As an Advanced key it does not travel at all.
+fn may_be_tried_as(other: KeyType, base: &Url) -> bool {
+    may_travel(base) || other == KeyType::Advanced
+}
+
+fn works_as(other: KeyType) -> String {
+    format!("the key works as {other}: set key_type = \"{other}\" for this tenant")
+}
+
 fn late(skew: Skew, kind: KeyType) -> Cow<'static, str> {
     match kind {
         KeyType::Advanced if skew.exceeds(TOLERATED) => {
@@ -246,7 +279,7 @@ fn expiry(key: &ApiKey, now: DateTime<Utc>) -> Probe {
     };
     let left = end - now;
     let value = format!("{}, in {}", end.format("%Y-%m-%d"), span(left));
-    if left > SOON {
+    if left > KEY_WARNING {
         return Probe::passed("expiry", value);
     }
     let hint = format!("make a new key in {KEYS}, put it into the configuration, and delete this one");

@@ -123,6 +123,17 @@ impl Filters {
         self.0.is_empty()
     }
 
+    /// The conditions in the second style; `not_in` is the listing's word for none of several values. `None` without
+    /// conditions.
+    pub(crate) fn columns(&self, not_in: &str) -> Option<Value> {
+        let column = |triple: &Triple| {
+            let kind =
+                if triple.operator == "nin" { not_in.to_owned() } else { triple.operator.to_uppercase() };
+            json!({"SEARCH_FIELD": triple.field, "SEARCH_TYPE": kind, "SEARCH_VALUE": triple.value})
+        };
+        (!self.0.is_empty()).then(|| json!({"AND": self.0.iter().map(column).collect::<Vec<_>>()}))
+    }
+
     /// True when there is a condition of this sort on the field already.
     pub(crate) fn has(&self, field: &str, operator: &str) -> bool {
         self.0.iter().any(|t| t.field == field && t.operator == operator)

@@ -85,8 +85,8 @@ pub use api::actions::{ActionId, ActionStarted, ActionState, ActionStatus, Patie
 pub use api::responses::{Endpoints, Terminate};
 pub use api::{AlertRecord, AlertsPath, EventRecord, Order, PageRequest};
 pub use client::{
-    Batch, Case, CaseBatch, CaseChange, CaseListing, CaseQuery, CortexClient, Item, Listing, Position,
-    RawPage, Rows, XqlRun,
+    Batch, Case, CaseBatch, CaseChange, CaseListing, CaseQuery, CortexClient, FindingListing, Item, Listing,
+    Position, RawPage, Rows, XqlRun,
 };
 pub use config::{CortexXdrBuilder, Generation, KeyType, SettingError};
 pub use detail::CortexDetail;

@@ -203,6 +203,9 @@ impl CortexXdr {
             Ok(status) => check = check.found("health", status),
             Err(error) => check = check.found("health", format!("not told ({})", error.kind().as_str())),
         }
+        if let Some(end) = self.near_end().await {
+            check = check.found("key", end);
+        }
         for notice in client.take_notices() {
             check = check.found("notice", notice);
         }
@@ -261,7 +264,10 @@ impl EdrProvider for CortexXdr {
     }
 
     async fn check(&self) -> Result<TenantCheck> {
-        self.probe().await.map_err(|e| self.dress(e, "check"))
+        match self.probe().await {
+            Ok(check) => Ok(check),
+            Err(error) => Err(self.dress(self.explained(error).await, "check")),
+        }
     }
 
     async fn diagnose_into(&self, found: &mut Diagnosis) {

@@ -293,6 +293,7 @@ fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabili
             "blocks and allows files by their SHA-256 alone; detects the rest, without URLs and SHA-1",
         )
         .with_restricted(Feature::IocDelete, DELETES);
+    let all = LACKING.iter().fold(all, |all, (feature, reason)| all.without(*feature, *reason));
     let some = match generation {
         Some(Generation::Xdr3) => all.with([Feature::CaseUpdate]),
         _ => all.with_restricted(
@@ -306,6 +307,25 @@ fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabili
         None => c.with_restricted(feature, "only where the tenant is found to be one of XDR 5"),
     })
 }
+
+/// What is read of no Cortex tenant, and why.
+const LACKING: [(Feature, &str); 8] = [
+    (Feature::ApplicationGet, NO_APPLICATIONS),
+    (Feature::ApplicationList, NO_APPLICATIONS),
+    (Feature::GroupGet, NO_GROUPS),
+    (Feature::GroupList, NO_GROUPS),
+    (Feature::HostHistory, NO_HISTORY),
+    (Feature::HostRisk, NO_RISK),
+    (Feature::VulnerabilityGet, NO_VULNERABILITIES),
+    (Feature::VulnerabilityList, NO_VULNERABILITIES),
+];
+const NO_APPLICATIONS: &str =
+    "Cortex XDR tells applications by the host inventory add-on alone, through a query in XQL";
+const NO_GROUPS: &str = "Cortex XDR has no call that lists groups of endpoints; a host names its own";
+const NO_HISTORY: &str = "Cortex XDR tells of logins and addresses through queries in XQL alone";
+const NO_RISK: &str =
+    "Cortex XDR 3 scores hosts by an id that its endpoints do not tell, and XDR 5 has no such call";
+const NO_VULNERABILITIES: &str = "Cortex XDR has no call for vulnerabilities whose answer is published";
 
 /// Why XDR 3 lists no indicators.
 pub(crate) const NO_LIST: &str = "Cortex XDR 3 has no call that lists indicators";

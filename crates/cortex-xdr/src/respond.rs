@@ -35,11 +35,27 @@ impl CortexXdr {
         let (mut receipts, hosts) = self.sorted(action, ids, &found.hosts);
         if !hosts.is_empty() {
             let sent = self.send_order(action, &hosts, because, script.as_deref()).await;
-            receipts.extend(self.answers(action, &hosts, sent)?);
+            if sent.as_ref().is_err_and(is_about_it) && self.are_there_by_now(action, &hosts).await {
+                receipts.extend(hosts.iter().map(|h| Receipt::new(h.uid.as_str(), Answer::Already)));
+            } else {
+                receipts.extend(self.answers(action, &hosts, sent)?);
+            }
         }
         let place = |uid: &str| ids.iter().position(|id| id == uid);
         receipts.sort_by_key(|receipt| place(&receipt.uid));
         Ok(receipts)
+    }
+
+    /// After a refusal of all of them: whether each has come to where the order was to bring it. Something on the way may
+    /// have handed the order on twice, so that the refusal is the answer to the second; or somebody else was first.
+    async fn are_there_by_now(&self, action: &ResponseAction, hosts: &[&Host]) -> bool {
+        if !matches!(action, ResponseAction::Contain | ResponseAction::Release) {
+            return false;
+        }
+        let ids: Vec<String> = hosts.iter().map(|h| h.uid.clone()).collect();
+        let Ok(now) = self.found(&ids).await else { return false };
+        let is_there = |h| matches!(beforehand(action, h), Some(Answer::Already));
+        now.hosts.len() == hosts.len() && now.hosts.iter().all(is_there)
     }
 
     /// The receipts of endpoints that no order is needed or possible for, and the others.

@@ -35,6 +35,8 @@ impl Demo {
         let mut config = Config::from_toml(&sim.config_toml())?;
         // Its secrets open nothing but itself.
         config.warnings.clear();
+        // Some machines of the estate carry both agents.
+        config.customers.insert("demo".to_owned(), vec!["falcon-1".into(), "cortex-1".into()]);
         Ok(Self { config, _sim: sim })
     }
 }

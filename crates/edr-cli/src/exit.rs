@@ -25,7 +25,7 @@ pub(crate) enum Exit {
     TimedOut,
     /// Declined at the prompt.
     Declined,
-    /// There is a difference.
+    /// A diff found a difference, or a report does not meet what it was held to.
     Differs,
     /// The vendor's rate limit outlasted the retries.
     RateLimited,

@@ -18,6 +18,10 @@ pub enum Feature {
     AlertList,
     /// Change alerts: status, verdict, assignee, comment, labels.
     AlertUpdate,
+    /// Read one application by id.
+    ApplicationGet,
+    /// List applications.
+    ApplicationList,
     /// Read one case by id.
     CaseGet,
     /// List cases.
@@ -32,14 +36,22 @@ pub enum Feature {
     FileFetch,
     /// Move a file on a host into quarantine.
     FileQuarantine,
+    /// Read one group of hosts by id.
+    GroupGet,
+    /// List groups of hosts.
+    GroupList,
     /// Contain a host.
     HostContain,
     /// Read one host by id.
     HostGet,
+    /// Tell who has logged in on a host, and which addresses it has had.
+    HostHistory,
     /// List hosts.
     HostList,
     /// Lift the containment of a host.
     HostRelease,
+    /// Score a host: how well it is set up, or how likely it is harmed.
+    HostRisk,
     /// Scan a host on demand.
     HostScan,
     /// Add tags to a host.
@@ -58,6 +70,10 @@ pub enum Feature {
     ProcessKill,
     /// Run a stored script on a host.
     ScriptRun,
+    /// Read one vulnerability by id.
+    VulnerabilityGet,
+    /// List vulnerabilities.
+    VulnerabilityList,
 }
 
 impl Feature {
@@ -68,6 +84,8 @@ impl Feature {
             Self::AlertGet => "alert_get",
             Self::AlertList => "alert_list",
             Self::AlertUpdate => "alert_update",
+            Self::ApplicationGet => "application_get",
+            Self::ApplicationList => "application_list",
             Self::CaseGet => "case_get",
             Self::CaseList => "case_list",
             Self::CaseUpdate => "case_update",
@@ -75,10 +93,14 @@ impl Feature {
             Self::ContainmentState => "containment_state",
             Self::FileFetch => "file_fetch",
             Self::FileQuarantine => "file_quarantine",
+            Self::GroupGet => "group_get",
+            Self::GroupList => "group_list",
             Self::HostContain => "host_contain",
             Self::HostGet => "host_get",
+            Self::HostHistory => "host_history",
             Self::HostList => "host_list",
             Self::HostRelease => "host_release",
+            Self::HostRisk => "host_risk",
             Self::HostScan => "host_scan",
             Self::HostTag => "host_tag",
             Self::HostUntag => "host_untag",
@@ -88,6 +110,8 @@ impl Feature {
             Self::IocPush => "ioc_push",
             Self::ProcessKill => "process_kill",
             Self::ScriptRun => "script_run",
+            Self::VulnerabilityGet => "vulnerability_get",
+            Self::VulnerabilityList => "vulnerability_list",
         }
     }
 }

@@ -3,8 +3,9 @@
 use futures_util::future::BoxFuture;
 
 use crate::{
-    Alert, AlertQuery, Case, CaseQuery, Cursor, EdrProvider, Feature, Host, HostQuery, Ioc, IocQuery,
-    Listing, Page, PartStream, Query, Result,
+    Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider, Feature, Host,
+    HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Page, PartStream, Query, Result,
+    Vulnerability, VulnerabilityQuery,
 };
 
 /// A noun that every provider lists in the same way. What is written for it (a walk, a search over all
@@ -69,6 +70,25 @@ macro_rules! listed {
 }
 
 listed!(Alert, AlertQuery, AlertList, AlertGet, alerts, alert, alert_parts);
+listed!(
+    Application,
+    ApplicationQuery,
+    ApplicationList,
+    ApplicationGet,
+    applications,
+    application,
+    application_parts
+);
 listed!(Case, CaseQuery, CaseList, CaseGet, cases, case, case_parts);
 listed!(Host, HostQuery, HostList, HostGet, hosts, host, host_parts);
+listed!(HostGroup, HostGroupQuery, GroupList, GroupGet, groups, group, group_parts);
 listed!(Ioc, IocQuery, IocList, IocGet, iocs, ioc, ioc_parts);
+listed!(
+    Vulnerability,
+    VulnerabilityQuery,
+    VulnerabilityList,
+    VulnerabilityGet,
+    vulnerabilities,
+    vulnerability,
+    vulnerability_parts
+);

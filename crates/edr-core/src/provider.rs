@@ -9,9 +9,11 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Collected, Cursor,
-    Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listed, Listing,
-    Page, Part, Progress, Query, Receipt, ResponseAction, Result, Target, TenantId, Vendor, Walked, walk,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
+    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query,
+    Receipt, ResponseAction, Result, Risk, Target, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -246,6 +248,87 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         Err(self.lacking(Feature::IocDelete))
     }
 
+    /// Who has logged in on a host, and which addresses it has had, as far back as the vendor tells.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such host.
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        let _ = uid;
+        Err(self.lacking(Feature::HostHistory))
+    }
+
+    /// The vendor's score of a host, which runs as [`Risk::higher_is_worse`] says; nothing where the host has
+    /// none.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        let _ = uid;
+        Err(self.lacking(Feature::HostRisk))
+    }
+
+    /// One page of the groups of hosts.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::GroupList))
+    }
+
+    /// One group of hosts by the vendor's own id, with the number of its hosts where the vendor counts them.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such group.
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        let _ = uid;
+        Err(self.lacking(Feature::GroupGet))
+    }
+
+    /// One page of vulnerabilities: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::VulnerabilityList))
+    }
+
+    /// One vulnerability by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such vulnerability.
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        let _ = uid;
+        Err(self.lacking(Feature::VulnerabilityGet))
+    }
+
+    /// One page of applications: the first, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::ApplicationList))
+    }
+
+    /// One application by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such application.
+    async fn application(&self, uid: &str) -> Result<Application> {
+        let _ = uid;
+        Err(self.lacking(Feature::ApplicationGet))
+    }
+
     /// The error for a feature that is missing, with the capability's reason and the tenant's name.
     fn lacking(&self, feature: Feature) -> Error {
         let silent = || Error::unsupported(format!("{} is not built for this vendor", feature.as_str()));
@@ -306,6 +389,36 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// The same page as [`Self::iocs`], given out while it arrives.
     fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
         let page = async move { self.iocs(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::groups`], given out while it arrives.
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        let page = async move { self.groups(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::vulnerabilities`], given out while it arrives.
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        let page = async move { self.vulnerabilities(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::applications`], given out while it arrives.
+    fn application_parts<'a>(
+        &'a self,
+        query: &'a ApplicationQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Application> {
+        let page = async move { self.applications(query, cursor.as_ref()).await.map(Part::from) };
         stream::once(page).boxed()
     }
 }

@@ -6,8 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Alert, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, Ioc, IocAction, IocType,
-    Noun, Op, Platform, Raw, Severity, TenantId, Vendor,
+    Alert, Application, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, HostGroup,
+    Ioc, IocAction, IocType, Noun, Op, Platform, Raw, Severity, TenantId, Vendor, Vulnerability,
+    VulnerabilityStatus,
 };
 
 /// An order. A provider sorts only where its vendor does; see [`crate::Capabilities`].
@@ -127,8 +128,11 @@ macro_rules! listing {
 
 listing!(Host, Host, passes_host);
 listing!(Alert, Alert, passes_alert);
+listing!(Application, Application, passes_application);
 listing!(Case, Case, passes_case);
+listing!(HostGroup, HostGroup, passes_group);
 listing!(Ioc, Ioc, passes_ioc);
+listing!(Vulnerability, Vulnerability, passes_vulnerability);
 
 macro_rules! query {
     ($(#[$meta:meta])* $name:ident, $item:ident) => {
@@ -248,6 +252,39 @@ query! {
     IocQuery, Ioc
 }
 
+query! {
+    /// Which groups of hosts.
+    ///
+    /// ```
+    /// use edr_core::HostGroupQuery;
+    /// let query = HostGroupQuery::new().name("Servers");
+    /// assert_eq!(query.filters[0].to_string(), "name = Servers");
+    /// ```
+    HostGroupQuery, HostGroup
+}
+
+query! {
+    /// Which vulnerabilities.
+    ///
+    /// ```
+    /// use edr_core::{Severity, VulnerabilityQuery};
+    /// let query = VulnerabilityQuery::new().severity_at_least(Severity::High).of_host("0f3a");
+    /// assert_eq!(query.filters[1].to_string(), "host.uid = 0f3a");
+    /// ```
+    VulnerabilityQuery, Vulnerability
+}
+
+query! {
+    /// Which applications.
+    ///
+    /// ```
+    /// use edr_core::ApplicationQuery;
+    /// let query = ApplicationQuery::new().name("Chrome").of_host("0f3a");
+    /// assert_eq!(query.filters.len(), 2);
+    /// ```
+    ApplicationQuery, Application
+}
+
 impl HostQuery {
     /// Only this platform.
     #[must_use]
@@ -351,5 +388,53 @@ impl IocQuery {
     #[must_use]
     pub fn action(self, action: IocAction) -> Self {
         self.filter(Filter::word(Noun::Ioc, "action", action.as_str()))
+    }
+}
+
+impl VulnerabilityQuery {
+    /// Only vulnerabilities at least this bad.
+    #[must_use]
+    pub fn severity_at_least(self, severity: Severity) -> Self {
+        self.filter(Filter::rank(Noun::Vulnerability, Op::Ge, &severity))
+    }
+
+    /// Only those that stand here.
+    #[must_use]
+    pub fn status(self, status: VulnerabilityStatus) -> Self {
+        self.filter(Filter::word(Noun::Vulnerability, "status", status.as_str()))
+    }
+
+    /// Only this one, by its id in the list of CVE.
+    #[must_use]
+    pub fn cve(self, cve: &str) -> Self {
+        self.filter(Filter::word(Noun::Vulnerability, "cve", cve))
+    }
+
+    /// Only those of this host, by the vendor's own id.
+    #[must_use]
+    pub fn of_host(self, uid: &str) -> Self {
+        self.filter(Filter::word(Noun::Vulnerability, "host.uid", uid))
+    }
+}
+
+impl ApplicationQuery {
+    /// Only applications with exactly this name.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        self.filter(Filter::word(Noun::Application, "name", name))
+    }
+
+    /// Only those on this host, by the vendor's own id.
+    #[must_use]
+    pub fn of_host(self, uid: &str) -> Self {
+        self.filter(Filter::word(Noun::Application, "host.uid", uid))
+    }
+}
+
+impl HostGroupQuery {
+    /// Only groups with exactly this name.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        self.filter(Filter::word(Noun::HostGroup, "name", name))
     }
 }

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use tracing::{Span, debug_span, field};
 
+use crate::retry::from_now;
 use crate::{HttpClient, Operation, Refused};
 
 /// What follows a verdict.
@@ -56,7 +57,7 @@ impl Attempts {
         );
         Self {
             made: 0,
-            deadline: Instant::now() + time,
+            deadline: from_now(time),
             reauthenticated: false,
             relocated: false,
             reading: Reading::Unpacked,

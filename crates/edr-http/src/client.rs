@@ -338,7 +338,7 @@ impl HttpClient {
 
     /// The time for a whole operation.
     pub(crate) fn time_for(&self, plan: &RequestPlan) -> Duration {
-        self.0.policy.deadline + plan.patience
+        self.0.policy.deadline.saturating_add(plan.patience)
     }
 
     /// Sends until there is a head with a status of 2xx, in the order that the crate's page states.

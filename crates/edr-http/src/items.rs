@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 
 use crate::attempt::{Attempts, Measured, Next};
 use crate::client::{Reply, broken, retry};
+use crate::retry::from_now;
 use crate::transport::BodyStream;
 use crate::{CutError, Cutter, Failure, HttpClient, RequestPlan, Verdict};
 
@@ -110,7 +111,7 @@ impl ItemReader {
             self.reply = None;
             self.restarted |= std::mem::take(&mut self.emitted);
             // The body had its own time; a new attempt has that of a new operation.
-            self.attempts.deadline = Instant::now() + self.client.time_for(&self.plan);
+            self.attempts.deadline = from_now(self.client.time_for(&self.plan));
             if let Next::Fail(error) = self.client.next(&self.plan, &mut self.attempts, verdict).await {
                 return Err(self.client.dress(&self.plan, &self.attempts, error));
             }
@@ -119,7 +120,7 @@ impl ItemReader {
 
     async fn begin(&mut self) -> Result<Cut> {
         if !std::mem::replace(&mut self.begun, true) {
-            self.attempts.deadline = Instant::now() + self.client.time_for(&self.plan);
+            self.attempts.deadline = from_now(self.client.time_for(&self.plan));
         }
         let reply = self.client.open(&self.plan, &mut self.attempts).await?;
         let Reply { generation, status, headers, body, measured } = reply;

@@ -62,7 +62,7 @@ pub use plan::{Body, Operation, RequestPlan, Target, is_loopback};
 pub use reach::{Answered, Reach, Resolution, Skew};
 pub use redact::{RedactedHeaders, safe_url};
 pub use reply_stream::{LineReader, ReplyStream};
-pub use retry::{RetryBudget, RetryPolicy, ServerDelay, server_delay};
+pub use retry::{RetryBudget, RetryPolicy, ServerDelay, from_now, server_delay};
 pub use store::{FileTokenStore, StoredToken, TokenKey, TokenLock, TokenStore};
 pub use token::{Token, TokenCache};
 pub use transport::{

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use tokio::time::Instant;
 
 /// How often and how long an operation is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +101,15 @@ impl Default for RetryBudget {
     }
 }
 
+/// No time that is waited for is longer: thirty years.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// The moment at which a time is up; a time without an end, as [`Duration::MAX`], is up in thirty years.
+#[must_use]
+pub fn from_now(time: Duration) -> Instant {
+    Instant::now() + time.min(LONGEST)
+}
+
 /// A header in which a server asks for a wait, and what its number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -147,6 +157,12 @@ mod tests {
     use chrono::TimeZone as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_time_without_an_end_does_not_panic() {
+        assert!(from_now(Duration::MAX) > Instant::now() + Duration::from_secs(86_400));
+        assert!(from_now(Duration::ZERO) <= Instant::now());
+    }
 
     fn now() -> DateTime<Utc> {
         Utc.timestamp_opt(1_700_000_000, 0).unwrap()

@@ -84,6 +84,8 @@ pub enum FaultKind {
     DoubleGzip,
     /// A `Content-Length` that promises more than follows.
     WrongLength,
+    /// Something on the way hands the call on twice, and gives back the second answer.
+    Replayed,
     /// The `Date` header and the clock that signatures are checked against are `seconds` off (default 600).
     Skew,
     /// One item of the page cannot be decoded.

@@ -55,7 +55,7 @@ fn identify(state: &SimState, front: Front, parts: &Parts, body: &Bytes) -> Call
             tenant: crate::falcon::tenant_of(state, parts, body),
         },
         Front::Cortex(tenant) => {
-            Call { operation: crate::faults::canonical(parts.uri.path()).to_owned(), tenant: Some(tenant) }
+            Call { operation: crate::cortex::operation(parts.uri.path()).to_owned(), tenant: Some(tenant) }
         }
     }
 }
@@ -114,7 +114,12 @@ async fn pass(state: Arc<SimState>, front: Front, request: Request, next: Next) 
     }
     let way = Way { state: &state, front, tenant: call.tenant };
     let response = match read {
-        Ok(body) => way.answer(fault, Request::from_parts(parts, Body::from(body)), next).await,
+        Ok(body) => {
+            if fault.as_ref().is_some_and(|f| f.kind == FaultKind::Replayed) {
+                way.go_before(&parts, &body, next.clone()).await;
+            }
+            way.answer(fault, Request::from_parts(parts, Body::from(body)), next).await
+        }
         Err(_) => mishap::refuse(front, StatusCode::PAYLOAD_TOO_LARGE, "request too large"),
     };
     let closed = response.extensions().get::<CloseConnection>().is_some();
@@ -146,12 +151,30 @@ impl Way<'_> {
         response
     }
 
+    /// A head that comes late: the call is carried out when the wait is over, or (`after`) before it. A caller who
+    /// hangs up meanwhile prevents the one and not the other.
+    async fn stall(&self, fault: &Fault, request: Request, next: Next) -> Response {
+        let wait = tokio::time::sleep(Duration::from_millis(fault.delay_ms.unwrap_or(30_000)));
+        if fault.after {
+            let real = self.real(request, next).await;
+            wait.await;
+            return real;
+        }
+        wait.await;
+        self.real(request, next).await
+    }
+
+    /// The same call once more, ahead of the one that is answered.
+    async fn go_before(&self, parts: &Parts, body: &Bytes, next: Next) {
+        let same = Request::from_parts(parts.clone(), Body::from(body.clone()));
+        drop(self.real(same, next).await);
+    }
+
     /// The true answer, or what the fault makes of it.
     async fn answer(&self, fault: Option<Fault>, mut request: Request, next: Next) -> Response {
         let Some(fault) = fault else { return self.real(request, next).await };
         if fault.kind == FaultKind::StallHeaders {
-            tokio::time::sleep(Duration::from_millis(fault.delay_ms.unwrap_or(30_000))).await;
-            return self.real(request, next).await;
+            return self.stall(&fault, request, next).await;
         }
         let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
         if mishap::needs_answer(fault.kind) {

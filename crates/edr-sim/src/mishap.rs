@@ -20,8 +20,11 @@ const RATE_RETRY: HeaderName = HeaderName::from_static("x-ratelimit-retryafter")
 
 /// Whether a fault needs the true answer.
 pub(crate) fn needs_answer(kind: FaultKind) -> bool {
-    use FaultKind::{CloseMidBody, DoubleGzip, Gzip, Skew, SlowDrip, TruncatedJson, WrongLength};
-    matches!(kind, CloseMidBody | DoubleGzip | Gzip | Skew | SlowDrip | TruncatedJson | WrongLength)
+    use FaultKind::{CloseMidBody, DoubleGzip, Gzip, Replayed, Skew, SlowDrip, TruncatedJson, WrongLength};
+    matches!(
+        kind,
+        CloseMidBody | DoubleGzip | Gzip | Replayed | Skew | SlowDrip | TruncatedJson | WrongLength
+    )
 }
 
 /// An error in the words of the vendor's front door.

@@ -103,7 +103,7 @@ async fn users_want_a_pipe_in_their_order() {
     let users = "/user-management/queries/users/v1";
     assert_eq!(raw.ask(Method::GET, users, &[("sort", "uid.asc")], Value::Null).await.0, 400);
     let (status, page) = raw.ask(Method::GET, users, &[("sort", "uid|desc")], Value::Null).await;
-    assert_eq!((status.as_u16(), page["resources"].as_array().unwrap().len()), (200, 3));
+    assert_eq!((status.as_u16(), page["resources"].as_array().unwrap().len()), (200, 6));
     assert_eq!(raw.ask(Method::GET, users, &[("limit", "501")], Value::Null).await.0, 400);
     let grants = "/user-management/combined/user-roles/v2";
     let (status, refused) = raw.ask(Method::GET, grants, &[], Value::Null).await;

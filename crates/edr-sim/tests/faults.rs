@@ -159,6 +159,32 @@ async fn a_lost_answer_may_have_been_carried_out() {
     assert_eq!((report.count("falcon-1", "PerformActionV2"), report.last.last().unwrap().status), (1, 0));
 }
 
+/// Contains a host under this fault; the client waits for at most a quarter of a second.
+async fn contain(fault: Fault) -> (Raw, Option<u16>) {
+    let raw = raw().await;
+    let (_, _, body) = send(raw.get(COMBINED, &[("filter", "status:'normal'")])).await;
+    raw.sim.inject(vec![FaultRule::nth("PerformActionV2", 1, fault)]).unwrap();
+    let order = raw
+        .post("/devices/entities/devices-actions/v2?action_name=contain", &json!({"ids": [ids(&body)[0]]}));
+    let answer = order.timeout(Duration::from_millis(250)).send().await;
+    (raw, answer.ok().map(|answer| answer.status().as_u16()))
+}
+
+#[tokio::test]
+async fn a_call_that_stalls_is_carried_out_before_or_never() {
+    for (after, expected) in [(false, 0), (true, 1)] {
+        let (raw, status) = contain(with(FaultKind::StallHeaders, |f| f.after = after)).await;
+        assert_eq!((status, raw.sim.log().len()), (None, expected), "after: {after}");
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_call_is_answered_by_its_second_turn() {
+    let (raw, status) = contain(FaultKind::Replayed.into()).await;
+    assert_eq!((status, raw.sim.log().len()), (Some(409), 1), "the host was on its way by then");
+    assert_eq!(raw.sim.requests().count("falcon-1", "PerformActionV2"), 1);
+}
+
 async fn page(raw: &Raw, offset: Option<&str>) -> (Vec<String>, usize, String, u16) {
     let mut query = vec![("limit", "10")];
     query.extend(offset.map(|o| ("offset", o)));

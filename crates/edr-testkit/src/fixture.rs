@@ -1,6 +1,7 @@
 //! Items of each noun that are hard to get right, and a world in memory that holds them.
 
 mod nouns;
+mod software;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +11,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, ManualClock};
 use edr_core::{
-    Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Attack, AttackRef, Because,
-    Capabilities, Case, CaseQuery, Cloud, ConnectionState, ContainmentState, Cursor, Disposition,
-    EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group, Host, HostQuery, HostType, InMemory,
-    InMemoryBuilder, Indicator, Ioc, IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page,
-    Platform, Policy, Process, Progress, Receipt, ResponseAction, Result, Script, Severity, Tag, Target,
-    TenantCheck, TenantId, User, Vendor, Verdict, model,
+    Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Application,
+    ApplicationQuery, Attack, AttackRef, Because, Capabilities, Case, CaseQuery, Cloud, ConnectionState,
+    ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group,
+    Host, HostGroup, HostGroupQuery, HostQuery, HostType, InMemory, InMemoryBuilder, Indicator, Ioc,
+    IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page, Platform, Policy, Process, Progress,
+    Receipt, ResponseAction, Result, Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor,
+    Verdict, Vulnerability, VulnerabilityQuery, model,
 };
 
 use crate::{Disturbance, World};
 pub use nouns::{cases, iocs};
+pub use software::{applications, groups, vulnerabilities};
 
 /// Names with every sign that a query language gives a meaning to.
 pub const NAMES: [&str; 24] = [
@@ -234,7 +237,7 @@ fn circumstances(alert: &mut Alert, n: usize) {
     alert.evidences = vec![Evidence { process: Some(process), ..Evidence::default() }];
 }
 
-/// A world in memory with [`hosts`], [`alerts`], [`cases`] and [`iocs`]: the example for a [`World`] of one's own, and the
+/// A world in memory with [`hosts`], [`alerts`] and all the others: the example for a [`World`] of one's own, and the
 /// proof that the reference passes the suite.
 ///
 /// ```
@@ -269,7 +272,10 @@ impl MemoryWorld {
         let builder = hosts().into_iter().fold(builder, InMemoryBuilder::host);
         let builder = alerts().into_iter().fold(builder, InMemoryBuilder::alert);
         let builder = cases().into_iter().fold(builder, InMemoryBuilder::case);
-        let memory = iocs().into_iter().fold(builder, InMemoryBuilder::ioc).build();
+        let builder = iocs().into_iter().fold(builder, InMemoryBuilder::ioc);
+        let builder = groups().into_iter().fold(builder, InMemoryBuilder::group);
+        let builder = applications().into_iter().fold(builder, InMemoryBuilder::application);
+        let memory = vulnerabilities().into_iter().fold(builder, InMemoryBuilder::vulnerability).build();
         let gate = Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false) });
         let provider = wrap(gate.clone());
         Self { memory, gate, provider, clock: ManualClock::at(now()) }
@@ -298,10 +304,19 @@ impl World for MemoryWorld {
         let mut uids = Vec::new();
         match noun {
             Noun::Alert => return self.alert_uids(),
+            Noun::Application => {
+                self.memory.edit_applications(|all| uids.extend(all.iter().map(|a| a.uid().to_owned())));
+            }
+            Noun::Vulnerability => {
+                self.memory.edit_vulnerabilities(|all| uids.extend(all.iter().map(|v| v.uid().to_owned())));
+            }
             Noun::Case => {
                 self.memory.edit_cases(|cases| uids.extend(cases.iter().map(|c| c.uid().to_owned())))
             }
             Noun::Host => return self.host_uids(),
+            Noun::HostGroup => {
+                self.memory.edit_groups(|all| uids.extend(all.iter().map(|g| g.uid().to_owned())));
+            }
             Noun::Ioc => self.memory.edit_iocs(|iocs| uids.extend(iocs.iter().map(|i| i.uid().to_owned()))),
             _ => {}
         }
@@ -426,6 +441,50 @@ impl EdrProvider for Gate {
 
     async fn ioc(&self, uid: &str) -> Result<Ioc> {
         self.pass("ioc_get")?.ioc(uid).await
+    }
+
+    fn ioc_fit(&self, ioc: &Ioc) -> Result<Fit> {
+        self.inner.ioc_fit(ioc)
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.pass("ioc_push")?.push_iocs(iocs).await
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.pass("ioc_delete")?.delete_iocs(uids).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.pass("group_list")?.groups(query, cursor).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.pass("group_get")?.group(uid).await
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.pass("application_list")?.applications(query, cursor).await
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.pass("application_get")?.application(uid).await
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.pass("vulnerability_list")?.vulnerabilities(query, cursor).await
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.pass("vulnerability_get")?.vulnerability(uid).await
     }
 
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {

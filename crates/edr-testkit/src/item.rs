@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertQuery, Case, CaseQuery, Cursor, EdrProvider, EdrProviderExt as _, Filter, Host, HostQuery,
-    Ioc, IocQuery, Listed, Raw, Result, WalkStream,
+    Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider,
+    EdrProviderExt as _, Filter, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed, Raw,
+    Result, Vulnerability, VulnerabilityQuery, WalkStream,
 };
 use futures_util::stream::BoxStream;
 
@@ -15,13 +16,16 @@ use crate::sample;
 mod sealed {
     pub trait Sealed {}
     impl Sealed for edr_core::Alert {}
+    impl Sealed for edr_core::Application {}
     impl Sealed for edr_core::Case {}
     impl Sealed for edr_core::Host {}
+    impl Sealed for edr_core::HostGroup {}
     impl Sealed for edr_core::Ioc {}
+    impl Sealed for edr_core::Vulnerability {}
 }
 
-/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`] and [`Ioc`]; a case of the suite that
-/// is a promise of all of them takes it as a parameter.
+/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`], [`Ioc`], [`HostGroup`], [`Application`] and [`Vulnerability`]; a
+/// case of the suite that is a promise of all of them takes it as a parameter.
 pub trait Item: Listed + sealed::Sealed {
     /// The field that names it to a person.
     const NAME: &'static str;
@@ -167,6 +171,54 @@ impl Item for Ioc {
         &["type", "value", "action", "severity", "platforms", "expiration", "modified_time", "tags"];
 
     ask!(IocQuery, sample::of_ioc);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![("created_time", self.created_time), ("modified_time", self.modified_time)]
+    }
+}
+
+impl Item for Application {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["host.hostname", "name", "version"];
+    const STEADY: &'static [&'static str] =
+        &["name", "publisher", "version", "category", "host.uid", "installed", "last_used", "last_user.name"];
+
+    ask!(ApplicationQuery, sample::of_application);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![
+            ("first_seen", self.first_seen),
+            ("installed", self.installed),
+            ("last_used", self.last_used),
+            ("modified_time", self.modified_time),
+        ]
+    }
+}
+
+impl Item for Vulnerability {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["host.hostname", "name", "severity"];
+    const STEADY: &'static [&'static str] =
+        &["name", "cve", "severity", "priority", "status", "host.uid", "packages.name", "created_time"];
+
+    ask!(VulnerabilityQuery, sample::of_vulnerability);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![
+            ("closed_time", self.closed_time),
+            ("created_time", self.created_time),
+            ("modified_time", self.modified_time),
+            ("published_time", self.published_time),
+        ]
+    }
+}
+
+impl Item for HostGroup {
+    const NAME: &'static str = "name";
+    const SELECTION: &'static [&'static str] = &["created_time", "name", "type"];
+    const STEADY: &'static [&'static str] = &["name", "type", "rule", "created_by", "created_time"];
+
+    ask!(HostGroupQuery, sample::of_group);
 
     fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
         vec![("created_time", self.created_time), ("modified_time", self.modified_time)]

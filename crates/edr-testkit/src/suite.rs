@@ -3,12 +3,12 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
-use edr_core::{Alert, Case as CaseItem, Host, Ioc};
+use edr_core::{Alert, Application, Case as CaseItem, Host, HostGroup, Ioc, Vulnerability};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::conformance::{
-    alert_work, alerts, deeds, disturbed, errors, filters, hosts, listing, paging, times,
+    alert_work, alerts, deeds, disturbed, errors, filters, hosts, ioc_work, listing, paging, times,
 };
 use crate::{CaseReport, CaseResult, Failure, Report, Verdict, World};
 
@@ -72,6 +72,21 @@ macro_rules! suite {
                     promise: $promise,
                     run: |world| Box::pin($module::$function::<Ioc>(world)),
                 },
+                Case {
+                    name: concat!("groups.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<HostGroup>(world)),
+                },
+                Case {
+                    name: concat!("applications.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Application>(world)),
+                },
+                Case {
+                    name: concat!("vulnerabilities.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<Vulnerability>(world)),
+                },
             )+
             $(Case { name: $one, promise: $says, run: |world| Box::pin($path(world)) },)+
         ];
@@ -115,6 +130,8 @@ suite! {
         "alerts.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Alert>;
         "cases.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<CaseItem>;
         "iocs.filters.ordered": "Severities are compared as the reference does it.", filters::ordered::<Ioc>;
+        "groups.filters.ordered": "Numbers are compared as the reference does it.", filters::ordered::<HostGroup>;
+        "vulnerabilities.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Vulnerability>;
         "alerts.newest_first": "Alerts come newest first.", alerts::newest_first::<Alert>;
         "cases.newest_first": "Cases come newest first.", alerts::newest_first::<CaseItem>;
         "hosts.states": "The states that the capabilities promise are told.", hosts::states;
@@ -135,6 +152,10 @@ suite! {
         "alert_work.details": "Assignee, comment and labels are read back, or refused before anything is sent.", alert_work::details;
         "alert_work.unknown": "A change of an alert that is not there is refused.", alert_work::unknown_id;
         "alert_work.lost_answer": "A change whose answer is lost is not sent again, and its outcome is unknown.", alert_work::lost_answer;
+        "ioc_work.there_and_gone": "An indicator that is put there is there once, and gone when it is deleted.", ioc_work::there_and_gone;
+        "ioc_work.before_the_wire": "What cannot be expressed, and a call for nothing or too many, is refused before anything is sent.", ioc_work::before_the_wire;
+        "ioc_work.exactly": "What can be expressed exactly is read back as it was put.", ioc_work::exactly;
+        "ioc_work.lost_answer": "Indicators whose answer is lost are never doubled, and never told as refused.", ioc_work::lost_answer;
     }
 }
 

@@ -129,7 +129,8 @@ impl Estate {
                     continue;
                 }
             };
-            for tenant in children {
+            // A child with a table of its own has its own tags.
+            for tenant in children.into_iter().filter(|tenant| selection.fits(tenant)) {
                 if !members.iter().any(|m| m.tenant == tenant.name) {
                     members.push(connector.member(&tenant, &config.network));
                 }

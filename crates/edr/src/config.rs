@@ -7,6 +7,7 @@ use std::time::Duration;
 use edr_core::{Error, ErrorKind, Result, TenantId};
 use serde::Deserialize;
 
+use crate::identity::IdentityConfig;
 use crate::network::{NetworkConfig, ProxySource, open_to_others};
 use crate::{SecretSource, children, file};
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// Rules for commands that change something.
     pub safety: SafetyConfig,
+    /// Tenants that belong to one customer, by its name: their hosts may be the same machines.
+    pub customers: BTreeMap<String, Vec<TenantId>>,
     /// What the user should know about the file, such as a secret that stands in it.
     pub warnings: Vec<String>,
     /// The file that was read, if there was one.
@@ -133,6 +136,8 @@ impl VendorConfig {
 pub struct SafetyConfig {
     /// A ceiling on hosts in one run that no flag passes.
     pub max_hosts: Option<u32>,
+    /// A ceiling on indicators in one run that no flag passes.
+    pub max_iocs: Option<u32>,
     /// The most hosts within an hour, over all runs.
     pub per_hour: Option<u32>,
     /// The most hosts of one tenant within an hour, over all runs.
@@ -216,6 +221,8 @@ struct FileForm {
     network: toml::Table,
     #[serde(default)]
     safety: SafetyConfig,
+    #[serde(default)]
+    customers: BTreeMap<String, Vec<TenantId>>,
 }
 
 impl Config {
@@ -261,7 +268,34 @@ impl Config {
             config.tenants.push(tenant);
         }
         config.tenants.sort_by(|a, b| a.name.cmp(&b.name));
+        config.take_customers(form.customers)?;
         Ok(config)
+    }
+
+    /// A tenant belongs to one customer at most. One that is not in the file may be a child that only the vendor knows.
+    fn take_customers(&mut self, customers: BTreeMap<String, Vec<TenantId>>) -> Result<()> {
+        let mut owners: BTreeMap<&TenantId, &String> = BTreeMap::new();
+        for (customer, tenant) in customers.iter().flat_map(|(c, all)| all.iter().map(move |t| (c, t))) {
+            if let Some(other) = owners.insert(tenant, customer).filter(|other| *other != customer) {
+                return Err(wrong(format!(
+                    "[customers] {tenant} belongs to both '{other}' and '{customer}'"
+                )));
+            }
+            let known = tenant.as_str().contains('/') || self.tenants.iter().any(|t| t.name == *tenant);
+            if !known {
+                self.warnings.push(format!("[customers] {customer}: no tenant is called '{tenant}'"));
+            }
+        }
+        self.customers = customers;
+        Ok(())
+    }
+
+    /// How hosts are compared to find those that are one machine, with the customers of this configuration.
+    #[must_use]
+    pub fn identity(&self) -> IdentityConfig {
+        self.customers.iter().fold(IdentityConfig::new(), |config, (customer, tenants)| {
+            config.one_customer(customer, tenants.iter().map(TenantId::as_str))
+        })
     }
 
     /// The tenants of this configuration that are selected. Children that only the vendor knows are not
@@ -710,6 +744,18 @@ mod tests {
                 .to_string()
                 .contains("CORTEX_XDR_FQDN is not set")
         );
+    }
+
+    #[test]
+    fn tenants_of_one_customer_are_compared() {
+        let tenant = "vendor = \"falcon\"\nclient_id = { env = \"A\" }\nclient_secret = { env = \"B\" }\n";
+        let tenants = format!("[tenants.acme]\n{tenant}[tenants.acme-2]\n{tenant}");
+        let config = |customers: &str| Config::from_toml(&format!("{tenants}[customers]\n{customers}"));
+        let read = config("acme = [\"acme\", \"acme-2\", \"msp/acme\", \"nobody\"]").unwrap();
+        assert_eq!(read.identity().customers.len(), 4);
+        assert_eq!(read.warnings, ["[customers] acme: no tenant is called 'nobody'"]);
+        let error = config("a = [\"acme\"]\nb = [\"acme\"]").unwrap_err();
+        assert!(error.message().contains("acme belongs to both 'a' and 'b'"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod children;
 mod config;
+pub mod coverage;
 mod estate;
 mod file;
 pub mod identity;
@@ -21,9 +22,10 @@ mod turn;
 
 pub use edr_core as core;
 pub use edr_core::{
-    Alert, AlertQuery, Capabilities, Case, CaseChange, CaseQuery, ConnectionState, ContainmentState,
-    Diagnosis, EdrProvider, EdrProviderExt, Error, ErrorKind, Filter, Gap, Host, HostQuery, Ioc, IocQuery,
-    Noun, Op, Outcome, Platform, Probe, ProbeState, Rejected, Result, Severity, TenantId, Vendor, Warning,
+    Alert, AlertQuery, Application, ApplicationQuery, Capabilities, Case, CaseChange, CaseQuery,
+    ConnectionState, ContainmentState, Diagnosis, EdrProvider, EdrProviderExt, Error, ErrorKind, Filter, Gap,
+    Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Noun, Op, Outcome, Platform, Probe,
+    ProbeState, Rejected, Result, Severity, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
 };
 
 pub use children::Child;

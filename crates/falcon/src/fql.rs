@@ -148,8 +148,8 @@ impl Property {
     #[must_use]
     pub fn until(&self, time: DateTime<Utc>) -> Fql {
         let whole = time.timestamp_subsec_nanos() == 0;
-        let up = if whole { time } else { time + chrono::TimeDelta::seconds(1) };
-        self.term("<=", &format!("'{}'", stamp(up)))
+        let up = if whole { Some(time) } else { time.checked_add_signed(chrono::TimeDelta::seconds(1)) };
+        self.term("<=", &format!("'{}'", stamp(up.unwrap_or(time))))
     }
 
     fn term(&self, op: &str, value: &str) -> Fql {
@@ -268,6 +268,7 @@ mod tests {
         let time = Utc.timestamp_opt(1_700_000_000, 500).unwrap();
         assert_eq!(seen.since(time).to_string(), "last_seen:>='2023-11-14T22:13:20Z'");
         assert_eq!(seen.until(time).to_string(), "last_seen:<='2023-11-14T22:13:21Z'");
+        assert!(seen.until(DateTime::<Utc>::MAX_UTC).to_string().starts_with("last_seen:<='"));
     }
 
     #[test]

@@ -78,6 +78,7 @@ use edr_core::{Result, Vendor};
 use edr_http::{Budget, HostRule, HttpClient, Pacer, RetryPolicy};
 use secrecy::SecretString;
 
+pub use api::{ScopeIdentifier, required_scopes, scope_identifier};
 pub use client::{Answer, ById, FalconClient, Identified, ListingCap, PageKey, Pages, PerId, Refusal, Reply};
 pub use client::{Batch, BatchFetch, BatchOptions, BatchRun, Output, Ran, Session, SessionOptions, Ticket};
 pub use config::{Cloud, FalconBuilder, customer_id};

@@ -1,9 +1,9 @@
-//! Times as Falcon sends them: RFC 3339 with seconds to nanoseconds, or numbers since 1970.
+//! Times as Falcon sends them: RFC 3339 with seconds to nanoseconds, days, or numbers since 1970.
 
 use std::fmt;
 use std::ops::Deref;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// A time, with the text that was sent, so that one that cannot be read is not lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,14 +14,14 @@ impl Timestamp {
         Self(text)
     }
 
-    /// The time; `None` when the text is none. Numbers are seconds, milliseconds, microseconds or
+    /// The time; `None` when the text is none. A day is its midnight. Numbers are seconds, milliseconds, microseconds or
     /// nanoseconds, by their size.
     #[must_use]
     pub fn utc(&self) -> Option<DateTime<Utc>> {
         let text = self.0.trim();
         match text.parse::<i64>() {
             Ok(number) => of_number(number),
-            Err(_) => DateTime::parse_from_rfc3339(text).ok().map(|t| t.to_utc()),
+            Err(_) => DateTime::parse_from_rfc3339(text).ok().map(|t| t.to_utc()).or_else(|| of_day(text)),
         }
     }
 
@@ -30,6 +30,10 @@ impl Timestamp {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn of_day(text: &str) -> Option<DateTime<Utc>> {
+    Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc())
 }
 
 fn of_number(number: i64) -> Option<DateTime<Utc>> {
@@ -74,6 +78,8 @@ mod tests {
             ("1738191558123456", Some(1_738_191_558_123)),
             ("1738191558123456789", Some(1_738_191_558_123)),
             ("0001-01-01T00:00:00Z", Some(-62_135_596_800_000)),
+            ("2025-01-29", Some(1_738_108_800_000)),
+            ("2025-02-30", None),
             ("", None),
             ("soon", None),
         ] {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use falcon::api::{ENDPOINTS, Endpoint, Paging, required_scopes};
+use falcon::api::{ENDPOINTS, Endpoint, Paging, required_scopes, scope_identifier};
 use serde_json::Value;
 
 /// The specification; without one the test says that it skips, and in CI it fails.
@@ -168,7 +168,8 @@ fn tables() -> String {
     let all: Vec<_> = ENDPOINTS.iter().map(|e| &e.operation).collect();
     out.push_str("\n## Scopes\n\nAll of them together:\n\n");
     for scope in required_scopes(&all) {
-        let _ = writeln!(out, "- {scope}");
+        let id = scope_identifier(scope).map_or(String::new(), |id| format!(" (`{id}`)"));
+        let _ = writeln!(out, "- {scope}{id}");
     }
     out
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cortex_xdr::api::actions::ActionId;
+use cortex_xdr::api::admin::RiskKind;
 use cortex_xdr::api::alert_work::{AlertUpdate, Comparison, ParsedAlert, SearchFilter};
+use cortex_xdr::api::assets::{AssetFilters, ExploitLevel, FindingFilters, FindingSeverity};
 use cortex_xdr::api::audits::ManagementFilters;
 use cortex_xdr::api::cases::{CaseFilters, CaseProgress, CaseReason};
 use cortex_xdr::api::distributions::{NewPackage, PackageForm, PackagePlatform};
@@ -55,6 +57,9 @@ macro_rules! each_scene {
             files_are_fetched_and_put_into_quarantine
             queries_end_well_badly_and_as_a_stream
             the_tenant_itself
+            assets_and_what_was_found_on_them
+            tags_are_made_and_taken_away_everywhere
+            the_score_of_a_host
         }
     };
 }
@@ -432,4 +437,64 @@ pub(crate) async fn the_tenant_itself(wire: &Wire) {
         w.sim.reset();
         assert!(w.client.management_logs(Filters::new()).collect().await.unwrap().items.is_empty());
     }
+}
+
+pub(crate) async fn assets_and_what_was_found_on_them(wire: &Wire) {
+    let w = world(wire, Generation::Xdr5).await;
+    let all = w.client.assets(Filters::new()).collect().await.unwrap();
+    assert_eq!((all.items.len(), all.total, all.undecodable.len()), (60, Some(60), 0));
+    let first = &all.items[0].value;
+    assert!(first.first_observed.time.is_some() && first.last_observed.time.is_some());
+    let id = first.id.as_deref().unwrap();
+    assert_eq!(w.client.asset(id).await.unwrap().unwrap(), *first);
+    assert_eq!(w.client.asset("nothing").await.unwrap(), None);
+    let named = AssetFilters::new().names([first.name.clone().unwrap()]).unwrap();
+    let found = w.client.assets(named).collect().await.unwrap();
+    assert!(found.items.iter().all(|item| item.value.name == first.name));
+    assert_eq!(found.total, Some(found.items.len() as u64));
+    let findings = w.client.findings(Filters::new()).collect().await.unwrap();
+    assert_eq!((findings.total, findings.undecodable.len()), (Some(findings.items.len() as u64), 0));
+    let known: Vec<_> = findings.items.iter().map(|item| &item.value).collect();
+    assert!(known.iter().all(|finding| all.items.iter().any(|item| item.value.id == finding.asset_id)));
+    let high = FindingFilters::new().severities([&FindingSeverity::High]).unwrap().has_kev(true);
+    let some = w.client.findings(high).collect().await.unwrap();
+    let expected = known
+        .iter()
+        .filter(|f| f.cvss_severity == Some(FindingSeverity::High))
+        .filter(|f| f.has_kev == Some(true));
+    assert_eq!(some.items.len(), expected.count());
+    assert!(!some.items.is_empty() && some.items.len() < known.len());
+    let one = &some.items[0].value;
+    assert!(one.published.time.is_some() && one.exploit_level == Some(ExploitLevel::Weaponized));
+    assert_eq!(w.client.finding(one.id.as_deref().unwrap()).await.unwrap().unwrap(), *one);
+    assert_eq!(w.client.finding("nothing").await.unwrap(), None);
+    let stale = w.client.findings(Filters::new()).resume("stale").next().await.unwrap().unwrap_err();
+    assert_eq!(stale.kind(), ErrorKind::InvalidRequest);
+    let w = world(wire, Generation::Xdr3).await;
+    let absent = w.client.assets(Filters::new()).collect().await.unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::Configuration);
+}
+
+pub(crate) async fn tags_are_made_and_taken_away_everywhere(wire: &Wire) {
+    for generation in BOTH {
+        let w = world(wire, generation).await;
+        let one = w.online().await;
+        w.client.create_tag("seen").await.unwrap();
+        assert!(w.client.create_tag("seen").await.is_err());
+        w.client.assign_tag(&one, "seen").await.unwrap();
+        w.client.delete_tags(&["seen"], "over").await.unwrap();
+        let all = w.client.endpoint_listing(EndpointFilters::new()).collect().await.unwrap();
+        assert!(all.items.iter().all(|item| !item.value.tags.iter().any(|(_, tag)| tag == "seen")));
+        w.client.create_tag("seen").await.unwrap();
+        assert_eq!((w.changes("tags/agents/create"), w.changes("delete_permanently")), (2, 1));
+    }
+}
+
+pub(crate) async fn the_score_of_a_host(wire: &Wire) {
+    let w = world(wire, Generation::Xdr3).await;
+    let name = w.client.endpoint_list().await.unwrap().items[0].value.host_name.clone().unwrap();
+    let risk = w.client.risk_score(&name).await.unwrap();
+    assert_eq!((risk.kind, risk.id.as_deref()), (Some(RiskKind::Host), Some(name.as_str())));
+    assert!(risk.score.is_some() && risk.reasons[0].created.time.is_some());
+    assert!(w.client.risk_score("nobody").await.is_err());
 }

@@ -12,13 +12,13 @@ use crate::record::{read, record, words};
 use crate::wire::Stamp;
 
 /// Puts indicators there: the same once more changes nothing, so it may be repeated.
-pub static INSERT_JSON: Operation = Operation::read("indicators/insert_jsons", SECURITY);
+pub static INSERT_JSON: Operation = Operation::repeatable("indicators/insert_jsons", SECURITY);
 /// Puts indicators there, as CSV; may be repeated.
-pub static INSERT_CSV: Operation = Operation::read("indicators/insert_csv", SECURITY);
+pub static INSERT_CSV: Operation = Operation::repeatable("indicators/insert_csv", SECURITY);
 /// Switches indicators on; may be repeated.
-pub static ENABLE: Operation = Operation::read("indicators/enable_iocs", SECURITY);
+pub static ENABLE: Operation = Operation::repeatable("indicators/enable_iocs", SECURITY);
 /// Switches indicators off; may be repeated.
-pub static DISABLE: Operation = Operation::read("indicators/disable_iocs", SECURITY);
+pub static DISABLE: Operation = Operation::repeatable("indicators/disable_iocs", SECURITY);
 /// Indicators in windows.
 pub static LIST: Operation = Operation::read("indicators/get", ADMIN);
 /// Takes indicators away.

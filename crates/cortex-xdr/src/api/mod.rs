@@ -5,6 +5,7 @@ pub mod actions;
 pub mod admin;
 pub mod alert_work;
 pub mod alerts;
+pub mod assets;
 pub mod audits;
 pub mod cases;
 pub mod device_control;

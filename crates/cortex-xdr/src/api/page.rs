@@ -101,6 +101,17 @@ impl PageRequest {
         }
         data
     }
+
+    /// As [`Self::data`], with conditions and order of the second style.
+    pub(crate) fn columns(&self) -> Map<String, Value> {
+        let mut data = self.data(true);
+        data.extend(self.filters.columns("NOT_IN").map(|filters| ("filters".to_owned(), filters)));
+        if let Some(Order { field, descending }) = &self.order {
+            let order = if *descending { "DESC" } else { "ASC" };
+            data.insert("sort".to_owned(), json!([{"FIELD": field, "ORDER": order}]));
+        }
+        data
+    }
 }
 
 /// How a listing is asked for and read.
@@ -135,7 +146,10 @@ pub(crate) struct TimeKey<T> {
 impl<T: Record> Sheet<T> {
     /// The request for a window.
     pub(crate) fn plan(&self, page: &PageRequest) -> RequestPlan {
-        let mut data = page.data(self.capitals);
+        let mut data = match super::assets::has_columns(self.operation) {
+            true => page.columns(),
+            false => page.data(self.capitals),
+        };
         data.extend(self.more.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
         super::post(self.operation, &Value::Object(data))
     }
@@ -197,7 +211,9 @@ impl Skeleton {
             other => other,
         });
         let reply = reply.and_then(Value::as_object).ok_or_else(|| strange("no reply in it"))?;
-        let total = count.iter().find_map(|key| reply.get(*key).and_then(wire::whole));
+        // Assets tell their counts in an object of its own.
+        let counted = |key: &str| reply.get(key).or_else(|| reply.get("metadata")?.get(key));
+        let total = count.iter().find_map(|key| counted(key).and_then(wire::whole));
         let list = lists.iter().find_map(|key| reply.get(*key));
         match list {
             Some(Value::Null) => Ok(Self { total }),

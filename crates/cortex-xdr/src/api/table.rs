@@ -120,7 +120,7 @@ impl ApiCall {
 /// Every operation, by service.
 #[must_use]
 pub fn operations() -> Vec<ApiCall> {
-    let services: [fn() -> Vec<ApiCall>; 19] = [
+    let services: [fn() -> Vec<ApiCall>; 20] = [
         super::system::table,
         super::endpoints::table,
         super::responses::table,
@@ -140,6 +140,7 @@ pub fn operations() -> Vec<ApiCall> {
         super::audits::table,
         super::distributions::table,
         super::admin::table,
+        super::assets::table,
     ];
     services.into_iter().flat_map(|table| table()).collect()
 }

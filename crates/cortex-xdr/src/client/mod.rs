@@ -2,6 +2,7 @@
 //! Each service has a file of its own below.
 
 mod admin;
+mod assets;
 mod cases;
 mod files;
 mod listing;
@@ -22,6 +23,7 @@ use futures_util::lock::Mutex;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+pub use assets::FindingListing;
 pub use cases::{Case, CaseBatch, CaseChange, CaseListing, CaseQuery};
 pub use listing::{Listing, Position};
 pub use raw::RawPage;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use edr_core::Result;
-use tokio::time::{Instant, sleep};
+use edr_http::from_now;
+use tokio::time::sleep;
 
 use super::{CortexClient, Listing};
 use crate::api::actions::{self, ActionId, ActionStarted, ActionStatus, Patience};
@@ -159,11 +160,11 @@ impl CortexClient {
         mut ask: impl FnMut() -> F,
         is_over: impl Fn(&T) -> bool,
     ) -> Result<T> {
-        let end = Instant::now() + patience.limit;
+        let end = from_now(patience.limit);
         let mut wait = patience.first;
         loop {
             let answer = ask().await?;
-            if is_over(&answer) || Instant::now() + wait > end {
+            if is_over(&answer) || from_now(wait) > end {
                 return Ok(answer);
             }
             sleep(wait).await;

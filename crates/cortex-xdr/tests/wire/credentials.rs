@@ -195,6 +195,44 @@ async fn a_check_tells_what_works() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_tells_the_type_of_a_key_and_its_end() {
+    for (configured, works) in
+        [(KeyType::Standard, KeyType::Advanced), (KeyType::Advanced, KeyType::Standard)]
+    {
+        let (builder, _) = builder(move |seen| {
+            let advanced = seen.headers.contains_key("x-xdr-nonce");
+            if advanced == (works == KeyType::Advanced) { hosts(0..1, 1) } else { error(401, "no") }
+        });
+        let cortex = builder.key_type(configured).generation(Generation::Xdr3).build().unwrap();
+        let refused = cortex.check().await.unwrap_err();
+        assert!(refused.is_authentication() && refused.tenant().is_some(), "{refused}");
+        let hint = refused.hint().unwrap();
+        assert!(hint.contains(&format!("set key_type = \"{works}\"")), "{hint}");
+        assert!(refused.detail().is_some() && !format!("{refused} {refused:?}").contains(KEY));
+    }
+    let (builder, log) = builder(|_| error(401, "no"));
+    let refused = builder.generation(Generation::Xdr3).build().unwrap().check().await.unwrap_err();
+    assert!(refused.hint().unwrap().contains("security level"), "{refused}");
+    assert!(log.len() <= 4, "a wrong key ends soon: {}", log.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_warns_of_a_key_that_ends_soon() {
+    for (days, warns) in [(7, true), (8, false)] {
+        let end = (now() + TimeDelta::days(days)).timestamp_millis();
+        let (builder, _) = builder(move |seen| match seen.path.rsplit('/').next().unwrap() {
+            "get_endpoint" => hosts(0..1, 1),
+            "search" => ok(&json!({"reply": {"TOTAL_COUNT": 0, "FILTER_COUNT": 0, "DATA": []}})),
+            "get_api_keys" => ok(&json!({"reply": {"DATA": [{"id": 7, "expiration": end}]}})),
+            _ => missing(),
+        });
+        let check = builder.build().unwrap().check().await.unwrap();
+        let said = check.findings.iter().find(|(what, _)| what == "key").map(|(_, value)| value.as_str());
+        assert_eq!(said.is_some_and(|s| s.contains("in 7 days: make a new key")), warns, "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_secret_is_in_an_error() {
     let faults: Vec<fn() -> crate::common::Answer> = vec![
         || error(401, "no"),

@@ -6,7 +6,9 @@ use edr::respond::{Consent, DEFAULT_MAX_HOSTS, Found, HostRef, Operation, Plan, 
 
 use super::Run;
 use super::told::radius;
+use crate::args::Guards;
 use crate::errors::Failure;
+use crate::report::Report;
 
 /// What is agreed to beside the flags.
 #[derive(Debug, Default)]
@@ -29,20 +31,13 @@ impl Agreement {
 impl Run<'_> {
     /// A person can be asked.
     fn is_interactive(&self) -> bool {
-        !self.guards.no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
+        is_interactive(self.guards)
     }
 
     /// What the flags agree to. A plan that acts on nothing needs nobody's consent, and keeps every other rule.
     pub(super) fn agreement(&self, plan: &Plan, agreement: Agreement) -> Consent {
-        let guards = self.guards;
-        let mut consent = Consent::default();
-        consent.max_hosts = guards.max_hosts;
-        if guards.yes && self.is_interactive() {
-            consent.max_hosts = guards.max_hosts.or(Some(DEFAULT_MAX_HOSTS));
-        }
-        consent.confirm = guards.confirm.filter(|_| !agreement.confirmed);
-        consent.yes = guards.yes;
-        consent.strict = guards.strict;
+        let mut consent = consent_of(self.guards);
+        consent.confirm = consent.confirm.filter(|_| !agreement.confirmed);
         consent.without_moved = agreement.without_moved;
         consent.signatures = agreement.signatures;
         if plan.count() == 0 {
@@ -62,13 +57,40 @@ impl Run<'_> {
         self.responder.guard().check(plan, &consent)?;
         self.context.report.stop_progress();
         radius(plan).iter().for_each(|line| self.context.report.ask(line));
-        let question = format!("type {} to {}, anything else to stop:", plan.count(), plan.action.verb());
-        self.context.report.ask(&question);
-        let answer = read_line().await?;
-        match answer.trim().parse::<usize>() {
-            Ok(n) if n == plan.count() => Ok(consent),
-            _ => Err(Failure::Declined),
-        }
+        let question = format!(
+            "type {} to {}, anything else to stop:",
+            plan.count(),
+            plan.action.verb().replace('_', " ")
+        );
+        typed(&self.context.report, &question, plan.count()).await?;
+        Ok(consent)
+    }
+}
+
+/// A person can be asked.
+pub(super) fn is_interactive(guards: &Guards) -> bool {
+    !guards.no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// What the flags agree to.
+pub(super) fn consent_of(guards: &Guards) -> Consent {
+    let mut consent = Consent::default();
+    consent.max_hosts = guards.max_hosts;
+    if guards.yes && is_interactive(guards) {
+        consent.max_hosts = guards.max_hosts.or(Some(DEFAULT_MAX_HOSTS));
+    }
+    consent.confirm = guards.confirm;
+    consent.yes = guards.yes;
+    consent.strict = guards.strict;
+    consent
+}
+
+/// The person at the terminal types the number, or declines.
+pub(crate) async fn typed(report: &Report, question: &str, count: usize) -> Result<(), Failure> {
+    report.ask(question);
+    match read_line().await?.trim().parse::<usize>() {
+        Ok(n) if n == count => Ok(()),
+        _ => Err(Failure::Declined),
     }
 }
 
@@ -108,11 +130,36 @@ fn choice<'h>(answer: &str, hosts: &'h [HostRef]) -> Option<&'h HostRef> {
 }
 
 /// A line of the person at the terminal. Waiting for it holds nothing else up.
-pub(crate) async fn read_line() -> Result<String, Failure> {
+async fn read_line() -> Result<String, Failure> {
     let read = || {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)
     };
     let line = tokio::task::spawn_blocking(read).await;
     line.map_err(|_| Failure::Declined)?.map_err(|_| Failure::Declined)
+}
+
+#[cfg(test)]
+mod tests {
+    use edr::Host;
+
+    use super::*;
+
+    #[test]
+    fn a_choice_is_a_number_of_the_list_and_nothing_else() {
+        let hosts = ["a", "b"].map(|uid| HostRef::from(&Host::new("v", "t", uid, "{}")));
+        let chosen = |answer| choice(answer, &hosts).map(|h| h.uid.as_str());
+        assert_eq!((chosen("1\n"), chosen(" 2 ")), (Some("a"), Some("b")));
+        for answer in ["", "\n", "0", "3", "-1", "a", "1 2", "y"] {
+            assert_eq!(chosen(answer), None, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn flags_agree_to_what_they_say_and_to_no_more() {
+        let guards = Guards { yes: true, no_input: true, confirm: Some(3), ..Guards::default() };
+        let consent = consent_of(&guards);
+        assert!(consent.yes && !consent.strict);
+        assert_eq!((consent.max_hosts, consent.confirm, consent.typed), (None, Some(3), None));
+    }
 }

@@ -30,8 +30,14 @@ fn folder(context: &Context) -> Result<PathBuf, Failure> {
 }
 
 fn demo_folder(context: &Context) -> Result<PathBuf, Failure> {
+    let name = format!("edr-demo-{}-{}", std::process::id(), context.now().timestamp_micros());
+    let home = std::env::temp_dir().join(name);
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    // A folder that is there already is somebody else's.
     let failed = |e| Failure::Other(format!("the demo has no place for its journal: {e}"));
-    let home = tempfile::Builder::new().prefix("edr-demo-").tempdir().map_err(failed)?.keep();
+    builder.create(&home).map_err(failed)?;
     let message = format!("demo: its journal is in {}/edr, which you may delete", home.display());
     context.report.note("demo", &message);
     Ok(home.join("edr"))

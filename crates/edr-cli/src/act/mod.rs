@@ -1,6 +1,7 @@
 //! Acting on hosts: select, plan, agree, apply, wait, and tell what became of each.
 
 mod agree;
+mod alerts;
 mod desk;
 mod rows;
 mod select;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use edr::Estate;
-use edr::core::{Because, ResponseAction};
+use edr::core::ResponseAction;
 use edr::respond::{Draft, HostKey, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting};
 
 use crate::args::{Guards, Planning, Targets};
@@ -21,7 +22,8 @@ use crate::exit::Exit;
 use crate::output::pager::Output;
 use crate::output::{Record, sink};
 use agree::Agreement;
-pub(crate) use agree::read_line;
+pub(crate) use agree::typed;
+pub(crate) use alerts::change;
 pub(crate) use desk::{open, print};
 pub(crate) use rows::{DeedRow, OperationRow};
 pub(crate) use select::check_tenants;
@@ -51,6 +53,7 @@ pub(crate) struct Run<'a> {
     responder: &'a Responder,
     estate: &'a Estate,
     guards: &'a Guards,
+    wait: bool,
     /// Operations that this run has begun, for telling them when it is interrupted.
     begun: Mutex<Vec<String>>,
 }
@@ -62,6 +65,7 @@ pub(crate) async fn run(
     targets: Targets,
     planning: Planning,
     guards: Guards,
+    wait: bool,
 ) -> Result<Exit, Failure> {
     context.check_view::<DeedRow>(false)?;
     select::check_tenants(&context.globals)?;
@@ -69,10 +73,10 @@ pub(crate) async fn run(
     let session = context.session().await?;
     let estate = context.estate(&session)?;
     let responder = open(&context, &session, estate.clone())?;
-    if !planning.dry_run {
+    if !planning.why.dry_run {
         responder.guard().writable()?;
     }
-    let run = Run::new(&context, &responder, &estate, &guards);
+    let run = Run::new(&context, &responder, &estate, &guards, wait);
     let done = run.interruptible(run.order(&order, &selectors, &targets, &planning)).await;
     context.close(&estate).await;
     run.finish(done?)
@@ -86,10 +90,11 @@ pub(crate) async fn apply(
     signatures: Vec<edr::respond::Signature>,
     without_moved: bool,
     guards: &Guards,
+    wait: bool,
 ) -> Result<Exit, Failure> {
     let estate = context.estate(&session)?;
     let responder = open(&context, &session, estate.clone())?;
-    let run = Run::new(&context, &responder, &estate, guards);
+    let run = Run::new(&context, &responder, &estate, guards, wait);
     let agreement = Agreement { signatures, without_moved, ..Agreement::default() };
     let done = run.interruptible(run.agreed(plan, agreement)).await;
     context.close(&estate).await;
@@ -102,8 +107,9 @@ impl<'a> Run<'a> {
         responder: &'a Responder,
         estate: &'a Estate,
         guards: &'a Guards,
+        wait: bool,
     ) -> Self {
-        Self { context, responder, estate, guards, begun: Mutex::default() }
+        Self { context, responder, estate, guards, wait, begun: Mutex::default() }
     }
 
     /// Work that Ctrl-C ends: what was begun is told, and can be taken up again.
@@ -152,13 +158,13 @@ impl<'a> Run<'a> {
             Some((id, wave)) => self.responder.plan_release_of(id, *wave, draft.because.clone()).await?,
             None => {
                 let mut found = self.responder.resolve(selectors).await?;
-                agree::pick(self, &mut found, planning.dry_run).await?;
+                agree::pick(self, &mut found, planning.why.dry_run).await?;
                 let plan = self.responder.plan(&found, &draft).await?;
                 resolved = Some(found);
                 plan
             }
         };
-        if planning.dry_run {
+        if planning.why.dry_run {
             return self.shown(plan, planning.plan_out.as_deref());
         }
         let before = self.take_up(&plan).await?;
@@ -204,7 +210,7 @@ impl<'a> Run<'a> {
         };
         let mut taken = Vec::new();
         for operation in self.responder.operations()?.into_iter().filter(half_done) {
-            let old = Plan::load(&self.responder.plan_path(&operation.id))?;
+            let old = Plan::load(&self.responder.plan_path(&operation.id)?)?;
             if old.action != plan.action {
                 continue;
             }
@@ -253,7 +259,7 @@ impl<'a> Run<'a> {
 
     /// With `--wait`, what the vendors say became of it.
     async fn waited(&self, operations: Vec<Operation>, plan: Option<Plan>) -> Result<Ending, Failure> {
-        if !self.guards.wait {
+        if !self.wait {
             return Ok(Ending::of(operations, plan));
         }
         self.context.report.progress(|| "waiting for the vendors".to_owned());
@@ -267,10 +273,10 @@ impl<'a> Run<'a> {
         plan: Option<Plan>,
         waiting: &Waiting,
     ) -> Result<Ending, Failure> {
-        let mut ending = Ending { waited: self.guards.wait, ..Ending::of(Vec::new(), plan) };
+        let mut ending = Ending { waited: self.wait, ..Ending::of(Vec::new(), plan) };
         for operation in operations {
             let confirmed = self.responder.confirm(&operation.id, waiting).await?;
-            ending.timed_out |= confirmed.timed_out && self.guards.wait;
+            ending.timed_out |= confirmed.timed_out && self.wait;
             ending.unread.extend(confirmed.unread);
             ending.operations.push(confirmed.operation);
         }
@@ -283,10 +289,7 @@ impl<'a> Run<'a> {
 }
 
 fn draft(order: &Order, targets: &Targets, planning: &Planning) -> Draft {
-    let mut because = Because::new();
-    because.reason.clone_from(&planning.reason);
-    because.ticket.clone_from(&planning.ticket);
-    let mut draft = Draft::new(order.action.clone()).because(because);
+    let mut draft = Draft::new(order.action.clone()).because(planning.why.because());
     draft.lease = order.lease;
     draft.stale_too = targets.stale_too;
     draft

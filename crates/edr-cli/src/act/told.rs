@@ -209,6 +209,7 @@ impl Ending {
         let mut lines = plan.map(radius).unwrap_or_default();
         lines.extend(self.plan_file.iter().map(|path| format!("plan: {}", path.display())));
         lines.extend(self.operations.iter().map(|op| format!("operation: {}", op.id)));
+        lines.extend(self.operations.iter().filter_map(lease));
         lines.extend(journal.iter().map(|path| format!("journal: {}", path.display())));
         lines.extend(next.iter().map(|next| format!("next: {next}")));
         let message = format!("{}: {}", self.word(), self.summary(&counts, &left_out));
@@ -245,7 +246,7 @@ impl Ending {
             Some(plan) if self.dry_run => {
                 parts.push(format!(
                     "nothing was changed; it would {} {}",
-                    plan.action.verb(),
+                    plan.action.verb().replace('_', " "),
                     counted(plan.count() as u64, HOSTS)
                 ));
             }
@@ -292,6 +293,12 @@ impl Ending {
     }
 }
 
+/// When the hosts are given back, and by what.
+fn lease(operation: &Operation) -> Option<String> {
+    let until = operation.lease_until?;
+    Some(format!("lease: until {}, then `edr respond run` releases them", until.format("%Y-%m-%dT%H:%M:%SZ")))
+}
+
 /// How a plan that was only shown is carried out.
 fn next_of(plan: &Plan, file: Option<&Path>) -> Option<String> {
     let many = plan.count() > DEFAULT_MAX_HOSTS;
@@ -310,7 +317,8 @@ pub(super) fn radius(plan: &Plan) -> Vec<String> {
         let parts: Vec<String> = map.iter().map(|(word, n)| format!("{word} {n}")).collect();
         parts.join(", ")
     };
-    let mut lines = vec![format!("{} of {}", plan.action.verb(), counted(plan.count() as u64, HOSTS))];
+    let mut lines =
+        vec![format!("{} of {}", plan.action.verb().replace('_', " "), counted(plan.count() as u64, HOSTS))];
     for (name, map) in [
         ("tenants", &radius.tenants),
         ("platforms", &radius.platforms),

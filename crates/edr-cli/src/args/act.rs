@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use clap::Args;
-use edr::core::{ConnectionState, ContainmentState, Platform};
+use edr::core::{Because, ConnectionState, ContainmentState, Platform};
 
 use super::select::{Terms, words};
 
@@ -39,13 +39,10 @@ pub(crate) struct Targets {
 /// Looking before acting, and why.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Plan")]
-pub(crate) struct Planning {
-    /// Print what would happen to each host, and change nothing
+pub(crate) struct Why {
+    /// Print what would happen, and change nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// With --dry-run: write the plan to this file, for review, signatures and `edr respond apply`
-    #[arg(long, value_name = "FILE", requires = "dry_run")]
-    pub(crate) plan_out: Option<PathBuf>,
     /// Why; it goes into the journal, and to the vendor where it takes one
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
@@ -54,7 +51,28 @@ pub(crate) struct Planning {
     pub(crate) ticket: Option<String>,
 }
 
-/// Who agrees, to how much, and how long it is waited.
+impl Why {
+    /// As the journal and the vendors get it.
+    pub(crate) fn because(&self) -> Because {
+        let mut because = Because::new();
+        because.reason.clone_from(&self.reason);
+        because.ticket.clone_from(&self.ticket);
+        because
+    }
+}
+
+/// A plan for hosts.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Plan")]
+pub(crate) struct Planning {
+    #[command(flatten)]
+    pub(crate) why: Why,
+    /// With --dry-run: write the plan to this file, for review, signatures and `edr respond apply`
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub(crate) plan_out: Option<PathBuf>,
+}
+
+/// Who agrees, and to how much.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Safety")]
 pub(crate) struct Guards {
@@ -64,22 +82,19 @@ pub(crate) struct Guards {
     /// Never ask
     #[arg(long)]
     pub(crate) no_input: bool,
-    /// Act on at most this many hosts [default: 25]
+    /// Act on at most this many [default: 25]
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) max_hosts: Option<usize>,
-    /// Act only if the plan acts on exactly this many hosts
+    /// Act only if the plan acts on exactly this many
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) confirm: Option<usize>,
-    /// Refuse the whole run when a host or a name would be left out
+    /// Refuse the whole run when something would be left out
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Wait until the vendor says what became of each host (--timeout, else 10 minutes)
-    #[arg(long)]
-    pub(crate) wait: bool,
 }
 
 fn count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| "this is no number of hosts".to_owned())
+    text.parse().map_err(|_| "this is no number".to_owned())
 }
 
 /// A verb on hosts.
@@ -91,6 +106,9 @@ pub(crate) struct Act {
     pub(crate) planning: Planning,
     #[command(flatten)]
     pub(crate) guards: Guards,
+    /// Wait until the vendor says what became of each host (--timeout, else 10 minutes)
+    #[arg(long)]
+    pub(crate) wait: bool,
 }
 
 /// `hosts contain`.

@@ -104,13 +104,19 @@ impl Globals {
         flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
 
+    /// True when a page is asked for.
+    pub(crate) fn wants_html(&self) -> bool {
+        self.output == Some(FormatChoice::Html)
+    }
+
     /// The format.
     pub(crate) fn format(&self, terminal: bool) -> Format {
         match self.output {
             Some(FormatChoice::Csv) => Format::Csv,
             Some(FormatChoice::Json) => Format::Json,
             Some(FormatChoice::Jsonl) => Format::Jsonl,
-            Some(FormatChoice::Table) => Format::Table,
+            // The page is made by the command itself: see `wants_html`.
+            Some(FormatChoice::Html | FormatChoice::Table) => Format::Table,
             Some(FormatChoice::Wide) => Format::Wide,
             Some(FormatChoice::Yaml) => Format::Yaml,
             None if terminal => Format::Table,
@@ -134,6 +140,8 @@ pub(crate) enum FormatChoice {
     Csv,
     /// A list
     Yaml,
+    /// A page by itself; reports alone
+    Html,
 }
 
 /// The vendors.
@@ -146,7 +154,7 @@ pub(crate) enum VendorChoice {
 }
 
 impl VendorChoice {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Cortex => "cortex",
             Self::Falcon => "falcon",

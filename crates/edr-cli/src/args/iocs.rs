@@ -34,27 +34,40 @@ What is in the tenant with the owner's mark and not in the feed is to be removed
     #[command(after_help = "\
 Examples:
   edr iocs prune --expired --mine --all-tenants -n
-  edr iocs prune --not-in feed.csv --mine -t acme --owner misp --yes
+  edr iocs prune --not-in feed.csv --mine -t acme --owner misp --yes --max-iocs 100
 
 What somebody else put there is never touched.")]
     Prune(IocPrune),
-    /// Block files by their SHA-256
-    #[command(after_help = "Example:\n  edr iocs block 0f3a… -t acme --reason 'ransomware' --ticket INC-7")]
-    Block(IocHashes),
+    /// Block files by their SHA-256, or their MD5 where the vendor takes one
+    #[command(after_help = BLOCK)]
+    Block(IocBlock),
     /// Take files off the blocks that `edr iocs block` made
-    #[command(after_help = "Example:\n  edr iocs unblock 0f3a… -t acme")]
+    #[command(after_help = "\
+Example:
+  edr iocs unblock 0f3a… --all-tenants --yes --confirm 2
+
+Only blocks with the owner's mark are taken away; one that somebody else made is listed as refused.")]
     Unblock(IocHashes),
 }
 
 const PUSH: &str = "\
 Examples:
   edr iocs push feed.csv --all-tenants -n
-  edr iocs push feed.csv -t acme -t globex --action block --expires 90d --owner misp --yes
-  curl -s https://feeds.example/c2.json | edr iocs push - -t acme --yes --max 5000
+  edr iocs push feed.csv -t acme -t globex --action block --expires 90d --owner misp --yes --max-iocs 500
+  curl -s https://feeds.example/c2.json | edr iocs push - -t acme --yes --max-iocs 5000
 
 A row that cannot be taken is listed with its line, and the rest proceeds. What a vendor cannot
-express is listed as not_expressible, for that vendor alone. `added` and `changed` mean that the
-vendor took it. Exit codes: 0 all of it, 3 part of it, 6 refused by a rule, 9 declined.";
+express is listed as not_expressible, for that vendor alone. `added` and `changed` mean that it was
+read back; `accepted` that the vendor took it and lets nobody read it.
+Exit codes: 0 all of it, 3 part of it, 6 refused by a rule, 9 declined.";
+
+const BLOCK: &str = "\
+Example:
+  edr iocs block 0f3a… --all-tenants --reason 'ransomware' --ticket INC-7 --yes --confirm 2
+
+Falcon gets an indicator with the action prevent; Cortex XDR gets the file on its blocklist, which
+takes SHA-256 alone and can be read by nobody: such a block is `accepted`.
+Exit codes: 0 all of it, 3 part of it, 6 refused by a rule, 9 declined.";
 
 /// In whose name.
 #[derive(Clone, Debug, Args)]
@@ -109,9 +122,9 @@ pub(crate) struct IocGuards {
     /// Never ask
     #[arg(long)]
     pub(crate) no_input: bool,
-    /// Change at most this many indicators, over all tenants [default: 1000]
+    /// Change at most this many indicators, over all tenants [default: 1000]; without a terminal --yes needs this or --confirm
     #[arg(long, value_name = "N")]
-    pub(crate) max: Option<usize>,
+    pub(crate) max_iocs: Option<usize>,
     /// Act only if exactly this many indicators would change
     #[arg(long, value_name = "N")]
     pub(crate) confirm: Option<usize>,
@@ -165,15 +178,22 @@ pub(crate) struct IocPrune {
     pub(crate) guards: IocGuards,
 }
 
-/// `iocs block` and `iocs unblock`.
+/// `iocs block`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct IocHashes {
-    /// The SHA-256 of each file
-    #[arg(required = true, value_name = "SHA256")]
-    pub(crate) hashes: Vec<String>,
+pub(crate) struct IocBlock {
     /// When the block ends; Cortex XDR keeps no end, and `edr iocs prune --expired` keeps it
     #[arg(long, value_name = "WHEN")]
     pub(crate) expires: Option<String>,
+    #[command(flatten)]
+    pub(crate) hashes: IocHashes,
+}
+
+/// `iocs unblock`, and what `iocs block` has in common with it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct IocHashes {
+    /// The SHA-256 or MD5 of each file
+    #[arg(required = true, value_name = "HASH")]
+    pub(crate) hashes: Vec<String>,
     #[command(flatten)]
     pub(crate) ownership: Ownership,
     #[command(flatten)]

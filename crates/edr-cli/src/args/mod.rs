@@ -2,8 +2,10 @@
 
 pub(crate) mod act;
 mod api;
+pub(crate) mod change;
 mod global;
 mod iocs;
+mod report;
 mod respond;
 mod select;
 pub(crate) mod severity;
@@ -16,7 +18,8 @@ use clap_complete::Shell;
 pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
-pub(crate) use iocs::{FeedArgs, IocDiff, IocGuards, IocHashes, IocPrune, IocPush, IocsCommand};
+pub(crate) use iocs::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush, IocsCommand};
+pub(crate) use report::{CoverageArgs, ReportCommand};
 pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
 pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
 
@@ -40,7 +43,8 @@ Examples:
   edr doctor
 
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
-6 refused by a safety rule, 7 --wait ended first, 8 rate limited, 9 declined, 130 interrupted";
+6 refused by a safety rule, 7 --wait ended first, 8 rate limited, 9 declined, 10 a check is not met,
+130 interrupted";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -48,7 +52,7 @@ pub(crate) enum Command {
     /// Read hosts, and act on them
     #[command(subcommand, arg_required_else_help = true)]
     Hosts(HostsCommand),
-    /// Read alerts
+    /// Read alerts, and work on them
     #[command(subcommand, arg_required_else_help = true)]
     Alerts(AlertsCommand),
     /// Read cases and work on them
@@ -57,6 +61,9 @@ pub(crate) enum Command {
     /// Read the indicators of compromise that the tenants manage, and push feeds of them
     #[command(subcommand, arg_required_else_help = true)]
     Iocs(IocsCommand),
+    /// Reports over all tenants
+    #[command(subcommand, arg_required_else_help = true)]
+    Report(ReportCommand),
     /// Plans of response, and what became of them
     #[command(subcommand, arg_required_else_help = true)]
     Respond(RespondCommand),
@@ -141,12 +148,13 @@ const HOSTS_LIST: &str = "\
 Examples:
   edr hosts list --platform windows,macos --status offline --last-seen 30d
   edr hosts list --filter 'hostname ~ web*' --filter 'agent.health != ok'
+  edr hosts list --merge
   edr hosts list --from names.txt --columns tenant,hostname,last_seen -o csv
 
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.
 Values given several times or with commas are alternatives; different flags must all hold.";
 
-/// Reading alerts.
+/// Alerts.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 pub(crate) enum AlertsCommand {
@@ -160,6 +168,15 @@ Example:
 
 The page has the tree of processes, ATT&CK techniques and evidence. Exit code 5 when nothing is found.")]
     Get(Get),
+    /// Assign alerts to somebody
+    Assign(Box<change::Assign>),
+    /// Comment on alerts
+    Comment(Box<change::Comment>),
+    /// Close alerts, with a verdict
+    #[command(after_help = change::CLOSE)]
+    Close(Box<change::Close>),
+    /// Put tags on alerts, or take them off
+    Tag(Box<change::Labels>),
 }
 
 const ALERTS_LIST: &str = "\

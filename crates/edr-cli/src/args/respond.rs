@@ -63,6 +63,9 @@ pub(crate) struct Apply {
     pub(crate) without_moved: bool,
     #[command(flatten)]
     pub(crate) guards: Guards,
+    /// Wait until the vendor says what became of each host (--timeout, else 10 minutes)
+    #[arg(long)]
+    pub(crate) wait: bool,
 }
 
 /// The journal.

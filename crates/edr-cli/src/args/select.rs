@@ -61,6 +61,9 @@ pub(crate) struct HostList {
     /// Ask whether each host is online, where that costs calls of its own and is not done by itself
     #[arg(long, help_heading = "Output")]
     pub(crate) online: bool,
+    /// One row a machine, with all its agents
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["host", "from"])]
+    pub(crate) merge: bool,
 }
 
 /// `alerts list`.

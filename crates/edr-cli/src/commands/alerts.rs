@@ -1,9 +1,11 @@
-//! `edr alerts list` and `edr alerts get`.
+//! `edr alerts`: list, get, and the verbs that change them.
 
+use edr::core::{AlertChange, AlertStatus, Assignee, User, Verdict};
 use edr::{Alert, Filter, Noun, Op};
 
-use crate::args::severity;
-use crate::args::{AlertList, AlertsCommand};
+use crate::act;
+use crate::args::change::Change;
+use crate::args::{AlertList, AlertsCommand, Reach, severity};
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -11,10 +13,59 @@ use crate::listing::{self, Wanted, Wants};
 
 /// Runs the command.
 pub(super) async fn run(context: Context, command: AlertsCommand) -> Result<Exit, Failure> {
-    match command {
-        AlertsCommand::List(list) => self::list(context, list).await,
-        AlertsCommand::Get(get) => super::get::run::<Alert>(context, get).await,
+    let (wanted, call) = match command {
+        AlertsCommand::List(list) => return self::list(context, list).await,
+        AlertsCommand::Get(get) => return super::get::run::<Alert>(context, get).await,
+        AlertsCommand::Assign(verb) => (AlertChange::new().assignee(assignee(&verb.to)), verb.change),
+        AlertsCommand::Comment(verb) => (AlertChange::new().comment(verb.text), verb.change),
+        AlertsCommand::Close(verb) => {
+            let mut change = AlertChange::new().status(AlertStatus::Resolved);
+            change.verdict = verb.verdict.as_deref().map(Verdict::from);
+            change.comment = verb.comment;
+            (change, verb.change)
+        }
+        AlertsCommand::Tag(verb) => {
+            let change = verb.add.into_iter().fold(AlertChange::new(), AlertChange::add_label);
+            (verb.remove.into_iter().fold(change, AlertChange::remove_label), verb.change)
+        }
+    };
+    let wanted = if call.nearest { wanted.nearest() } else { wanted };
+    wanted.check().map_err(|e| Failure::usage(e.message()))?;
+    let filters = selected(&context, &call)?;
+    act::change(context, filters, wanted, call).await
+}
+
+/// `nobody`, an e-mail address, or the name of an account.
+fn assignee(to: &str) -> Assignee {
+    if to.eq_ignore_ascii_case("nobody") {
+        return Assignee::Nobody;
     }
+    let mut user = User::default();
+    match to.contains('@') {
+        true => user.email = Some(to.to_owned()),
+        false => user.name = Some(to.to_owned()),
+    }
+    Assignee::User(user)
+}
+
+/// What the flags select; names of hosts among them.
+fn selected(context: &Context, call: &Change) -> Result<Vec<Filter>, Failure> {
+    let list = AlertList {
+        terms: call.terms.clone(),
+        severity: call.severity.clone(),
+        status: call.status.clone(),
+        since: call.since.clone(),
+        until: call.until.clone(),
+        reach: Reach::default(),
+    };
+    let mut all = filters(context, &list)?;
+    all.extend(listing::alternatives(
+        Noun::Alert,
+        "device.hostname",
+        &listing::read_terms(&call.terms)?,
+        context,
+    )?);
+    Ok(all)
 }
 
 async fn list(context: Context, list: AlertList) -> Result<Exit, Failure> {

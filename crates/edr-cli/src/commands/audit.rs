@@ -20,6 +20,9 @@ use crate::output::columns::{Column, Fit, Value, columns, fit, maybe, text, time
 
 /// Runs the command. Nothing is sent.
 pub(super) async fn run(context: Context, command: AuditCommand) -> Result<Exit, Failure> {
+    if context.globals.narrows() {
+        return Err(Failure::usage("the journal is one for all tenants: -t and its like mean nothing here"));
+    }
     let session = context.load().await?;
     let responder = act::open(&context, &session, Estate::of([]))?;
     match command {

@@ -35,7 +35,7 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
         }
     };
     order.action.check().map_err(|e| Failure::usage(e.message()))?;
-    act::run(context, order, act.targets, act.planning, act.guards).await
+    act::run(context, order, act.targets, act.planning, act.guards, act.wait).await
 }
 
 fn released(verb: verbs::Release) -> (Order, Act) {
@@ -52,6 +52,10 @@ fn killed(verb: verbs::KillProcess) -> (Order, Act) {
 }
 
 async fn list(context: Context, list: HostList) -> Result<Exit, Failure> {
+    if list.merge {
+        let filters = filters(&context, &list)?;
+        return super::merge::run(context, filters, list.online, list.reach).await;
+    }
     context.check_view::<Host>(list.reach.raw)?;
     let filters = filters(&context, &list)?;
     let fields = listing::fields::<Host>(&context, &filters);

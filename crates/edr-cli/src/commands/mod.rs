@@ -4,12 +4,15 @@ mod alerts;
 mod api;
 mod audit;
 mod cases;
+mod census;
 mod completions;
 mod doctor;
 mod get;
 mod hosts;
 mod iocs;
 mod man;
+mod merge;
+mod report;
 mod respond;
 #[cfg(feature = "sim")]
 mod sim;
@@ -35,6 +38,9 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Context::new(globals, interrupt)
     };
+    if globals.wants_html() && !matches!(command, Command::Report(_)) {
+        return Err(Failure::usage("-o html is for reports"));
+    }
     match command {
         Command::Api(call) => api::run(context(globals), *call).await,
         Command::Doctor => doctor::run(context(globals)).await,
@@ -42,6 +48,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Alerts(command) => alerts::run(context(globals), command).await,
         Command::Cases(command) => cases::run(context(globals), command).await,
         Command::Iocs(command) => iocs::run(context(globals), command).await,
+        Command::Report(command) => report::run(context(globals), command).await,
         Command::Respond(command) => respond::run(context(globals), command).await,
         Command::Audit(command) => audit::run(context(globals), command).await,
         Command::Tenants(command) => tenants::run(context(globals), command).await,
@@ -72,6 +79,7 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         | Command::Doctor
         | Command::Hosts(_)
         | Command::Iocs(_)
+        | Command::Report(_)
         | Command::Respond(_)
         | Command::Tenants(_) => Ok(Exit::Complete),
     }

@@ -40,7 +40,7 @@ async fn apply(mut context: Context, call: Apply) -> Result<Exit, Failure> {
     }
     context.globals.tenant = names(plan.sends().map(|h| &h.host.tenant));
     let session = context.session().await?;
-    act::apply(context, session, &plan, signatures, call.without_moved, &call.guards).await
+    act::apply(context, session, &plan, signatures, call.without_moved, &call.guards, call.wait).await
 }
 
 /// A file, or the plan that is kept for an operation.
@@ -49,12 +49,8 @@ async fn plan_path(context: &Context, given: &str) -> Result<PathBuf, Failure> {
     if path.exists() {
         return Ok(path);
     }
-    let kept = asleep(context).await?.1.plan_path(given);
-    let is_id = given.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if is_id && kept.exists() {
-        return Ok(kept);
-    }
-    Err(Failure::usage(format!("there is no plan {given}, and no operation of this id")))
+    let kept = asleep(context).await?.1.plan_path(given).ok().filter(|kept| kept.exists());
+    kept.ok_or_else(|| Failure::usage(format!("there is no plan {given}, and no operation of this id")))
 }
 
 fn signatures_in(path: &Path) -> Result<Vec<Signature>, Failure> {
@@ -108,7 +104,7 @@ struct Signed<'a> {
 async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Failure> {
     context.check_view::<DeedRow>(false)?;
     let operation = asleep(&context).await?.1.operation(id)?;
-    let plan = asleep(&context).await?.1.plan_path(id);
+    let plan = asleep(&context).await?.1.plan_path(id)?;
     let plan = Plan::load(&plan).ok();
     if !context.globals.narrows() {
         context.globals.tenant = names(operation.hosts.iter().map(|h| &h.host.tenant));
@@ -116,8 +112,8 @@ async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Fail
     let session = context.session().await?;
     let estate = context.estate(&session)?;
     let responder = act::open(&context, &session, estate.clone())?;
-    let guards = Guards { wait, ..Guards::default() };
-    let run = Run::new(&context, &responder, &estate, &guards);
+    let guards = Guards::default();
+    let run = Run::new(&context, &responder, &estate, &guards, wait);
     let waiting = if wait { run.patience() } else { Waiting::at_most(std::time::Duration::ZERO) };
     let done = run.interruptible(run.confirmed(vec![operation], plan, &waiting)).await;
     context.close(&estate).await;
@@ -126,6 +122,11 @@ async fn status(mut context: Context, id: &str, wait: bool) -> Result<Exit, Fail
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
     context.check_view::<OperationRow>(false)?;
+    if context.globals.narrows() {
+        return Err(Failure::usage(
+            "operations are listed for all tenants: -t and its like mean nothing here",
+        ));
+    }
     let (_session, responder) = asleep(context).await?;
     let rows = rows(&responder, &responder.operations()?)?;
     act::print(context, &rows)?;

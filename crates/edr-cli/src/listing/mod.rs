@@ -24,14 +24,14 @@ use gather::Gather;
 pub(crate) use terms::{Wants, file as read_file, read as read_terms};
 
 /// What a table on a terminal shows without `--limit` and `--all`.
-const FIRST: u64 = 100;
+pub(crate) const FIRST: u64 = 100;
 /// Up to this limit a listing is gathered first, so that it is fair to the tenants; a longer one is
 /// printed as it arrives.
 pub(crate) const GATHERED: u64 = 1_000;
 /// How far a cut table reads on to say what it was cut from.
 const COUNT_AHEAD: u64 = 500;
 /// How many rejected items are told one by one.
-const TOLD: u64 = 10;
+pub(crate) const TOLD: u64 = 10;
 
 /// What is asked of the tenants.
 #[derive(Clone, Debug, Default)]
@@ -423,10 +423,16 @@ fn conclude(context: &Context, reader: &Reader<'_>) -> Exit {
             format!("{} more items cannot be decoded and are left out", grouped(reader.rejected - TOLD));
         report.warn("rejected", None, &message);
     }
-    reader.tally.gaps().for_each(|(tenant, reason)| report.warn("gap", Some(tenant), reason));
-    reader.tally.errors().for_each(|error| report.tenant_error(error));
-    report.outcome(&reader.tally);
-    reader.tally.exit()
+    settle(context, &reader.tally)
+}
+
+/// Says what is missing, what failed, and the outcome.
+pub(crate) fn settle(context: &Context, tally: &Tally) -> Exit {
+    let report = &context.report;
+    tally.gaps().for_each(|(tenant, reason)| report.warn("gap", Some(tenant), reason));
+    tally.errors().for_each(|error| report.tenant_error(error));
+    report.outcome(tally);
+    tally.exit()
 }
 
 /// The filters that every listing takes.

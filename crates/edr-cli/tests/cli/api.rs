@@ -18,6 +18,15 @@ fn json(run: &Run) -> Value {
     serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.out))
 }
 
+/// The endpoints of an answer, without when they were last seen, which moves on while the test runs.
+fn endpoints(answer: &Value) -> Vec<Value> {
+    let mut found = answer["reply"]["endpoints"].as_array().unwrap().clone();
+    for endpoint in &mut found {
+        endpoint.as_object_mut().unwrap().remove("last_seen").unwrap();
+    }
+    found
+}
+
 #[test]
 fn an_answer_comes_as_it_is() {
     let sim = Sim::serve(&SMALL, "[]");
@@ -34,12 +43,13 @@ fn an_answer_comes_as_it_is() {
     let from_file = format!("@{}", file.display());
     let whole = "/public_api/v1/endpoints/get_endpoint/";
     let same = api(&sim, &["POST", whole, "-t", "cortex-1", "--body", &from_file]).ends(0);
-    assert_eq!(json(&same), json(&cortex));
+    assert_eq!(endpoints(&json(&same)), endpoints(&json(&cortex)));
     let mut piped = sim.command(&["api", "POST", whole, "-t", "cortex-1", "--body", "-"]);
     let mut child = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(window.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json(&cortex));
+    let piped: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(endpoints(&piped), endpoints(&json(&cortex)));
     let demo = edr(&["api", "GET", HOSTS, "--demo", "--vendor", "falcon"]).ends(0);
     assert_eq!(json(&demo)["meta"]["pagination"]["total"], 120, "one tenant is left: none has to be named");
 }

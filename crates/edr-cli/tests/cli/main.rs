@@ -10,6 +10,7 @@ mod doctor;
 mod faults;
 mod network;
 mod pipes;
+mod report;
 mod serve;
 mod support;
 mod surface;

@@ -23,7 +23,15 @@ fn a_wrong_command_line_is_2_and_says_what_is_right() {
         (vec!["hosts", "get", ""], "empty"),
         (vec!["sim", "serve", "--demo"], "--demo means nothing"),
         (vec!["completions", "bash", "--children-of", "a"], "--children-of means nothing"),
-        (vec!["hosts", "contain"], "unrecognized"),
+        (vec!["hosts", "list", "--demo", "-o", "html"], "for reports"),
+        (vec!["hosts", "list", "--merge", "--host", "a"], "cannot be used with"),
+        (vec!["report", "coverage", "--demo", "--check", "cover>=98%"], "the fields are coverage"),
+        (vec!["report", "coverage", "--demo", "--check", "coverage>=0.98"], "with %"),
+        (vec!["report", "coverage", "--demo", "--check", "missing=0"], "--denominator"),
+        (vec!["report", "coverage", "--demo", "--newest", "falcon=new"], "falcon=7.30"),
+        (vec!["report", "coverage", "--demo", "--denominator", "/nonexistent/x.csv"], "cannot be read"),
+        (vec!["report", "coverage", "--demo", "--columns", "uid", "-o", "json"], "is for rows"),
+        (vec!["hosts", "contain"], "names its tenants"),
     ] {
         let run = edr(&words).ends(2);
         assert!(run.err.contains(says), "{words:?}: {}", run.err);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{FieldKind, Filter};
-use crate::{Alert, Case, Host, Ioc};
+use crate::{Alert, Application, Case, Host, HostGroup, Ioc, Vulnerability};
 
 macro_rules! nouns {
     ($($(#[$doc:meta])* $name:ident $word:literal $words:literal $table:path, $passes:ident $says:literal;)+) => {
@@ -70,12 +70,18 @@ macro_rules! nouns {
 nouns! {
     /// Alerts.
     Alert "alert" "alerts" super::alert::ALERT_FIELDS, passes_alert "True when the alert passes.";
+    /// Applications on hosts.
+    Application "application" "applications" super::application::APPLICATION_FIELDS, passes_application "True when the application passes.";
     /// Cases and incidents.
     Case "case" "cases" super::case::CASE_FIELDS, passes_case "True when the case passes.";
+    /// Groups of hosts.
+    HostGroup "group" "groups" super::host_group::GROUP_FIELDS, passes_group "True when the group passes.";
     /// Hosts.
     Host "host" "hosts" super::host::HOST_FIELDS, passes_host "True when the host passes.";
     /// Indicators of compromise that the tenant manages.
     Ioc "ioc" "iocs" super::ioc::IOC_FIELDS, passes_ioc "True when the indicator passes.";
+    /// Vulnerabilities of hosts.
+    Vulnerability "vulnerability" "vulnerabilities" super::vulnerability::VULNERABILITY_FIELDS, passes_vulnerability "True when the vulnerability passes.";
 }
 
 impl Noun {

@@ -10,10 +10,13 @@
 //! * `>`, `>=`, `<`, `<=` compare times, numbers and severities; an absent value does not pass.
 
 mod alert;
+mod application;
 mod case;
 mod fields;
 mod host;
+mod host_group;
 mod ioc;
+mod vulnerability;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,10 +26,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Severity;
 pub use alert::alert_fields;
+pub use application::application_fields;
 pub use case::case_fields;
 pub use fields::{Field, Noun};
 pub use host::host_fields;
+pub use host_group::group_fields;
 pub use ioc::ioc_fields;
+pub use vulnerability::vulnerability_fields;
 
 use fields::Value;
 

@@ -18,12 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Drift,
-    EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Listing, Noun,
-    Op, Page, PageEnd, Progress, Query, Raw, Receipt, Rejected, ResponseAction, Result, Target, TenantCheck,
-    TenantId, Vendor, Verdict,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
+    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query,
+    Raw, Receipt, Rejected, ResponseAction, Result, Risk, Target, TenantCheck, TenantId, Vendor, Verdict,
+    Vulnerability, VulnerabilityQuery,
 };
-use nouns::Shelf;
+use nouns::{Kept as _, Shelf};
 
 use deeds::Order;
 pub use script::{Mutation, Quirk, Script};
@@ -157,6 +158,34 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Gives a host a history; its score is [`Host::risk`].
+    #[must_use]
+    pub fn history(mut self, uid: &str, history: HostHistory) -> Self {
+        self.shelf.histories.insert(uid.to_owned(), history);
+        self
+    }
+
+    /// Adds a group of hosts; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn group(mut self, group: HostGroup) -> Self {
+        self.shelf.groups.push(group);
+        self
+    }
+
+    /// Adds an application; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn application(mut self, application: Application) -> Self {
+        self.shelf.applications.push(application);
+        self
+    }
+
+    /// Adds a vulnerability; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn vulnerability(mut self, vulnerability: Vulnerability) -> Self {
+        self.shelf.vulnerabilities.push(vulnerability);
+        self
+    }
+
     /// The provider.
     #[must_use]
     pub fn build(self) -> InMemory {
@@ -209,21 +238,26 @@ const WRITES: [Feature; 13] = [
 
 fn capabilities(page_size: u32, batch: u32) -> Capabilities {
     use Feature::{
-        AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState, HostGet, HostList, IocGet,
-        IocList,
+        AlertGet, AlertList, ApplicationGet, ApplicationList, CaseGet, CaseList, ConnectionState,
+        ContainmentState, HostGet, HostList, IocGet, IocList, VulnerabilityGet, VulnerabilityList,
     };
     let mut capabilities = Capabilities::new()
         .with([AlertGet, AlertList, CaseGet, CaseList, ConnectionState, ContainmentState])
         .with([HostGet, HostList, IocGet, IocList])
+        .with([ApplicationGet, ApplicationList, VulnerabilityGet, VulnerabilityList])
         .with(WRITES)
         .with_sorts(Noun::Host, &["first_seen", "hostname", "last_seen", "uid"])
         .with_sorts(Noun::Alert, &["created_time", "severity"])
         .with_sorts(Noun::Case, &["created_time", "severity"])
-        .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"]);
+        .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"])
+        .with_sorts(Noun::Application, Application::SORTS)
+        .with([Feature::GroupGet, Feature::GroupList, Feature::HostHistory, Feature::HostRisk])
+        .with_sorts(Noun::HostGroup, HostGroup::SORTS)
+        .with_sorts(Noun::Vulnerability, Vulnerability::SORTS);
     for feature in WRITES {
         capabilities = capabilities.with_max_batch(feature, batch);
     }
-    for noun in [Noun::Alert, Noun::Case, Noun::Host, Noun::Ioc] {
+    for noun in Noun::ALL.iter().copied() {
         capabilities = capabilities.with_max_page(noun, page_size);
         for field in noun.fields() {
             let all = [Op::Eq, Op::Ne, Op::Like, Op::Gt, Op::Ge, Op::Lt, Op::Le];
@@ -515,6 +549,47 @@ impl EdrProvider for InMemory {
 
     fn ioc_fit(&self, _ioc: &Ioc) -> Result<Fit> {
         Ok(Fit::Exact)
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.one_kept(uid)
+    }
+
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        self.host(uid).await?;
+        Ok(self.content().shelf.histories.get(uid).cloned().unwrap_or_default())
+    }
+
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        Ok(self.host(uid).await?.risk)
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.one_kept(uid)
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.list_kept(query, cursor)
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.one_kept(uid)
     }
 
     async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {

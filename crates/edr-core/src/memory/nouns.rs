@@ -1,11 +1,13 @@
-//! Cases and indicators in memory: reading them, and the work on them.
+//! What is held besides hosts and alerts: reading it, and the work on cases and indicators.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
-use super::InMemory;
+use super::{Content, InMemory, Quirk};
 use crate::{
-    Answer, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature, Ioc, IocQuery,
-    Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
+    HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
+    Vulnerability,
 };
 
 /// What is held besides hosts and alerts.
@@ -13,6 +15,10 @@ use crate::{
 pub(super) struct Shelf {
     pub(super) cases: Vec<Case>,
     pub(super) iocs: Vec<Ioc>,
+    pub(super) histories: HashMap<String, HostHistory>,
+    pub(super) groups: Vec<HostGroup>,
+    pub(super) applications: Vec<Application>,
+    pub(super) vulnerabilities: Vec<Vulnerability>,
     /// How many indicators were made here.
     made: u64,
 }
@@ -26,11 +32,84 @@ impl Shelf {
         for ioc in &mut self.iocs {
             (ioc.tenant, ioc.vendor) = (tenant.clone(), vendor.clone());
         }
+        for group in &mut self.groups {
+            (group.tenant, group.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for application in &mut self.applications {
+            (application.tenant, application.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for vulnerability in &mut self.vulnerabilities {
+            (vulnerability.tenant, vulnerability.vendor) = (tenant.clone(), vendor.clone());
+        }
         self
     }
 }
 
+/// A noun that is kept and only read.
+pub(super) trait Kept: Listing {
+    /// By which fields it is sorted, besides its id.
+    const SORTS: &'static [&'static str];
+
+    fn kept(shelf: &Shelf) -> &[Self];
+
+    fn order(&self, other: &Self, field: &str) -> Ordering;
+}
+
+macro_rules! kept {
+    ($item:ident, $shelf:ident, $edit:ident, $says:literal, $($field:ident)+) => {
+        impl Kept for $item {
+            const SORTS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn kept(shelf: &Shelf) -> &[Self] {
+                &shelf.$shelf
+            }
+
+            fn order(&self, other: &Self, field: &str) -> Ordering {
+                $(if field == stringify!($field) {
+                    return self.$field.cmp(&other.$field);
+                })+
+                Ordering::Equal
+            }
+        }
+
+        impl InMemory {
+            #[doc = $says]
+            pub fn $edit(&self, edit: impl FnOnce(&mut Vec<$item>)) {
+                edit(&mut self.content().shelf.$shelf);
+            }
+        }
+    };
+}
+
+kept!(Application, applications, edit_applications, "Changes the applications.", name installed);
+kept!(HostGroup, groups, edit_groups, "Changes the groups.", created_time name);
+kept!(
+    Vulnerability,
+    vulnerabilities,
+    edit_vulnerabilities,
+    "Changes the vulnerabilities.",
+    created_time modified_time
+);
+
 impl InMemory {
+    pub(super) fn list_kept<Q>(&self, query: &Q, cursor: Option<&Cursor>) -> Result<Page<Q::Item>>
+    where
+        Q: Query,
+        Q::Item: Kept,
+    {
+        let mut items = Q::Item::kept(&self.asked().shelf).to_vec();
+        let field = query.sort().map_or("uid", |s| s.field.name);
+        items.sort_by(|a, b| a.order(b, field).then_with(|| a.uid().cmp(b.uid())));
+        if query.sort().is_some_and(|s| s.descending) {
+            items.reverse();
+        }
+        self.listed(query, cursor, items)
+    }
+
+    pub(super) fn one_kept<T: Kept>(&self, uid: &str) -> Result<T> {
+        found(T::kept(&self.asked().shelf), uid).ok_or_else(|| self.absent(T::NOUN, uid))
+    }
+
     /// Changes the cases.
     pub fn edit_cases(&self, edit: impl FnOnce(&mut Vec<Case>)) {
         edit(&mut self.content().shelf.cases);
@@ -99,42 +178,60 @@ impl InMemory {
     }
 
     pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
-        self.admit(Feature::IocPush, &iocs.iter().map(Ioc::key).collect::<Vec<_>>())?;
-        let mut content = self.asked();
-        let shelf = &mut content.shelf;
-        Ok(iocs.iter().map(|ioc| self.put_ioc(shelf, ioc)).collect())
+        let keys: Vec<String> = iocs.iter().map(Ioc::key).collect();
+        self.admit(Feature::IocPush, &keys)?;
+        let put = |content: &mut Content| iocs.iter().map(|ioc| self.put_ioc(content, ioc)).collect();
+        self.write(&keys, put).map_err(|e| e.with_operation("ioc_push"))
     }
 
-    fn put_ioc(&self, shelf: &mut Shelf, ioc: &Ioc) -> Receipt {
+    fn put_ioc(&self, content: &mut Content, ioc: &Ioc) -> Receipt {
         let key = ioc.key();
+        let quirk = content.quirks.get(&key).copied();
+        if let Some(Quirk::Refused(kind)) = quirk {
+            return Receipt::new(key, Answer::Refused(self.said(kind, "this indicator is refused")));
+        }
         let mut own = Ioc { tenant: self.tenant.clone(), vendor: self.vendor.clone(), ..ioc.clone() };
-        let (uid, answer) = match shelf.iocs.iter_mut().find(|i| i.key() == key) {
+        let shelf = &mut content.shelf;
+        let uid = match shelf.iocs.iter_mut().find(|i| i.key() == key) {
             Some(there) => {
                 own.uid.clone_from(&there.uid);
-                let same = *there == own;
+                if *there == own {
+                    return Receipt::new(key, Answer::Already).with_handle(Some(own.uid));
+                }
                 *there = own;
-                (there.uid.clone(), if same { Answer::Already } else { Answer::Accepted })
+                there.uid.clone()
             }
             None => {
                 shelf.made += 1;
                 own.uid = format!("ioc-{}", shelf.made);
                 let uid = own.uid.clone();
                 shelf.iocs.push(own);
-                (uid, Answer::Accepted)
+                uid
             }
+        };
+        content.log("push_ioc", &key);
+        let answer = match quirk {
+            Some(Quirk::Unmentioned) => Answer::Unknown(self.lost()),
+            _ => Answer::Accepted,
         };
         Receipt::new(key, answer).with_handle(Some(uid))
     }
 
     pub(super) fn drop_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
         self.admit(Feature::IocDelete, uids)?;
-        let iocs = &mut self.asked().shelf.iocs;
-        let mut drop = |uid: &String| {
-            let before = iocs.len();
-            iocs.retain(|ioc| ioc.uid != *uid);
-            if iocs.len() < before { Answer::Accepted } else { Answer::Already }
+        let drop = |content: &mut Content, uid: &String| {
+            let before = content.shelf.iocs.len();
+            content.shelf.iocs.retain(|ioc| ioc.uid != *uid);
+            if content.shelf.iocs.len() == before {
+                return Answer::Already;
+            }
+            content.log("delete_ioc", uid);
+            Answer::Accepted
         };
-        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), drop(uid))).collect())
+        let all = |content: &mut Content| {
+            uids.iter().map(|uid| Receipt::new(uid.clone(), drop(content, uid))).collect()
+        };
+        self.write(uids, all).map_err(|e| e.with_operation("ioc_delete"))
     }
 }
 

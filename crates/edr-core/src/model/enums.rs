@@ -383,6 +383,34 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// How a group finds its hosts.
+    GroupKind {
+        /// By a rule.
+        Dynamic => "dynamic",
+        /// Host by host.
+        Static => "static",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
+open_enum! {
+    /// Where a vulnerability of a host stands.
+    VulnerabilityStatus {
+        /// It is mended.
+        Closed => "closed",
+        /// The host has not been seen for long.
+        Expired => "expired",
+        /// It is there.
+        Open => "open",
+        /// It was mended and is there again.
+        Reopened => "reopened",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
 unknown_by_default!(
     Action,
     AgentHealth,
@@ -391,13 +419,15 @@ unknown_by_default!(
     ConnectionState,
     ContainmentState,
     Disposition,
+    GroupKind,
     HostType,
     IocAction,
     IocType,
     Platform,
     Severity,
     UserKind,
-    Verdict
+    Verdict,
+    VulnerabilityStatus
 );
 
 #[cfg(test)]

@@ -4,26 +4,35 @@
 //! Every time is UTC. Every item names tenant and vendor and keeps the vendor's JSON.
 
 mod alert;
+mod application;
 mod case;
 mod enums;
+mod history;
 mod host;
+mod host_group;
 mod ids;
 mod ioc;
 mod parts;
 mod raw;
 pub mod read;
 pub mod time;
+mod vulnerability;
 
 pub use alert::{Alert, Analytic, Attack, AttackRef, Comment, Evidence, Indicator};
+pub use application::Application;
 pub use case::{Case, CaseHost};
 pub use enums::{
-    Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, HostType,
-    IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict,
+    Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, GroupKind,
+    HostType, IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict, VulnerabilityStatus,
 };
+pub use history::{HostAddress, HostHistory, HostLogin};
 pub use host::{Agent, Cloud, Group, Host, Kubernetes, NetworkInterface, Os, Policy, Risk, Tag};
+pub use host_group::HostGroup;
 pub use ids::{TenantId, Vendor};
 pub use ioc::{Expiration, Ioc};
 pub use parts::{
-    Anomaly, Dns, File, Hashes, NetworkActivity, NetworkEndpoint, Origin, Process, Registry, Signature, User,
+    Anomaly, Dns, File, Hashes, HostRef, NetworkActivity, NetworkEndpoint, Origin, Process, Registry,
+    Signature, User,
 };
 pub use raw::Raw;
+pub use vulnerability::{Cvss, Fix, Package, Vulnerability};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Provenance, UserKind};
+use super::{Platform, Provenance, UserKind};
 
 /// Where a normalised value came from: the vendor's own word, and how it was turned into ours. Kept
 /// for mapped enums and for every value that was not taken as it was.
@@ -31,6 +31,28 @@ pub struct Anomaly {
     pub value: String,
     /// Why it was left out.
     pub reason: Cow<'static, str>,
+}
+
+/// A host that something else names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct HostRef {
+    /// The vendor's own id of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The host's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The domain that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// The family of its operating system.
+    #[serde(skip_serializing_if = "Platform::is_unknown")]
+    pub platform: Platform,
+    /// The operating system in the vendor's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
 }
 
 /// An account.

@@ -12,13 +12,13 @@ use bytes::{Bytes, BytesMut};
 use edr_core::{Error, ErrorKind, Result};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use self::part::Part;
 use self::range::{Brings, strong_tag};
 use crate::attempt::{Attempts, Next, Reading};
 use crate::client::{Reply, broken, retry};
+use crate::retry::from_now;
 use crate::{HttpClient, RequestPlan, Verdict};
 
 /// A SHA-256.
@@ -235,7 +235,7 @@ impl Run<'_> {
             if self.part.length() >= before + GROUND {
                 self.attempts.renew();
             }
-            self.attempts.deadline = Instant::now() + self.client.policy().deadline;
+            self.attempts.deadline = from_now(self.client.policy().deadline);
             if let Next::Fail(error) = self.client.next(self.plan, &mut self.attempts, verdict).await {
                 return Err(self.told(error));
             }
@@ -259,7 +259,12 @@ impl Run<'_> {
                 self.expect(total)?;
                 self.resumed = true;
             }
-            Brings::Nothing(total) if asked > 0 && total.is_none_or(|total| total == asked) => {
+            // That there is no more is believed with a length, or where the hash will prove it.
+            Brings::Nothing(total)
+                if asked > 0
+                    && (total.or(self.total) == Some(asked)
+                        || (total.or(self.total).is_none() && self.to.sha256.is_some())) =>
+            {
                 self.expect(Some(asked))?;
                 return Ok(());
             }

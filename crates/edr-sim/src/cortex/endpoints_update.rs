@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
 use super::endpoint::{SERVER_TAGS, alias, server_tags};
 use super::endpoints::selected;
 use super::envelope::{Answer, Refusal, Reply};
+use super::{Call, desk};
 
 /// A required text of a request.
 fn text<'a>(call: &'a Call<'_>, key: &str) -> Result<&'a str, Refusal> {
@@ -54,6 +54,49 @@ fn change_tags(call: &Call<'_>, change: fn(&mut Vec<String>, &str)) -> Answer {
         note(call, index, json!({"tags": before}), json!({"tags": after}));
     }
     Reply::of(&true)
+}
+
+const TAGS: &str = "tags";
+
+/// `POST tags/agents/create`: a tag that is known already is refused.
+pub(super) fn create_tag(call: &Call<'_>) -> Answer {
+    let tag = desk::text(call, "tag")?;
+    let _turn = call.turn();
+    let mut known: Vec<String> = desk::load(call.estate(), TAGS);
+    if known.iter().any(|one| one == tag) {
+        return Err(Refusal::business(format!("The tag {tag} already exists"), json!(tag)));
+    }
+    known.push(tag.to_owned());
+    desk::save(call.estate(), TAGS, &known);
+    desk::note(call, tag, Value::Null, json!({"tag": tag}));
+    Reply::of(&true)
+}
+
+/// `POST tags/agents/delete_permanently`: from the list and from every endpoint.
+pub(super) fn delete_tags(call: &Call<'_>) -> Answer {
+    let gone = desk::texts(call, "tags")?;
+    let _turn = call.turn();
+    let mut known: Vec<String> = desk::load(call.estate(), TAGS);
+    known.retain(|tag| !gone.contains(tag));
+    desk::save(call.estate(), TAGS, &known);
+    for index in 0..call.estate().host_count() {
+        let before = call.estate().fields(index).tags();
+        if before.iter().any(|tag| gone.contains(tag)) {
+            strip(call, index, &before, &gone);
+        }
+    }
+    Reply::of(&true)
+}
+
+fn strip(call: &Call<'_>, index: u64, before: &[String], gone: &[String]) {
+    let without =
+        |tags: &[String]| -> Vec<String> { tags.iter().filter(|tag| !gone.contains(tag)).cloned().collect() };
+    let (after, on_server) = (without(before), without(&server_tags(call.estate(), index)));
+    call.estate().update_overlay(index, |overlay| {
+        overlay.tags = Some(after.clone());
+        overlay.extra.insert(SERVER_TAGS, on_server.join("\n"));
+    });
+    note(call, index, json!({"tags": before}), json!({"tags": after}));
 }
 
 /// `POST endpoints/update_agent_name`.

@@ -11,6 +11,7 @@ mod alert_keys;
 mod alerts;
 mod alerts_update;
 mod api_keys;
+mod assets;
 mod auth;
 mod cases;
 mod casework;
@@ -75,6 +76,11 @@ struct App {
     actions: Mutex<isolate::Actions>,
     /// One call at a time changes what is kept.
     turn: Mutex<()>,
+}
+
+/// The name of the operation at a path, in the log and in fault rules.
+pub(crate) fn operation(path: &str) -> &str {
+    operations::name(path)
 }
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {

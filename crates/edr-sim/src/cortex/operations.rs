@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::envelope::{Answer, Refusal};
 use super::{
-    Call, alerts, alerts_update, api_keys, cases, endpoints, endpoints_update, filter_data, incidents,
-    isolate, issues, system,
+    Call, alerts, alerts_update, api_keys, assets, cases, endpoints, endpoints_update, filter_data,
+    incidents, isolate, issues, system,
 };
 use super::{casework, desk, intel, office, orders, scripts, xql};
 
@@ -235,6 +235,18 @@ pub static OPERATIONS: &[Operation] = &[
     post("/public_api/v1/rbac/get_roles", Both, office::roles),
     post("/public_api/v1/rbac/get_user_group", Both, office::groups),
     post("/public_api/v1/rbac/set_user_role", Both, office::set_role),
+    post("/public_api/v1/assets", Five, assets::list),
+    free(Verb::Get, "/public_api/v1/assets/{id}", assets::one).of(Five),
+    post("/vulnerability-management/v1/vulnerability-finding/search", Five, assets::findings),
+    free(
+        Verb::Post,
+        "/vulnerability-management/v1/vulnerability-finding/{platform_id}",
+        assets::finding_by_id,
+    )
+    .of(Five),
+    post("/public_api/v1/get_risk_score", Three, assets::risk_score),
+    post("/public_api/v1/tags/agents/create", Both, endpoints_update::create_tag),
+    post("/public_api/v1/tags/agents/delete_permanently", Both, endpoints_update::delete_tags),
 ];
 
 /// The operation at a path, if a tenant of this generation has it.
@@ -243,6 +255,13 @@ pub(super) fn find(path: &str, generation: u8) -> Option<&'static Operation> {
     OPERATIONS
         .iter()
         .find(|operation| fits(operation.path, path) && operation.generations.includes(generation))
+}
+
+/// The name of the operation at a path: an id in it is not part of the name. A path that nobody serves is its own name.
+pub(super) fn name(path: &str) -> &str {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    let known = OPERATIONS.iter().find(|operation| fits(operation.path, bare));
+    crate::faults::canonical(known.map_or(path, |operation| operation.path))
 }
 
 /// Whether a path is that of an operation, whose last part may stand for any id.
@@ -270,6 +289,18 @@ mod tests {
             find("/public_api/v1/endpoints/get_endpoint", 3).is_some()
                 && find("/public_api/v1/endpoints/get_endpoint", 5).is_some()
         );
+    }
+
+    #[test]
+    fn an_id_is_no_part_of_the_name() {
+        for (path, expected) in [
+            ("/public_api/v1/issue/17/", "v1/issue/{issue-id}"),
+            ("/public_api/v1/issue/search", "v1/issue/search"),
+            ("/public_api/v1/case/update/4", "v1/case/update/{case-id}"),
+            ("/public_api/v1/no/such", "v1/no/such"),
+        ] {
+            assert_eq!(name(path), expected);
+        }
     }
 
     #[test]

@@ -28,18 +28,23 @@ pub(super) struct Window {
 impl Window {
     /// Reads the window of a `request_data`.
     pub(super) fn parse(data: &Value) -> Result<Self, Refusal> {
-        let from = offset(data, "search_from")?.unwrap_or(0);
-        let to = offset(data, "search_to")?.unwrap_or(MAX_WINDOW);
-        Self { from, to }.checked()
+        Self::parse_within(data, MAX_WINDOW)
     }
 
-    fn checked(self) -> Result<Self, Refusal> {
+    /// Reads a window of at most so many, which are also what comes unasked.
+    pub(super) fn parse_within(data: &Value, most: u64) -> Result<Self, Refusal> {
+        let from = offset(data, "search_from")?.unwrap_or(0);
+        let to = offset(data, "search_to")?.unwrap_or(most);
+        Self { from, to }.checked(most)
+    }
+
+    fn checked(self, most: u64) -> Result<Self, Refusal> {
         if self.to < self.from {
             return Err(Refusal::invalid("search_to must not be smaller than search_from"));
         }
-        if self.to - self.from > MAX_WINDOW {
+        if self.to - self.from > most {
             return Err(Refusal::invalid(format!(
-                "The maximum result set size is {MAX_WINDOW}: search_to - search_from is {}",
+                "The maximum result set size is {most}: search_to - search_from is {}",
                 self.to - self.from
             )));
         }

@@ -1,8 +1,9 @@
 //! Errors, and what is not offered.
 
 use edr_core::{
-    AlertChange, AlertQuery, AlertStatus, Because, CaseQuery, EdrProviderExt as _, Error, ErrorKind, Feature,
-    HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction, Result as Answer,
+    AlertChange, AlertQuery, AlertStatus, ApplicationQuery, Because, CaseQuery, EdrProviderExt as _, Error,
+    ErrorKind, Feature, HostGroupQuery, HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction,
+    Result as Answer, VulnerabilityQuery,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -192,18 +193,24 @@ pub async fn unsupported(world: &dyn World) -> CaseResult {
 }
 
 /// What can be tried without knowing the back end.
-const FEATURES: [Feature; 18] = [
+const FEATURES: [Feature; 26] = [
     Feature::AlertGet,
     Feature::AlertList,
     Feature::AlertUpdate,
+    Feature::ApplicationGet,
+    Feature::ApplicationList,
     Feature::CaseGet,
     Feature::CaseList,
     Feature::FileFetch,
     Feature::FileQuarantine,
+    Feature::GroupGet,
+    Feature::GroupList,
     Feature::HostContain,
     Feature::HostGet,
+    Feature::HostHistory,
     Feature::HostList,
     Feature::HostRelease,
+    Feature::HostRisk,
     Feature::HostScan,
     Feature::HostTag,
     Feature::HostUntag,
@@ -211,6 +218,8 @@ const FEATURES: [Feature; 18] = [
     Feature::IocList,
     Feature::ProcessKill,
     Feature::ScriptRun,
+    Feature::VulnerabilityGet,
+    Feature::VulnerabilityList,
 ];
 
 async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
@@ -225,12 +234,20 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
             let change = AlertChange::new().status(AlertStatus::New);
             return provider.update_alerts(&change, &ids).await.map(drop);
         }
+        Feature::ApplicationGet => return provider.application("0").await.map(drop),
+        Feature::ApplicationList => {
+            return provider.applications(&ApplicationQuery::new(), None).await.map(drop);
+        }
         Feature::CaseGet => return provider.case("0").await.map(drop),
         Feature::CaseList => return provider.cases(&CaseQuery::new(), None).await.map(drop),
         Feature::FileFetch => ResponseAction::FetchFile { path: "/x".to_owned() },
         Feature::FileQuarantine => ResponseAction::QuarantineFile { path: "/x".to_owned(), sha256: None },
+        Feature::GroupGet => return provider.group("0").await.map(drop),
+        Feature::GroupList => return provider.groups(&HostGroupQuery::new(), None).await.map(drop),
         Feature::HostContain => ResponseAction::Contain,
         Feature::HostGet => return provider.host("0").await.map(drop),
+        Feature::HostHistory => return provider.host_history("0").await.map(drop),
+        Feature::HostRisk => return provider.host_risk("0").await.map(drop),
         Feature::HostRelease => ResponseAction::Release,
         Feature::HostScan => ResponseAction::Scan { paths: Vec::new() },
         Feature::HostTag => ResponseAction::Tag { tags },
@@ -239,6 +256,10 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::IocList => return provider.iocs(&IocQuery::new(), None).await.map(drop),
         Feature::ProcessKill => ResponseAction::KillProcess { process },
         Feature::ScriptRun => ResponseAction::RunScript { script: "x".to_owned(), args: Vec::new() },
+        Feature::VulnerabilityGet => return provider.vulnerability("0").await.map(drop),
+        Feature::VulnerabilityList => {
+            return provider.vulnerabilities(&VulnerabilityQuery::new(), None).await.map(drop);
+        }
         _ => return provider.hosts(&HostQuery::new(), None).await.map(drop),
     };
     provider.respond(&action, &ids, &Because::new()).await.map(drop)

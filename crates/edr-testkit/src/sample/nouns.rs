@@ -1,6 +1,6 @@
-//! Cases and indicators.
+//! The nouns besides hosts and alerts.
 
-use edr_core::{Case, Ioc};
+use edr_core::{Application, Case, HostGroup, HostRef, Ioc, Vulnerability};
 
 use super::{texts, time};
 
@@ -57,6 +57,85 @@ pub(crate) fn of_ioc(ioc: &Ioc, field: &str) -> Vec<String> {
         "type" => texts([&ioc.kind]),
         "uid" => texts([&ioc.uid]),
         "value" => texts([&ioc.value]),
+        _ => Vec::new(),
+    }
+}
+
+/// The values of what names a host.
+fn of_host_ref(host: &HostRef, field: &str) -> Vec<String> {
+    match field {
+        "host.domain" => texts(&host.domain),
+        "host.hostname" => texts(&host.hostname),
+        "host.os.type" => texts([&host.platform]),
+        "host.uid" => texts(&host.uid),
+        _ => Vec::new(),
+    }
+}
+
+/// The values of an application's field; empty when it has none, or when there is no such field.
+pub(crate) fn of_application(application: &Application, field: &str) -> Vec<String> {
+    match field {
+        "architectures" => texts(&application.architectures),
+        "browser" => texts(&application.browser),
+        "category" => texts(&application.category),
+        "file_hash" => texts(&application.file_hash),
+        "file_name" => texts(&application.file_name),
+        "first_seen" => time(application.first_seen),
+        "installed" => time(application.installed),
+        "is_suspicious" => texts(application.is_suspicious),
+        "last_used" => time(application.last_used),
+        "last_user.name" => texts(application.last_user.iter().filter_map(|u| u.name.as_ref())),
+        "modified_time" => time(application.modified_time),
+        "name" => texts([&application.name]),
+        "paths" => texts(&application.paths),
+        "publisher" => texts(&application.publisher),
+        "type" => texts(&application.kind),
+        "uid" => texts([&application.uid]),
+        "version" => texts(&application.version),
+        _ => of_host_ref(&application.host, field),
+    }
+}
+
+/// The values of a vulnerability's field; empty when it has none, or when there is no such field.
+pub(crate) fn of_vulnerability(found: &Vulnerability, field: &str) -> Vec<String> {
+    match field {
+        "closed_time" => time(found.closed_time),
+        "created_time" => time(found.created_time),
+        "cve" => texts(&found.cve),
+        "cvss.base_score" => texts(found.cvss.iter().filter_map(|c| c.base_score)),
+        "cwes" => texts(&found.cwes),
+        "desc" => texts(&found.desc),
+        "is_exploit_available" => texts(found.is_exploit_available),
+        "is_fix_available" => texts(found.is_fix_available),
+        "is_known_exploited" => texts(found.is_known_exploited),
+        "is_suppressed" => texts(found.is_suppressed),
+        "modified_time" => time(found.modified_time),
+        "name" => texts([&found.name]),
+        "packages.name" => texts(found.packages.iter().filter_map(|p| p.name.as_ref())),
+        "packages.publisher" => texts(found.packages.iter().filter_map(|p| p.publisher.as_ref())),
+        "packages.version" => texts(found.packages.iter().filter_map(|p| p.version.as_ref())),
+        "priority" => texts([&found.priority]),
+        "published_time" => time(found.published_time),
+        "severity" => texts([&found.severity]),
+        "status" => texts([&found.status]),
+        "uid" => texts([&found.uid]),
+        _ => of_host_ref(&found.host, field),
+    }
+}
+
+/// The values of a group's field; empty when it has none, or when there is no such field.
+pub(crate) fn of_group(group: &HostGroup, field: &str) -> Vec<String> {
+    match field {
+        "created_by" => texts(&group.created_by),
+        "created_time" => time(group.created_time),
+        "desc" => texts(&group.desc),
+        "host_count" => texts(group.host_count),
+        "modified_by" => texts(&group.modified_by),
+        "modified_time" => time(group.modified_time),
+        "name" => texts([&group.name]),
+        "rule" => texts(&group.rule),
+        "type" => texts([&group.kind]),
+        "uid" => texts([&group.uid]),
         _ => Vec::new(),
     }
 }

@@ -7,11 +7,11 @@ use std::task::Poll;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Answer, Because, Capabilities, Case, CaseQuery, ConnectionState,
-    ContainmentState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, FieldKind, Filter, Fit,
-    FoundHosts, Host, HostQuery, Ioc, IocQuery, Listed, Listing, Noun, Op, Page, Part, PartStream, Probe,
-    Progress, Query, Raw, Receipt, ResponseAction, Result, Sort, Standing, Target, TenantCheck, TenantId,
-    Vendor,
+    Alert, AlertChange, AlertQuery, Answer, Application, ApplicationQuery, Because, Capabilities, Case,
+    CaseQuery, ConnectionState, ContainmentState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature,
+    FieldKind, Filter, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed,
+    Listing, Noun, Op, Page, Part, PartStream, Probe, Progress, Query, Raw, Receipt, ResponseAction, Result,
+    Sort, Standing, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
 };
 use futures_util::{StreamExt as _, future, stream};
 
@@ -136,9 +136,12 @@ trait Skew: Query {
 }
 
 bend!(Alert, AlertQuery, title, created_time);
+bend!(Application, ApplicationQuery, name, installed);
 bend!(Case, CaseQuery, title, created_time);
 bend!(Host, HostQuery, hostname, last_seen);
+bend!(HostGroup, HostGroupQuery, name, created_time);
 bend!(Ioc, IocQuery, value, modified_time);
+bend!(Vulnerability, VulnerabilityQuery, name, created_time);
 
 /// Only hosts have states.
 fn forget(item: &mut dyn std::any::Any) {
@@ -477,6 +480,65 @@ impl EdrProvider for Broken {
 
     async fn ioc(&self, uid: &str) -> Result<Ioc> {
         self.item(uid).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        self.page(query, cursor).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.item(uid).await
+    }
+
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        let page = async move { self.last_is_lost(self.groups(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        self.page(query, cursor).await
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.item(uid).await
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        self.page(query, cursor).await
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.item(uid).await
+    }
+
+    fn application_parts<'a>(
+        &'a self,
+        query: &'a ApplicationQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Application> {
+        let page = async move { self.last_is_lost(self.applications(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
+    }
+
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        let page = async move { self.last_is_lost(self.vulnerabilities(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
     }
 
     fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {

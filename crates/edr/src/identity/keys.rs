@@ -8,8 +8,8 @@ use super::IdentityConfig;
 
 /// One host, reduced to what identifies it.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub(super) urn: String,
+pub(crate) struct Record {
+    pub(crate) urn: String,
     pub(super) tenant: TenantId,
     pub(super) vendor: Vendor,
     pub(super) customer: String,
@@ -19,20 +19,20 @@ pub(super) struct Record {
     pub(super) to: i64,
     pub(super) platform: Option<Platform>,
     pub(super) instance: Option<String>,
-    pub(super) serial: Option<String>,
-    pub(super) macs: Vec<Mac>,
+    pub(crate) serial: Option<String>,
+    pub(crate) macs: Vec<Mac>,
     /// The first label of the name, lower case.
-    pub(super) short: Option<String>,
-    pub(super) domain: Option<String>,
-    pub(super) ips: Vec<IpAddr>,
+    pub(crate) short: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) ips: Vec<IpAddr>,
     pub(super) public: Option<IpAddr>,
     pub(super) is_vdi: bool,
 }
 
 /// A MAC of use for identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mac {
-    pub(super) address: u64,
+pub(crate) struct Mac {
+    pub(crate) address: u64,
     /// Burnt in, and so unique in the world; else chosen by software.
     pub(super) global: bool,
 }
@@ -46,7 +46,7 @@ impl Mac {
         self.global && !VIRTUAL.contains(&(self.address >> 24))
     }
 
-    pub(super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         let [_, _, bytes @ ..] = self.address.to_be_bytes();
         bytes.map(|b| format!("{b:02X}")).join("-")
     }
@@ -56,7 +56,7 @@ impl Mac {
 pub(super) type Side<'a> = (&'a Vendor, &'a TenantId);
 
 impl Record {
-    pub(super) fn of(host: &Host, config: &IdentityConfig) -> Self {
+    pub(crate) fn of(host: &Host, config: &IdentityConfig) -> Self {
         let cloud = host.cloud.as_ref();
         let instance = cloud.and_then(|c| c.instance_uid.as_deref()).and_then(instance);
         let (short, within) = name(&host.hostname);
@@ -167,17 +167,17 @@ fn domain(text: Option<&str>) -> Option<String> {
 }
 
 /// The longest name that NetBIOS keeps.
-pub(super) const NETBIOS: usize = 15;
+pub(crate) const NETBIOS: usize = 15;
 
 /// True when the names are the same, or one is the other as NetBIOS cuts it.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
     let cut =
         |long: &str, short: &str| short.len() == NETBIOS && long.len() > NETBIOS && long.starts_with(short);
     a == b || cut(a, b) || cut(b, a)
 }
 
 /// True when the domains are the same, or one is the NetBIOS name of the other.
-pub(super) fn same_domain(a: &str, b: &str) -> bool {
+pub(crate) fn same_domain(a: &str, b: &str) -> bool {
     let netbios = |full: &str, flat: &str| !flat.contains('.') && full.split('.').next() == Some(flat);
     a == b || netbios(a, b) || netbios(b, a)
 }

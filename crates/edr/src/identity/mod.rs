@@ -37,7 +37,8 @@
 mod cluster;
 mod config;
 mod index;
-mod keys;
+pub(crate) mod keys;
+mod links;
 mod machines;
 mod score;
 
@@ -46,6 +47,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use edr_core::Host;
 
 pub use config::IdentityConfig;
+pub use links::Links;
 pub use machines::{Candidate, Machine, Machines, Member, Refusal, Run};
 pub use score::{Comparison, Evidence, Sign};
 
@@ -111,6 +113,11 @@ impl Identity {
         &self,
     ) -> (impl Iterator<Item = &(String, String)>, impl Iterator<Item = &(String, String)>) {
         (self.linked.iter(), self.unlinked.iter())
+    }
+
+    /// What a host is known by.
+    pub(crate) fn record(&self, urn: &str) -> Option<&Record> {
+        self.records.get(urn)
     }
 
     /// The machines.

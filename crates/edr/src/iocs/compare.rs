@@ -35,6 +35,16 @@ pub(super) fn differing(wish: &Ioc, there: &Ioc, lost: &[String], remembered: bo
     all.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
 }
 
+/// True when two readings of one place are the same.
+pub(super) fn is_same(a: &Ioc, b: &Ioc) -> bool {
+    let said = |ioc: &Ioc| (ioc.desc.clone(), ioc.source.clone(), ioc.file_name.clone(), ioc.tags.clone());
+    (&a.uid, &a.action, &a.severity) == (&b.uid, &b.action, &b.severity)
+        && !ends_apart(&a.expiration, &b.expiration)
+        && !elsewhere(a, b)
+        && (a.is_global, &a.groups) == (b.is_global, &b.groups)
+        && said(a) == said(b)
+}
+
 /// Vendors cut off parts of a second.
 fn ends_apart(wish: &Expiration, there: &Expiration) -> bool {
     match (wish, there) {

@@ -9,7 +9,7 @@ use edr_core::{
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::compare::{differing, is_on_list, slot};
+use super::compare::{differing, is_on_list, is_same, slot};
 use super::feed::{Entry, Feed};
 use super::mark::{Owner, is_mark, lost};
 use super::memory::Memory;
@@ -88,6 +88,8 @@ pub struct Item {
     pub step: Step,
     /// What the vendor does not keep of it.
     pub lost: Vec<String>,
+    /// What the plan saw in its place; nothing was there when absent.
+    pub there: Option<Box<Ioc>>,
     /// The vendor cannot be asked whether it is there: this is what the journal remembers.
     pub remembered: bool,
 }
@@ -116,7 +118,7 @@ impl TenantDiff {
     /// Without what is to be removed: what a push does.
     #[must_use]
     pub fn without_removals(mut self) -> Self {
-        self.items.retain(|item| !matches!(item.step, Step::Remove { .. }));
+        self.items.retain(|item| item.line.is_some());
         self
     }
 }
@@ -124,8 +126,8 @@ impl TenantDiff {
 /// What is there, by its slot.
 pub(super) struct Shelf {
     there: BTreeMap<String, Ioc>,
-    /// Announced by an earlier run, and nobody knows whether it arrived.
-    doubtful: BTreeSet<String>,
+    /// Announced by an earlier run, and nobody knows whether it arrived; with the vendor's id where it is known.
+    doubtful: BTreeMap<String, Ioc>,
     /// The rules could be read.
     listed: bool,
 }
@@ -135,9 +137,26 @@ impl Shelf {
         !self.listed || is_on_list(vendor, &ioc.action)
     }
 
-    pub(super) fn holds(&self, vendor: &Vendor, ioc: &Ioc) -> Option<bool> {
-        let found = self.there.get(&slot(vendor, ioc));
-        (!self.is_remembered(vendor, ioc)).then(|| found.is_some_and(|there| there.action == ioc.action))
+    /// Whether it is there as it was sent, or gone; nothing where the vendor lets nobody read it.
+    pub(super) fn shows(&self, vendor: &Vendor, item: &Item, put: bool) -> Option<bool> {
+        let found = self.there.get(&slot(vendor, &item.ioc));
+        let held = match found {
+            Some(there) if put => differing(&item.ioc, there, &item.lost, false).is_empty(),
+            Some(there) => there.uid != item.ioc.uid,
+            None => !put,
+        };
+        (!self.is_remembered(vendor, &item.ioc)).then_some(held)
+    }
+
+    /// True when nobody has been here since the plan was made.
+    pub(super) fn is_as_seen(&self, vendor: &Vendor, item: &Item) -> bool {
+        match (&item.there, self.there.get(&slot(vendor, &item.ioc))) {
+            (None, None) => true,
+            (Some(seen), Some(there)) => is_same(seen, there),
+            // What is in doubt is nowhere, and may be taken away.
+            (Some(_), None) => self.doubtful.contains_key(&slot(vendor, &item.ioc)),
+            (None, Some(_)) => false,
+        }
     }
 }
 
@@ -175,6 +194,8 @@ impl<'a> Indicators<'a> {
         let mut all = join_all(members.map(|member| self.of_member(member, feed, &records))).await;
         let wanted = |item: &Item| match item.step {
             Step::Remove { reason } => (expired && reason == OVER) || (feed.is_some() && reason == UNWANTED),
+            // A rule that is over has ended by itself.
+            Step::NotExpressible { .. } => feed.is_some() && item.line.is_none() && !self.is_over(&item.ioc),
             _ => false,
         };
         all.iter_mut().for_each(|tenant| tenant.items.retain(wanted));
@@ -190,7 +211,8 @@ impl<'a> Indicators<'a> {
         let members = self.responder.estate().members().iter();
         let mut all = join_all(members.map(|member| self.of_member(member, None, &records))).await;
         for tenant in all.iter_mut().filter(|tenant| tenant.error.is_none()) {
-            let there = std::mem::take(&mut tenant.items);
+            let mut there = std::mem::take(&mut tenant.items);
+            there.extend(doubts(&Memory::of(&records, &tenant.tenant), &self.owner));
             tenant.items =
                 feed.entries.iter().map(|entry| withdrawal(&tenant.vendor, &there, entry)).collect();
         }
@@ -255,7 +277,8 @@ impl<'a> Indicators<'a> {
                 Step::NotExpressible { reason: stuck() }
             };
             let remembered = shelf.is_remembered(vendor, ioc);
-            Item { line: None, ioc: ioc.clone(), step, lost: Vec::new(), remembered }
+            let there = Some(Box::new(ioc.clone()));
+            Item { line: None, ioc: ioc.clone(), step, lost: Vec::new(), there, remembered }
         }));
         items
     }
@@ -272,6 +295,7 @@ impl<'a> Indicators<'a> {
             ioc: self.owner.sign(&entry.ioc, provider),
             step: Step::Add,
             lost: Vec::new(),
+            there: shelf.there.get(&slot(vendor, &entry.ioc)).cloned().map(Box::new),
             remembered: shelf.is_remembered(vendor, &entry.ioc),
         };
         let fit = match provider.ioc_fit(&entry.ioc) {
@@ -286,7 +310,7 @@ impl<'a> Indicators<'a> {
         if let Some(there) = shelf.there.get(&slot) {
             item.step = self.held(provider, entry, there, &mut item);
         }
-        if item.step == Step::Leave && shelf.doubtful.contains(&slot) && item.remembered {
+        if item.step == Step::Leave && shelf.doubtful.contains_key(&slot) && item.remembered {
             // The last word of the journal about it is an announcement: it is sent again, which changes nothing twice.
             item.step = Step::Change { fields: Vec::new() };
         }
@@ -331,6 +355,20 @@ fn on_list(wish: &Ioc, there: &Ioc) -> Step {
     }
 }
 
+/// Files that an earlier run of this owner sent to a list, and of which nobody knows whether they stand on it.
+fn doubts(memory: &Memory, owner: &Owner) -> Vec<Item> {
+    let known = memory.doubtful.values().filter(|ioc| !ioc.uid.is_empty() && owner.owns(ioc));
+    let item = |ioc: &Ioc| Item {
+        line: None,
+        ioc: ioc.clone(),
+        step: Step::Remove { reason: WITHDRAWN },
+        lost: Vec::new(),
+        there: Some(Box::new(ioc.clone())),
+        remembered: true,
+    };
+    known.map(item).collect()
+}
+
 /// What is mine of this entry, to be removed; what is not there, or not mine, is left alone.
 fn withdrawal(vendor: &Vendor, there: &[Item], entry: &Entry) -> Item {
     let is_it = |item: &&Item| {
@@ -347,6 +385,7 @@ fn withdrawal(vendor: &Vendor, there: &[Item], entry: &Entry) -> Item {
             ioc: entry.ioc.clone(),
             step: Step::Foreign { fields: Vec::new() },
             lost: Vec::new(),
+            there: None,
             remembered: false,
         },
     }

@@ -1,6 +1,6 @@
 //! What the journal remembers of indicators, for places that the vendor does not let anybody read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use edr_core::{Ioc, IocType, TenantId, Vendor};
 
@@ -14,7 +14,7 @@ pub(super) struct Memory {
     /// What the vendor took, and nobody has taken away since.
     pub(super) there: BTreeMap<String, Ioc>,
     /// What was announced, and of which no answer is known.
-    pub(super) doubtful: BTreeSet<String>,
+    pub(super) doubtful: BTreeMap<String, Ioc>,
 }
 
 /// A request that was announced.
@@ -33,9 +33,10 @@ impl Memory {
         for record in records {
             match &record.event {
                 Event::IocsIntended { tenant: at, vendor, owner, deed, iocs, .. } if at == tenant => {
-                    let slots = iocs.iter().map(|ioc| slot(vendor, &recall(ioc)));
-                    memory.doubtful.extend(slots);
-                    intents.insert(record.seq, Intent { deed: *deed, owner, vendor, iocs });
+                    let intent = Intent { deed: *deed, owner, vendor, iocs };
+                    let told = iocs.iter().map(|ioc| intent.recall(ioc));
+                    memory.doubtful.extend(told.map(|ioc| (slot(vendor, &ioc), ioc)));
+                    intents.insert(record.seq, intent);
                 }
                 Event::IocsAnswered { tenant: at, intent, answers, error, .. } if at == tenant => {
                     let Some(intent) = intents.get(intent) else { continue };
@@ -63,32 +64,37 @@ impl Memory {
 
     fn answered(&mut self, intent: &Intent<'_>, done: impl Fn(&str) -> (Option<AnswerWord>, Option<String>)) {
         for told in intent.iocs {
-            let mut ioc = recall(told);
+            let mut ioc = intent.recall(told);
             let slot = slot(intent.vendor, &ioc);
             let (Some(answer), handle) = done(&told.key) else { continue };
-            if answer == AnswerWord::Unknown {
-                continue;
-            }
-            self.doubtful.remove(&slot);
-            if answer == AnswerWord::Refused {
-                continue;
-            }
-            match intent.deed {
-                IocDeed::Put => {
-                    ioc.uid = handle.or(told.uid.clone()).unwrap_or_default();
-                    ioc.tags = Owner::new(intent.owner).map(|owner| owner.mark()).into_iter().collect();
+            ioc.uid = handle.unwrap_or(ioc.uid);
+            match (answer, intent.deed) {
+                (AnswerWord::Unknown, IocDeed::Put) => {
+                    self.doubtful.entry(slot).and_modify(|doubt| doubt.uid.clone_from(&ioc.uid));
+                }
+                (AnswerWord::Unknown, IocDeed::Delete) => {}
+                (AnswerWord::Refused, _) => drop(self.doubtful.remove(&slot)),
+                (_, IocDeed::Put) => {
+                    self.doubtful.remove(&slot);
                     self.there.insert(slot, ioc);
                 }
-                IocDeed::Delete => drop(self.there.remove(&slot)),
+                (_, IocDeed::Delete) => {
+                    self.doubtful.remove(&slot);
+                    self.there.remove(&slot);
+                }
             }
         }
     }
 }
 
-/// The indicator, as far as it was written down.
-fn recall(told: &JournalIoc) -> Ioc {
-    let (kind, value) = told.key.split_once(':').unwrap_or(("unknown", &told.key));
-    let mut ioc = Ioc::of(IocType::from(kind), value, told.action.clone());
-    (ioc.severity, ioc.expiration) = (told.severity.clone(), told.expiration);
-    ioc
+impl Intent<'_> {
+    /// The indicator, as far as it was written down.
+    fn recall(&self, told: &JournalIoc) -> Ioc {
+        let (kind, value) = told.key.split_once(':').unwrap_or(("unknown", &told.key));
+        let mut ioc = Ioc::of(IocType::from(kind), value, told.action.clone());
+        (ioc.severity, ioc.expiration) = (told.severity.clone(), told.expiration);
+        ioc.uid = told.uid.clone().unwrap_or_default();
+        ioc.tags = Owner::new(self.owner).map(|owner| owner.mark()).into_iter().collect();
+        ioc
+    }
 }

@@ -34,14 +34,18 @@
 
 mod apply;
 mod compare;
+mod consent;
 mod diff;
 mod feed;
 mod mark;
 mod memory;
+mod outcome;
+mod readback;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{DEFAULT_MAX_IOCS, Done, IocConsent, IocResult};
+pub use consent::{DEFAULT_MAX_IOCS, IocConsent};
 pub use diff::{Indicators, Item, Step, TenantDiff};
 pub use feed::{Entry, Fault, Feed, MAX_FEED, MAX_ROWS, Reading, Remark, RemarkKind};
 pub use mark::Owner;
+pub use outcome::{Done, IocResult};

@@ -3,7 +3,11 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
 use edr_core::clock::{Clock, ManualClock};
-use edr_core::{Because, Expiration, InMemory, Ioc, IocAction, IocType, Severity};
+use edr_core::{
+    Alert, AlertQuery, Answer, Because, Capabilities, Cursor, EdrProvider, ErrorKind, Expiration, Fit, Host,
+    HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Quirk, Receipt, Script, Severity,
+    TenantCheck, TenantId, Vendor,
+};
 
 use super::*;
 use crate::Estate;
@@ -123,8 +127,13 @@ async fn every_rule_refuses_before_anything_is_sent() {
     for (safety, consent, rule) in [
         (Safety::default(), IocConsent::default(), Rule::Consent),
         (Safety::default(), IocConsent::at_most(2), Rule::MaxIocs),
-        (Safety::default(), IocConsent { exact: Some(4), ..IocConsent::at_most(9) }, Rule::Confirm),
+        (Safety::default(), IocConsent { confirm: Some(4), ..IocConsent::at_most(9) }, Rule::Confirm),
+        (Safety::default(), IocConsent { yes: true, ..IocConsent::default() }, Rule::YesNeedsMaxIocs),
+        (Safety::default(), IocConsent { confirm: Some(3), ..IocConsent::default() }, Rule::Consent),
+        (Safety::default(), IocConsent::typed(2), Rule::Confirm),
         (Safety { read_only: true, ..Safety::default() }, IocConsent::exactly(3), Rule::ReadOnly),
+        (Safety { max_iocs: Some(2), ..Safety::default() }, IocConsent::at_most(9), Rule::Ceiling),
+        (Safety { approvals: 2, ..Safety::default() }, IocConsent::exactly(3), Rule::Approvals),
     ] {
         let bench = bench(safety);
         let plan = bench.soc().diff(&wish).await.unwrap();
@@ -132,7 +141,10 @@ async fn every_rule_refuses_before_anything_is_sent() {
         assert_eq!(refused.rule(), Some(rule));
         let mut count = 0;
         bench.memory.edit_iocs(|iocs| count = iocs.len());
-        assert_eq!((count, bench.responder.journal().records().unwrap().len()), (0, 0), "{rule:?}");
+        assert_eq!(count, 0, "{rule:?}");
+        let records = bench.responder.journal().records().unwrap();
+        let Event::Refused { rule: told, .. } = &records[0].event else { panic!("{records:?}") };
+        assert_eq!((told.as_str(), records.len()), (rule.as_str(), 1));
     }
 }
 
@@ -147,4 +159,152 @@ async fn the_journal_knows_every_indicator_before_and_after() {
     assert_eq!((*intent, answers.len()), (records[0].seq, 2));
     assert!(answers.iter().all(|a| a.handle.is_some()));
     assert!(bench.responder.operations().unwrap().is_empty(), "they are no operations on hosts");
+}
+
+/// A vendor that takes everything and keeps nothing: accepted is not effective.
+#[derive(Debug)]
+struct Forgetful(Arc<InMemory>);
+
+#[async_trait::async_trait]
+impl EdrProvider for Forgetful {
+    fn tenant(&self) -> &TenantId {
+        self.0.tenant()
+    }
+
+    fn vendor(&self) -> &Vendor {
+        self.0.vendor()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn check(&self) -> edr_core::Result<TenantCheck> {
+        self.0.check().await
+    }
+
+    async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Host>> {
+        self.0.hosts(query, cursor).await
+    }
+
+    async fn host(&self, uid: &str) -> edr_core::Result<Host> {
+        self.0.host(uid).await
+    }
+
+    async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Alert>> {
+        self.0.alerts(query, cursor).await
+    }
+
+    async fn alert(&self, uid: &str) -> edr_core::Result<Alert> {
+        self.0.alert(uid).await
+    }
+
+    async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Ioc>> {
+        self.0.iocs(query, cursor).await
+    }
+
+    fn ioc_fit(&self, ioc: &Ioc) -> edr_core::Result<Fit> {
+        self.0.ioc_fit(ioc)
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> edr_core::Result<Vec<Receipt>> {
+        Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect())
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_and_not_seen_is_not_told_as_done() {
+    let memory = Arc::new(InMemory::builder("acme").build());
+    let folder = tempfile::tempdir().unwrap();
+    let estate = Estate::of([Arc::new(Forgetful(memory)) as Arc<dyn EdrProvider>]);
+    let responder = Responder::builder(estate, folder.path()).clock(clock()).grace(Duration::ZERO);
+    let responder = responder.open().unwrap();
+    let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
+    let plan = indicators.diff(&feed("a.example\n")).await.unwrap();
+    let done = indicators.apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), ["a.example unconfirmed"]);
+    assert!(!done[0].result.is_settled() && done[0].error.is_some());
+    let records = responder.journal().records().unwrap();
+    let Event::IocsSettled { iocs, .. } = &records.last().unwrap().event else { panic!("{records:?}") };
+    assert_eq!((iocs[0].done, iocs[0].seen.as_str()), (Some(false), "it is not there as it was sent"));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up_and_a_lost_request_is_not_told_as_done() {
+    for (script, first, after) in [
+        (Script::LoseAnswer(0), "added", "already"),
+        (Script::LoseRequest(0), "unknown", "added"),
+        (Script::RefuseCall(0, ErrorKind::Permission), "not_sent", "added"),
+    ] {
+        let bench = bench(Safety::default());
+        bench.memory.script(script);
+        let wish = feed("a.example\nb.example\n");
+        let both = |word: &str| [format!("a.example {word}"), format!("b.example {word}")];
+        assert_eq!(bench.push(&wish).await, both(first), "{script:?}");
+        assert_eq!(bench.push(&wish).await, both(after), "{script:?}");
+        let put = bench.memory.mutations().iter().filter(|m| m.verb == "push_ioc").count();
+        assert_eq!(put, 2, "{script:?}: each is put there once");
+    }
+}
+
+#[tokio::test]
+async fn what_the_vendor_refuses_or_does_not_mention_is_told_one_by_one() {
+    let bench = bench(Safety::default());
+    bench.memory.quirk("domain:b.example", Quirk::Refused(ErrorKind::InvalidRequest));
+    bench.memory.quirk("domain:c.example", Quirk::Unmentioned);
+    let done = bench.push(&feed("a.example\nb.example\nc.example\n")).await;
+    assert_eq!(done, ["a.example added", "b.example refused", "c.example added"]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_moved_under_the_plan_is_left_as_it_is() {
+    let bench = bench(Safety::default());
+    bench.push(&feed("value,severity\nmine.example,low\nother.example,low\n")).await;
+    let wish = feed("value,severity\nmine.example,high\nnew.example,low\nfree.example,low\n");
+    let plan = bench.soc().diff(&wish).await.unwrap();
+    assert_eq!(plan[0].changes(), 4);
+    let mut theirs = Ioc::of(IocType::Domain, "new.example", IocAction::Block);
+    theirs.uid = "t-1".to_owned();
+    bench.memory.edit_iocs(|iocs| {
+        iocs.iter_mut().for_each(|ioc| ioc.tags = vec!["edr:them".to_owned()]);
+        iocs.push(theirs);
+    });
+    let done = bench.soc().apply(&plan, &IocConsent::exactly(4), &Because::new()).await.unwrap();
+    let expected =
+        ["mine.example refused", "new.example refused", "free.example added", "other.example refused"];
+    assert_eq!(words(&done), expected);
+    let mut left = Vec::new();
+    bench.memory.edit_iocs(|iocs| left = iocs.iter().map(|i| (i.value.clone(), i.tags.clone())).collect());
+    assert_eq!(left.iter().filter(|(_, tags)| tags.contains(&"edr:them".to_owned())).count(), 2);
+}
+
+#[tokio::test]
+async fn two_tenants_are_never_mixed() {
+    let [acme, globex] = ["acme", "globex"].map(|name| Arc::new(InMemory::builder(name).build()));
+    let folder = tempfile::tempdir().unwrap();
+    let estate = Estate::of([acme.clone() as Arc<dyn EdrProvider>, globex.clone() as _]);
+    let responder = Responder::builder(estate, folder.path()).clock(clock()).grace(Duration::ZERO);
+    let responder = responder.open().unwrap();
+    let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
+    let mut there = indicators.owner.sign(&feed("a.example\n").entries[0].ioc, acme.as_ref());
+    there.uid = "same-id".to_owned();
+    acme.edit_iocs(|iocs| iocs.push(there.clone()));
+    there.value = "other.example".to_owned();
+    globex.edit_iocs(|iocs| iocs.push(there));
+
+    let plan = indicators.diff(&feed("a.example\n")).await.unwrap();
+    assert_eq!(steps(&plan), ["a.example leave", "a.example add", "other.example remove"]);
+    let mine: Vec<TenantDiff> = plan.iter().filter(|t| t.tenant.as_str() == "globex").cloned().collect();
+    let done = indicators.apply(&mine, &IocConsent::exactly(2), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), ["a.example added", "other.example removed"]);
+    assert!(done.iter().all(|d| d.tenant.as_str() == "globex"));
+    assert!(acme.mutations().is_empty(), "the id of one tenant is not taken for that of another");
+    assert_eq!(globex.mutations().len(), 2);
+
+    // A plan for a tenant that is not in the run is sent nowhere.
+    let lone = Estate::of([acme.clone() as Arc<dyn EdrProvider>]);
+    let responder = Responder::builder(lone, folder.path()).clock(clock()).open().unwrap();
+    let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
+    let done = indicators.apply(&mine, &IocConsent::exactly(2), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), ["a.example not_sent", "other.example not_sent"]);
 }

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::error::{Error, Refusal, Result};
 use super::guard::{Consent, Guard, Rule};
 use super::host::HostKey;
-use super::make::{Fresh, SIDE_BY_SIDE};
+use super::make::SIDE_BY_SIDE;
 use super::operation::{HostOutcome, Operation};
 use super::plan::{Plan, PlannedHost};
 use super::record::{Event, JournalHost, Moved, Record, Told, without_values};
@@ -52,16 +52,34 @@ impl Responder {
             Some(before) => self.settle_all(plan, before).await?,
             None => self.guard().age(plan, self.clock().now())?,
         }
-        let Some(sends) = self.ready(plan, before.is_some(), consent).await? else {
+        if before.is_some() && self.nothing_left(plan)? {
             return self.operation(&plan.id);
-        };
+        }
+        let sends = self.ready(plan, before.is_some(), consent).await?;
         self.run(plan, &sends).await?;
         self.journal().append(Event::Ended { plan: plan.id.clone() })?;
         self.operation(&plan.id)
     }
 
+    /// True when the operation asks for no host any more. A run that was interrupted has come to its end then.
+    ///
+    /// # Errors
+    /// [`Rule::Lease`] when hosts are left of a containment whose lease is over: nobody would give them back in time.
+    fn nothing_left(&self, plan: &Plan) -> Result<bool> {
+        let (left, now) = (self.wanted(plan, true)?.len(), self.operation(&plan.id)?);
+        let is_over = now.is_due(self.clock().now());
+        if (left == 0 || is_over) && now.ended.is_none() {
+            self.journal().append(Event::Ended { plan: plan.id.clone() })?;
+        }
+        if left > 0 && is_over {
+            let message = format!("the lease is over, and {left} hosts are left; make a new plan");
+            return Err(Error::refused(Rule::Lease, message));
+        }
+        Ok(left == 0)
+    }
+
     /// Reads back what an interrupted run left in doubt.
-    async fn settle_all(&self, plan: &Plan, before: &Operation) -> Result<()> {
+    pub(super) async fn settle_all(&self, plan: &Plan, before: &Operation) -> Result<()> {
         let doubtful = before.hosts.iter().filter(|h| h.in_doubt.is_some());
         let tenants: BTreeSet<TenantId> = doubtful.map(|h| h.host.tenant.clone()).collect();
         for tenant in tenants {
@@ -74,30 +92,28 @@ impl Responder {
         Ok(())
     }
 
-    /// Looks at the hosts that are to be asked for, and writes down that it begins. `None` when nothing is left to do.
-    async fn ready(&self, plan: &Plan, again: bool, consent: &Consent) -> Result<Option<Vec<HostKey>>> {
+    /// Looks at the hosts that are to be asked for, and writes down that it begins.
+    async fn ready(&self, plan: &Plan, again: bool, consent: &Consent) -> Result<Vec<HostKey>> {
         let wanted = self.wanted(plan, again)?;
-        if again && wanted.is_empty() {
-            return Ok(None);
-        }
-        let fresh = self.fresh(wanted.iter().map(|p| p.host.key())).await;
-        let moved: Vec<Moved> = wanted.iter().filter_map(|p| self.moved(plan, p, &fresh)).collect();
+        let now = self.sight(plan, &wanted).await;
+        let moved: Vec<Moved> = wanted.iter().filter_map(|p| now.moved(p)).collect();
         if !moved.is_empty() && !consent.without_moved && !consent.lease {
             return Err(estate_moved(&moved).into());
         }
         let gone: BTreeSet<HostKey> = moved.iter().map(|m| m.host.key()).collect();
         let sends: Vec<HostKey> =
             wanted.iter().map(|p| p.host.key()).filter(|key| !gone.contains(key)).collect();
-        plan.save(&self.state().plan(&plan.id))?;
+        plan.save(&self.state().plan(&plan.id)?)?;
         self.begin(plan, again, consent, &sends)?;
         if !moved.is_empty() {
             self.journal().append(Event::Moved { plan: plan.id.clone(), hosts: moved })?;
         }
-        for (tenant, error) in &fresh.failed {
+        let tenants: BTreeSet<&TenantId> = wanted.iter().map(|p| &p.host.tenant).collect();
+        for (tenant, error) in now.fresh.failed.iter().filter(|(tenant, _)| tenants.contains(tenant)) {
             let (plan, tenant, error) = (plan.id.clone(), tenant.clone(), Told::from(error));
             self.journal().append(Event::Stopped { plan, tenant, error })?;
         }
-        Ok(Some(sends.into_iter().filter(|key| !fresh.failed.contains_key(&key.tenant)).collect()))
+        Ok(sends.into_iter().filter(|key| !now.fresh.failed.contains_key(&key.tenant)).collect())
     }
 
     /// The hosts that the plan acts on and that nothing final is known of.
@@ -111,24 +127,6 @@ impl Responder {
             h.in_doubt.is_none() && (h.outcome.is_open() || moved)
         };
         Ok(plan.sends().filter(|p| now.host(&p.host.key()).is_some_and(open)).collect())
-    }
-
-    /// What is different from what the plan saw. A host that came or went offline has not moved.
-    fn moved(&self, plan: &Plan, planned: &PlannedHost, fresh: &Fresh) -> Option<Moved> {
-        if fresh.failed.contains_key(&planned.host.tenant) {
-            return None;
-        }
-        let now = match fresh.hosts.get(&planned.host.key()) {
-            None => "the tenant does not have it any more".to_owned(),
-            Some(host) if host.hostname != planned.host.hostname => {
-                format!("it is called {} now", host.hostname)
-            }
-            Some(host) => match self.decide(&plan.action, host) {
-                decision if decision.is_sent() => return None,
-                decision => decision.to_string(),
-            },
-        };
-        Some(Moved { host: planned.host.clone(), planned: planned.decision.clone(), now })
     }
 
     /// Writes down what is going to be asked for, if the caps over all runs bear it: nobody else can write in between.
@@ -159,9 +157,10 @@ impl Responder {
     /// The tenants side by side, each for itself.
     async fn run(&self, plan: &Plan, sends: &[HostKey]) -> Result<()> {
         let tenants: BTreeSet<TenantId> = sends.iter().map(|key| key.tenant.clone()).collect();
+        let all = &sends.iter().cloned().collect::<BTreeSet<HostKey>>();
         let runs = tenants.into_iter().map(|tenant| async move {
             match self.provider(&tenant) {
-                Ok(provider) => TenantRun::new(self, plan, provider).run().await,
+                Ok(provider) => TenantRun::new(self, plan, provider).run(all).await,
                 Err(error) => {
                     let (plan, error) = (plan.id.clone(), Told::from(&error));
                     self.journal().append(Event::Stopped { plan, tenant, error }).map(drop)

@@ -11,7 +11,6 @@ use super::error::Result;
 use super::host::HostKey;
 use super::make::SIDE_BY_SIDE;
 use super::operation::{HostOutcome, Operation, Outcome};
-use super::plan::Plan;
 use super::record::{Event, Seen, Told};
 use super::responder::Responder;
 use super::tale::of_standing;
@@ -77,7 +76,8 @@ impl Responder {
     /// When the journal cannot be used, or knows no such operation.
     pub async fn confirm(&self, id: &str, waiting: &Waiting) -> Result<Confirmed> {
         let begin = Instant::now();
-        let action = Plan::load(&self.state().plan(id)).map(|plan| plan.action);
+        // The journal leaves out what a script is given; the plan has it.
+        let action = self.kept_plan(&self.operation(id)?).map(|plan| plan.action);
         let mut watches: BTreeMap<TenantId, Watch> = BTreeMap::new();
         let mut pause = waiting.first;
         let mut first = true;

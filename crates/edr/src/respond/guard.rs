@@ -28,6 +28,8 @@ pub enum Rule {
     Consent,
     /// Nothing is selected. That never means everything.
     EmptySelection,
+    /// The lease of the operation is over: nothing more is contained for it.
+    Lease,
     /// More hosts than the run may act on.
     MaxHosts,
     /// More indicators than the run may change.
@@ -52,6 +54,8 @@ pub enum Rule {
     Wildcard,
     /// Agreed in advance, without saying how many hosts at most.
     YesNeedsMaxHosts,
+    /// Agreed in advance, without saying how many indicators at most.
+    YesNeedsMaxIocs,
 }
 
 impl Rule {
@@ -64,6 +68,7 @@ impl Rule {
             Self::Confirm => "confirm",
             Self::Consent => "consent",
             Self::EmptySelection => "empty_selection",
+            Self::Lease => "lease",
             Self::MaxHosts => "max_hosts",
             Self::MaxIocs => "max_iocs",
             Self::Moved => "moved",
@@ -76,6 +81,7 @@ impl Rule {
             Self::Strict => "strict",
             Self::Wildcard => "wildcard",
             Self::YesNeedsMaxHosts => "yes_needs_max_hosts",
+            Self::YesNeedsMaxIocs => "yes_needs_max_iocs",
         }
     }
 }
@@ -179,12 +185,18 @@ impl<'a> Guard<'a> {
     pub fn check(&self, plan: &Plan, consent: &Consent) -> Result<(), Refusal> {
         self.writable()?;
         if consent.lease {
-            return Ok(());
+            return gives_back(plan);
         }
         self.strict(plan, consent)?;
-        self.counts(plan, consent)?;
-        agreed(plan.count(), consent)?;
+        self.check_count(plan.count(), "hosts", consent)?;
         self.approved(plan, consent)
+    }
+
+    /// The rules about how many, and whether somebody agreed.
+    pub(super) fn check_count(&self, count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
+        self.writable()?;
+        self.counts(count, noun, consent)?;
+        agreed(count, noun, consent)
     }
 
     /// Nothing that changes runs in a process that may only read.
@@ -215,25 +227,24 @@ impl<'a> Guard<'a> {
         Ok(())
     }
 
-    fn counts(&self, plan: &Plan, consent: &Consent) -> Result<(), Refusal> {
-        let count = plan.count();
+    fn counts(&self, count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
         if let Some(ceiling) = self.safety.max_hosts.filter(|ceiling| count > *ceiling) {
             let message = format!(
-                "the plan acts on {count} hosts; [safety] max_hosts is {ceiling}, and no flag passes it"
+                "the plan acts on {count} {noun}; [safety] max_hosts is {ceiling}, and no flag passes it"
             );
             return Err(Refusal::new(Rule::Ceiling, message));
         }
         let most = consent.max_hosts.unwrap_or(DEFAULT_MAX_HOSTS);
         if count > most {
             let message = format!(
-                "the plan acts on {count} hosts, and the run may act on {most}; raise it with --max-hosts"
+                "the plan acts on {count} {noun}, and the run may act on {most}; raise it with --max-hosts"
             );
             return Err(Refusal::new(Rule::MaxHosts, message));
         }
         match consent.confirm {
             Some(n) if n != count => Err(Refusal::new(
                 Rule::Confirm,
-                format!("the plan acts on {count} hosts, not on exactly {n}"),
+                format!("the plan acts on {count} {noun}, not on exactly {n}"),
             )),
             _ => Ok(()),
         }
@@ -298,11 +309,19 @@ impl<'a> Guard<'a> {
     }
 }
 
-fn agreed(count: usize, consent: &Consent) -> Result<(), Refusal> {
+/// A lease that is due is agreement to give back what it took, and to nothing else.
+fn gives_back(plan: &Plan) -> Result<(), Refusal> {
+    if plan.action == ResponseAction::Release && plan.releases.is_some() {
+        return Ok(());
+    }
+    Err(Refusal::new(Rule::Consent, "a lease that is over agrees to its release alone"))
+}
+
+fn agreed(count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
     match (consent.typed, consent.yes, consent.max_hosts) {
         (Some(n), ..) if n == count => Ok(()),
         (Some(n), ..) => {
-            Err(Refusal::new(Rule::Confirm, format!("{n} was typed, and the plan acts on {count} hosts")))
+            Err(Refusal::new(Rule::Confirm, format!("{n} was typed, and the plan acts on {count} {noun}")))
         }
         (None, true, Some(_)) => Ok(()),
         (None, true, None) => {

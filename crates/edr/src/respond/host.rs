@@ -79,19 +79,26 @@ pub(super) fn key(host: &Host) -> HostKey {
 /// Firmware that nobody filled in says one of these for every machine.
 const PLACEHOLDERS: &[&str] = &[
     "0",
+    "0123456789",
+    "03000200-0400-0500-0006-000700080009",
+    "123456789",
+    "chassis serial number",
     "00000000-0000-0000-0000-000000000000",
     "default string",
     "ffffffff-ffff-ffff-ffff-ffffffffffff",
     "n/a",
     "none",
+    "not applicable",
+    "not available",
     "not specified",
     "system serial number",
     "to be filled by o.e.m.",
     "unknown",
 ];
 
-/// True when the hardware says that both agents run on one machine: the same serial number or SMBIOS UUID, or the same
-/// name and a MAC in common. The same name alone proves nothing.
+/// True when two things say that both agents run on one machine: of the hardware's number (serial number or SMBIOS
+/// UUID), the name, and a MAC in common. One alone proves nothing: names are given again, guests inherit the numbers of
+/// their host, and docks move from desk to desk.
 pub(super) fn same_machine(a: &Host, b: &Host) -> bool {
     let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
         (Some(a), Some(b)) => {
@@ -107,9 +114,10 @@ pub(super) fn same_machine(a: &Host, b: &Host) -> bool {
         let theirs = macs(b);
         macs(a).iter().any(|mac| theirs.contains(mac))
     };
-    same(&a.serial_number, &b.serial_number)
-        || same(&a.smbios_uuid, &b.smbios_uuid)
-        || (!a.hostname.is_empty() && a.hostname.eq_ignore_ascii_case(&b.hostname) && share_mac())
+    let short = |host: &Host| host.hostname.split('.').next().unwrap_or_default().to_lowercase();
+    let hardware = same(&a.serial_number, &b.serial_number) || same(&a.smbios_uuid, &b.smbios_uuid);
+    let named = !short(a).is_empty() && short(a) == short(b);
+    [hardware, named, share_mac()].into_iter().filter(|proof| *proof).count() >= 2
 }
 
 /// True when these are agents of one machine, at most one in each tenant. Two agents of one machine in one tenant are an
@@ -137,9 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn hardware_joins_two_agents_and_a_name_does_not() {
+    fn two_proofs_join_two_agents_and_one_does_not() {
         let base = host("a", "web-1", "S1", "AA-1");
-        assert!(same_machine(&base, &host("b", "other", "s1", "BB-2")));
+        assert!(same_machine(&base, &host("b", "web-1.corp.example", "s1", "BB-2")));
+        assert!(!same_machine(&base, &host("b", "other", "s1", "BB-2")), "a guest has its host's number");
         assert!(same_machine(&base, &host("b", "WEB-1", "S2", "aa-1")));
         assert!(!same_machine(&base, &host("b", "web-1", "S2", "BB-2")), "a name proves nothing");
         assert!(!same_machine(&base, &host("b", "web-2", "S2", "AA-1")), "a dock lends its MAC");

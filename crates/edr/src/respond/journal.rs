@@ -144,6 +144,9 @@ impl Journal {
         let mut file = state::open_private(&path)?;
         file.seek(SeekFrom::Start(chain.offset)).map_err(io)?;
         let written = file.write_all(bytes).and_then(|()| file.sync_data());
+        if chain.offset == 0 && written.is_ok() {
+            state::sync_folder(&path)?;
+        }
         if let Err(e) = written {
             // What got onto the disk is read again, and found torn.
             *chain = Chain::default();

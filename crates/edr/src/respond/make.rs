@@ -152,7 +152,7 @@ impl Responder {
         fresh
     }
 
-    fn planned(&self, host: &Host, fresh: &Fresh, draft: &Draft) -> PlannedHost {
+    pub(super) fn planned(&self, host: &Host, fresh: &Fresh, draft: &Draft) -> PlannedHost {
         let stale = !draft.stale_too
             && draft.action != ResponseAction::Release
             && is_stale(host, self.safety().stale_after, fresh.as_of);
@@ -201,7 +201,7 @@ fn unread(resolved: &Resolved, fresh: &Fresh) -> Vec<Unread> {
 }
 
 /// A machine whose other agent is protected is protected: it is the same machine by another name.
-fn spread_protection(hosts: &mut [PlannedHost], seen: &[Host]) {
+pub(super) fn spread_protection(hosts: &mut [PlannedHost], seen: &[Host]) {
     let rule_of = |all: &[PlannedHost], host: &Host| {
         all.iter().find(|p| p.host.key() == key(host)).and_then(|p| match &p.decision {
             Decision::Protected { rule } => Some(rule.clone()),

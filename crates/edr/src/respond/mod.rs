@@ -38,6 +38,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alerts;
 mod apply;
 mod approve;
 mod canon;
@@ -46,6 +47,7 @@ mod confirm;
 mod decide;
 mod error;
 mod guard;
+mod holdings;
 mod host;
 mod journal;
 mod make;
@@ -60,6 +62,7 @@ mod safety;
 mod search;
 mod selector;
 mod send;
+mod sight;
 mod state;
 mod tale;
 #[cfg(test)]
@@ -67,6 +70,7 @@ mod tests;
 
 pub(crate) use canon::hex;
 
+pub use alerts::{AlertOutcome, AlertPlan, PlannedAlert};
 pub use approve::{ApprovalKey, Signature, SigningKey, add_signature, read_signatures, signature_path};
 pub use chain::Fault;
 pub use confirm::{Confirmed, Waiting};

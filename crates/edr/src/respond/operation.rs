@@ -120,6 +120,9 @@ pub struct HostOutcome {
     /// It was asked for.
     #[serde(skip)]
     pub(super) asked: bool,
+    /// The number and the time of the record that tells what was done to it, or is in doubt.
+    #[serde(skip)]
+    pub(super) deed: (u64, DateTime<Utc>),
 }
 
 /// How many hosts ended in which way. The numbers are never mixed.
@@ -217,6 +220,11 @@ impl Operation {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.hosts.iter().any(|h| h.outcome.is_open())
+    }
+
+    /// True when its lease is over.
+    pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.lease_until.is_some_and(|due| due <= now)
     }
 
     /// One host of it.

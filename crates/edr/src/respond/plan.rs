@@ -184,8 +184,7 @@ impl Plan {
     /// Refuses a plan that is not as it was made.
     pub(super) fn check_digest(&self) -> Result<()> {
         // The id becomes the name of a file.
-        let is_id = self.id.len() == 36 && self.id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        if is_id && self.reckon()? == self.digest {
+        if is_id(&self.id) && self.reckon()? == self.digest {
             return Ok(());
         }
         let message = "the plan does not match its digest: it was changed after it was made; make a new one";
@@ -278,6 +277,12 @@ impl Plan {
         let text = crate::file::text(path, crate::file::LIST).map_err(|e| Error::file(path, e))?;
         Self::from_json(&text)
     }
+}
+
+/// True when it has the form of a UUID: nothing else becomes the name of a file.
+pub(super) fn is_id(id: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && id.split('-').all(digits)
 }
 
 /// A UUID of version 7: the time, so that ids sort as they were made, and dice.

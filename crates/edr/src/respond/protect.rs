@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edr_core::Host;
+use edr_core::{Host, Tag, Vendor};
 
 use crate::{ProtectedConfig, file};
 
@@ -50,6 +50,21 @@ impl Protection {
         Ok(Self { names, tags: config.tags.clone(), groups: config.groups.clone(), roles })
     }
 
+    /// Refuses rules that could not hold in silence: Falcon tells of a host's groups their ids alone, so that a group by
+    /// its name, or by a pattern, would protect nobody there.
+    pub(super) fn check<'a>(&self, vendors: impl IntoIterator<Item = &'a Vendor>) -> edr_core::Result<()> {
+        let is_id = |group: &String| group.len() == 32 && group.bytes().all(|b| b.is_ascii_hexdigit());
+        let Some(name) = self.groups.iter().find(|group| !is_id(group)) else { return Ok(()) };
+        if vendors.into_iter().any(|vendor| vendor.as_str() == "falcon") {
+            let message = format!(
+                "[safety] the protected group {name:?} is no id: Falcon tells of a host's groups only the ids"
+            );
+            return Err(edr_core::Error::new(edr_core::ErrorKind::Configuration, message)
+                .with_hint("write the group's id of 32 hex digits, or protect by hostname, tag or role"));
+        }
+        Ok(())
+    }
+
     /// The rule that protects this host, such as `roles domain_controller`. The host is looked at under all its names, so
     /// that it does not matter by which of them it was selected.
     #[must_use]
@@ -60,14 +75,24 @@ impl Protection {
             .iter()
             .find(|(p, _)| names.iter().any(|name| is_like(name, p)))
             .map(|(_, rule)| rule.clone());
-        let tags =
-            host.tags.iter().flat_map(|t| [Some(t.value.as_str()), t.value.split_once('/').map(|(_, v)| v)]);
+        // As the console writes it, with the kind in front, and without.
+        let whole: Vec<String> = host.tags.iter().filter_map(full_tag).collect();
+        let tags = host
+            .tags
+            .iter()
+            .flat_map(|t| [Some(t.value.as_str()), t.value.split_once('/').map(|(_, v)| v)])
+            .flatten()
+            .chain(whole.iter().map(String::as_str));
         let groups = host.groups.iter().flat_map(|g| [g.uid.as_deref(), g.name.as_deref()]);
         by_name
-            .or_else(|| among("tags", &self.tags, tags.flatten()))
+            .or_else(|| among("tags", &self.tags, tags))
             .or_else(|| among("groups", &self.groups, groups.flatten()))
             .or_else(|| among("roles", &self.roles, host.roles.iter().map(String::as_str)))
     }
+}
+
+fn full_tag(tag: &Tag) -> Option<String> {
+    tag.source.as_ref().map(|source| format!("{source}/{}", tag.value))
 }
 
 fn among<'a>(kind: &str, wanted: &[String], mut values: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -115,7 +140,7 @@ pub(super) fn is_like(text: &str, pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use edr_core::{Group, Tag};
+    use edr_core::Group;
 
     use super::*;
 
@@ -175,5 +200,28 @@ mod tests {
                 .to_string()
                 .contains("gone.txt cannot be read")
         );
+    }
+
+    #[test]
+    fn a_tag_protects_as_the_console_writes_it() {
+        let mut host = Host::new("falcon", "acme", "1", "{}");
+        host.tags = vec![Tag { source: Some("FalconGroupingTags".into()), value: "crown-jewel".into() }];
+        for tag in ["FalconGroupingTags/crown-jewel", "crown-jewel", "falcongroupingtags/*"] {
+            let config = ProtectedConfig { tags: vec![tag.to_owned()], ..ProtectedConfig::default() };
+            assert!(Protection::of(&config, None).unwrap().rule_for(&host).is_some(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_falcon_would_not_tell_is_refused() {
+        let of = |group: &str| {
+            let config = ProtectedConfig { groups: vec![group.to_owned()], ..ProtectedConfig::default() };
+            Protection::of(&config, None).unwrap()
+        };
+        let (falcon, cortex) = (Vendor::from_static("falcon"), Vendor::from_static("cortex"));
+        assert!(of("Domain Controllers").check([&cortex]).is_ok());
+        let error = of("Domain Controllers").check([&cortex, &falcon]).unwrap_err();
+        assert!(error.to_string().contains("Domain Controllers"), "{error}");
+        assert!(of("0123456789abcdef0123456789abcdef").check([&falcon]).is_ok());
     }
 }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Because, ErrorKind, Expiration, IocAction, ResponseAction, Severity, Standing, TenantId, Vendor,
+    AlertChange, Because, ErrorKind, Expiration, IocAction, ResponseAction, Severity, Standing, TenantId,
+    Vendor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -183,6 +184,33 @@ pub enum IocDeed {
 #[serde(rename_all = "snake_case", tag = "event")]
 #[non_exhaustive]
 pub enum Event {
+    /// The vendor's answer to a change of alerts.
+    AlertsAnswered {
+        /// The change.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The record that announced it.
+        intent: u64,
+        /// What was answered for each alert.
+        answers: Vec<JournalAnswer>,
+        /// What went wrong with the call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Told>,
+    },
+    /// Alerts are about to be changed.
+    AlertsIntended {
+        /// The change.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// What is to change.
+        change: AlertChange,
+        /// Why.
+        because: Because,
+        /// The alerts, by the vendor's own id.
+        alerts: Vec<String>,
+    },
     /// The vendor's answer to an intention, or why there is none.
     Answered {
         /// The operation.
@@ -282,7 +310,7 @@ pub enum Event {
         /// The indicators.
         iocs: Vec<JournalIoc>,
     },
-    /// Indicators of which nobody could say were read back.
+    /// Indicators were read back.
     IocsSettled {
         /// The run.
         run: String,
@@ -369,7 +397,9 @@ impl Event {
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
         match self {
-            Self::Answered { plan, .. }
+            Self::AlertsAnswered { plan, .. }
+            | Self::AlertsIntended { plan, .. }
+            | Self::Answered { plan, .. }
             | Self::Began { plan, .. }
             | Self::Ended { plan }
             | Self::Handed { plan, .. }

@@ -1,18 +1,21 @@
 //! Giving hosts back: by operation, in waves, and when a lease is due.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use edr_core::{Because, Host, ResponseAction};
+use edr_core::{Because, Host};
 use serde::Serialize;
 
+use super::confirm::Waiting;
 use super::error::{Error, Result};
 use super::guard::Consent;
+use super::holdings::Holdings;
 use super::host::{HostKey, HostRef};
 use super::make::Draft;
 use super::operation::{Operation, Outcome};
-use super::plan::Plan;
-use super::record::{Event, Record, Told};
+use super::plan::{Plan, PlannedHost};
+use super::record::{Event, Told};
 use super::resolve::{Resolved, Unread};
 use super::responder::Responder;
 use super::tale::{operation, operations};
@@ -25,7 +28,7 @@ pub struct Overdue {
     pub operation: String,
     /// When it was due.
     pub due: DateTime<Utc>,
-    /// The hosts that nobody has released yet.
+    /// The hosts that nobody has released yet, that may be contained, or whose release is under way for over an hour.
     pub hosts: Vec<HostRef>,
     /// What the last attempt met, where there was one.
     pub error: Option<String>,
@@ -45,12 +48,15 @@ pub struct LeaseRun {
 
 impl Responder {
     /// A plan that releases what this operation contained, and nothing that was contained before or by somebody else;
-    /// at most `wave` hosts of it. Apply it as any plan; the next wave is the next such plan.
+    /// at most `wave` hosts of it. Apply it as any plan; the next wave is the next such plan. Hosts that a wave could not
+    /// release come last in the next.
     ///
     /// # Errors
     /// When the journal cannot be used, or knows no such operation.
     pub async fn plan_release_of(&self, id: &str, wave: Option<usize>, because: Because) -> Result<Plan> {
-        let held = self.held_by(id)?;
+        let mut held = self.held_by(id)?;
+        let tries = tries(&self.operations()?, id);
+        held.sort_by_key(|key| tries.get(key).copied());
         let keys: Vec<HostKey> = held.into_iter().take(wave.unwrap_or(usize::MAX)).collect();
         let mut draft = Draft::release().because(because);
         draft.releases = Some(id.to_owned());
@@ -109,13 +115,39 @@ impl Responder {
     pub async fn run_due(&self) -> Result<Vec<LeaseRun>> {
         self.guard().writable()?;
         let _lock = self.state().lock_leases(self.actor())?;
+        self.look_at_due().await?;
         let mut runs = Vec::new();
         for due in self.overdue()? {
-            let handed = self.hand_over(&due)?;
-            let released = self.release_lease(&due.operation).await;
+            let (handed, released) = match self.hand_over(&due) {
+                Ok(handed) => (handed, self.release_lease(&due.operation).await),
+                Err(error) => (Vec::new(), Err(error)),
+            };
             runs.push(LeaseRun { operation: due.operation, released, handed });
         }
         Ok(runs)
+    }
+
+    /// Learns what became of the hosts whose lease is over: of those in doubt, and of releases that are under way.
+    async fn look_at_due(&self) -> Result<()> {
+        let now = self.clock().now();
+        for due in self.operations()?.into_iter().filter(|op| op.is_due(now)) {
+            if due.hosts.iter().any(|h| h.in_doubt.is_some()) {
+                self.settle_due(&due).await?;
+            }
+            for release in self.journal().look(|records| Holdings::of(records).releases_of(&due.id))? {
+                self.confirm(&release, &Waiting::at_most(Duration::ZERO)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What stays in doubt stays overdue, and so do the hosts of a plan that is in use or cannot be read.
+    async fn settle_due(&self, due: &Operation) -> Result<()> {
+        let Ok(_lock) = self.state().lock_plan(&due.id, self.actor()) else { return Ok(()) };
+        match self.kept_plan(due) {
+            Ok(plan) => self.settle_all(&plan, due).await,
+            Err(_) => Ok(()),
+        }
     }
 
     /// What another operation wants contained for longer is not released, but is that one's from now on.
@@ -141,7 +173,7 @@ impl Responder {
         let consent = Consent { lease: true, ..Consent::default() };
         let mut last = None;
         for unfinished in self.operations()?.into_iter().filter(|op| is_unfinished_release(op, id)) {
-            let plan = Plan::load(&self.state().plan(&unfinished.id))?;
+            let plan = self.kept_plan(&unfinished)?;
             last = Some(self.apply(&plan, &consent).await?);
         }
         if self.held_by(id)?.is_empty() {
@@ -149,6 +181,10 @@ impl Responder {
         }
         let because = Because::new().reason(format!("the lease of {id} is over"));
         let plan = self.plan_release_of(id, None, because).await?;
+        let before = self.operations()?.into_iter().rfind(|op| op.releases.as_deref() == Some(id));
+        if let Some(before) = before.filter(|before| says_the_same(&plan, before)) {
+            return Ok(last.or(Some(before)));
+        }
         self.apply(&plan, &consent).await.map(Some)
     }
 }
@@ -166,13 +202,48 @@ fn placeholder(host: &HostRef) -> Host {
 
 fn overdue(op: &Operation, all: &[Operation], holdings: &Holdings, now: DateTime<Utc>) -> Option<Overdue> {
     let due = op.lease_until.filter(|due| *due <= now)?;
-    let held: BTreeSet<HostKey> = holdings.of_operation(&op.id).into_iter().collect();
-    if held.is_empty() {
+    let left = holdings.unsettled(&op.id, now);
+    if left.is_empty() {
         return None;
     }
-    let hosts = op.hosts.iter().map(|h| &h.host).filter(|h| held.contains(&h.key())).cloned().collect();
+    let hosts = op.hosts.iter().map(|h| &h.host).filter(|h| left.contains(&h.key())).cloned().collect();
     let last = all.iter().rev().find(|r| r.releases.as_deref() == Some(&op.id));
-    Some(Overdue { operation: op.id.clone(), due, hosts, error: last.and_then(|r| trouble(r, &held)) })
+    let error =
+        last.and_then(|r| trouble(r, &left)).or_else(|| doubt(op)).or_else(|| slowness(all, op, &left));
+    Some(Overdue { operation: op.id.clone(), due, hosts, error })
+}
+
+/// A host of which nobody can say whether the operation contained it.
+fn doubt(op: &Operation) -> Option<String> {
+    let doubted = op.hosts.iter().find(|h| h.in_doubt.is_some())?;
+    match &doubted.outcome {
+        Outcome::Unknown { reason } => Some(format!("{} may be contained: {reason}", doubted.host)),
+        _ => None,
+    }
+}
+
+/// A host whose release was taken and does not come to its end.
+fn slowness(all: &[Operation], of: &Operation, left: &BTreeSet<HostKey>) -> Option<String> {
+    let releases = all.iter().rev().filter(|r| r.releases.as_deref() == Some(&of.id));
+    let slow = |h: &&super::operation::HostOutcome| left.contains(&h.host.key()) && h.outcome.is_under_way();
+    let host = releases.flat_map(|r| &r.hosts).find(slow)?;
+    Some(format!("{}: its release was asked for at {}, and is not done", host.host, host.deed.1))
+}
+
+/// The number of the last release of this operation that named the host.
+fn tries(all: &[Operation], of: &str) -> BTreeMap<HostKey, usize> {
+    let releases = all.iter().enumerate().filter(|(_, r)| r.releases.as_deref() == Some(of));
+    releases.flat_map(|(at, r)| r.hosts.iter().map(move |h| (h.host.key(), at))).collect()
+}
+
+/// True when the plan would do nothing, and the release before it says so already.
+fn says_the_same(plan: &Plan, before: &Operation) -> bool {
+    let told = |p: &PlannedHost| {
+        before.host(&p.host.key()).is_some_and(
+            |h| matches!(&h.outcome, Outcome::LeftOut { decision } if decision.as_str() == p.decision.as_str()),
+        )
+    };
+    plan.count() == 0 && plan.hosts.iter().all(told)
 }
 
 /// What the release met at the first host that is still held.
@@ -189,72 +260,4 @@ fn trouble(release: &Operation, held: &BTreeSet<HostKey>) -> Option<String> {
             _ => None,
         });
     of_host.or_else(|| stopped.map(|told: Told| told.message))
-}
-
-/// An operation, and until when it wants a host contained; for good when there is no time.
-type Wish = (String, Option<DateTime<Utc>>);
-
-/// Which operation holds which host contained, as the journal tells it.
-#[derive(Debug, Default)]
-struct Holdings {
-    /// Who contained it.
-    holder: BTreeMap<HostKey, String>,
-    /// Who found it contained, and wanted it so.
-    also: BTreeMap<HostKey, Vec<Wish>>,
-}
-
-impl Holdings {
-    /// Operations count in the order in which they began, each with what is known of its hosts by now.
-    fn of(records: &[Record]) -> Self {
-        let all: BTreeMap<String, Operation> =
-            operations(records).into_iter().map(|op| (op.id.clone(), op)).collect();
-        let mut holdings = Self::default();
-        for record in records {
-            match &record.event {
-                Event::Began { plan, .. } => drop(all.get(plan).map(|op| holdings.take(op))),
-                Event::Handed { to, hosts, .. } => holdings.hand(to, hosts),
-                _ => {}
-            }
-        }
-        holdings
-    }
-
-    fn take(&mut self, op: &Operation) {
-        for host in &op.hosts {
-            let (key, has) = (host.host.key(), host.outcome.is_success() || host.outcome.is_under_way());
-            match op.action {
-                ResponseAction::Contain if has && host.ours => drop(self.holder.insert(key, op.id.clone())),
-                ResponseAction::Contain if has => {
-                    self.also.entry(key).or_default().push((op.id.clone(), op.lease_until));
-                }
-                ResponseAction::Release if has => {
-                    self.holder.remove(&key);
-                    self.also.remove(&key);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn hand(&mut self, to: &str, hosts: &[HostKey]) {
-        for key in hosts.iter().filter(|key| self.holder.contains_key(key)).cloned().collect::<Vec<_>>() {
-            if let Some(also) = self.also.get_mut(&key) {
-                also.retain(|(id, _)| id != to);
-            }
-            self.holder.insert(key, to.to_owned());
-        }
-    }
-
-    fn of_operation(&self, id: &str) -> Vec<HostKey> {
-        self.holder.iter().filter(|(_, holder)| *holder == id).map(|(key, _)| key.clone()).collect()
-    }
-
-    /// Another operation that wants the host contained beyond now: one without a lease before one with.
-    fn heir(&self, key: &HostKey, than: &str, now: DateTime<Utc>) -> Option<String> {
-        let also = self.also.get(key)?;
-        let mut heirs: Vec<_> =
-            also.iter().filter(|(id, until)| id != than && until.is_none_or(|until| until > now)).collect();
-        heirs.sort_by_key(|(_, until)| (until.is_some(), std::cmp::Reverse(*until)));
-        heirs.first().map(|(id, _)| id.clone())
-    }
 }

@@ -166,7 +166,11 @@ impl Sight {
             async move { Ok(search(provider.as_ref(), &wants, pass, now).await) }.boxed()
         });
         for (member, answer) in asked.await {
-            let answer = answer.unwrap_or_else(|error| Answer { error: Some(error), ..Answer::default() });
+            let mut answer =
+                answer.unwrap_or_else(|error| Answer { error: Some(error), ..Answer::default() });
+            // What a parent shows of a child that is a member, too, would be acted on twice.
+            answer.pool.retain(|host| member.owns(host));
+            answer.direct.values_mut().for_each(|hosts| hosts.retain(|host| member.owns(host)));
             self.take(&member.tenant, answer);
         }
     }

@@ -9,9 +9,10 @@ use edr_core::clock::{Clock, SystemClock};
 use edr_core::{EdrProvider, ErrorKind, TenantId};
 
 use super::error::{Error, Result};
-use super::guard::Guard;
+use super::guard::{Guard, Rule};
 use super::journal::Journal;
 use super::operation::Operation;
+use super::plan::Plan;
 use super::resolve::{Resolved, resolve};
 use super::safety::Safety;
 use super::selector::Selector;
@@ -97,6 +98,7 @@ impl ResponderBuilder {
     /// # Errors
     /// When the folder cannot be used.
     pub fn open(self) -> Result<Responder> {
+        self.safety.protected.check(self.estate.members().iter().map(|m| &m.vendor))?;
         let state = State::open(&self.folder)?;
         let journal = Journal::open(&self.folder, self.clock.clone(), &self.actor, &self.tool)?;
         Ok(Responder {
@@ -180,9 +182,21 @@ impl Responder {
     }
 
     /// Where the plan of an operation is kept, for taking it up again.
-    #[must_use]
-    pub fn plan_path(&self, id: &str) -> PathBuf {
+    ///
+    /// # Errors
+    /// [`Error::UnknownOperation`] for what is no id: it would be the name of some other file.
+    pub fn plan_path(&self, id: &str) -> Result<PathBuf> {
         self.state.plan(id)
+    }
+
+    /// The plan that is kept of this operation, if it is the one that was applied.
+    pub(super) fn kept_plan(&self, operation: &Operation) -> Result<Plan> {
+        let plan = Plan::load(&self.state.plan(&operation.id)?)?;
+        if plan.id == operation.id && plan.digest == operation.digest {
+            return Ok(plan);
+        }
+        let message = format!("the plan that is kept for {} is not the one that was applied", operation.id);
+        Err(Error::refused(Rule::PlanEdited, message))
     }
 
     /// The rules.

@@ -1,6 +1,6 @@
 //! One tenant's part of a run: chunks, refused batches cut in halves, and reading back what is in doubt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use edr_core::{Answer, EdrProvider, Error as VendorError, ErrorKind, Receipt};
 
 use super::decide::is_done;
 use super::error::Result;
+use super::host::HostKey;
 use super::operation::{HostOutcome, Outcome};
 use super::plan::Plan;
 use super::record::{AnswerWord, Event, JournalAnswer, Readback, Told};
@@ -42,10 +43,14 @@ impl<'a> TenantRun<'a> {
         Self { responder, plan, provider }
     }
 
-    /// Asks for every host that waits.
-    pub(super) async fn run(&self) -> Result<()> {
+    /// Asks for those of these hosts that were not asked for yet. Others of the operation may have come out of doubt
+    /// meanwhile; nobody looked at them or counted them before this run.
+    pub(super) async fn run(&self, sends: &BTreeSet<HostKey>) -> Result<()> {
+        let open = |h: &HostOutcome| {
+            h.in_doubt.is_none() && matches!(h.outcome, Outcome::Waiting | Outcome::NotSent { .. })
+        };
         for _ in 0..ROUNDS {
-            let waiting = self.uids(|h| h.outcome == Outcome::Waiting)?;
+            let waiting = self.uids(|h| open(h) && sends.contains(&h.host.key()))?;
             if waiting.is_empty() {
                 break;
             }
@@ -187,7 +192,7 @@ fn is_about_hosts(error: &VendorError) -> bool {
     }
 }
 
-fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> Vec<JournalAnswer> {
+pub(super) fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> Vec<JournalAnswer> {
     let told = Told::from(error);
     let one = |uid: &String| JournalAnswer {
         uid: uid.clone(),
@@ -200,7 +205,7 @@ fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> Vec<JournalA
 }
 
 /// The receipts in the order asked. A host that has none is in doubt.
-fn answers(part: &[String], receipts: Vec<Receipt>) -> Vec<JournalAnswer> {
+pub(super) fn answers(part: &[String], receipts: Vec<Receipt>) -> Vec<JournalAnswer> {
     let mut receipts: BTreeMap<String, Receipt> = receipts.into_iter().map(|r| (r.uid.clone(), r)).collect();
     let silent = || VendorError::new(ErrorKind::Decode, "the answer does not mention the host");
     let one = |uid: &String| {

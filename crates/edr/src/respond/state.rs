@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use super::plan::is_id;
 
 /// Where journal, plans and locks are kept: a folder of the user's own.
 #[derive(Clone, Debug)]
@@ -26,13 +27,21 @@ impl State {
     }
 
     /// The plan of an operation, as it was applied.
-    pub(super) fn plan(&self, id: &str) -> PathBuf {
-        self.folder.join("plans").join(format!("{id}.json"))
+    pub(super) fn plan(&self, id: &str) -> Result<PathBuf> {
+        self.of_plan(id, "json")
+    }
+
+    /// A file of a plan. An id that a person gives may be anything, and must not lead out of the folder.
+    fn of_plan(&self, id: &str, ending: &str) -> Result<PathBuf> {
+        if !is_id(id) {
+            return Err(Error::UnknownOperation(id.to_owned()));
+        }
+        Ok(self.folder.join("plans").join(format!("{id}.{ending}")))
     }
 
     /// Locks an operation.
     pub(super) fn lock_plan(&self, id: &str, who: &str) -> Result<Lock> {
-        let path = self.folder.join("plans").join(format!("{id}.lock"));
+        let path = self.of_plan(id, "lock")?;
         Lock::take(&path, &format!("the plan {id}"), who)
     }
 
@@ -47,35 +56,67 @@ fn make_private(folder: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|e| Error::file(folder, e))
+    builder.create(folder).map_err(|e| Error::file(folder, e))?;
+    only_ours(folder)
+}
+
+/// Whoever may write into the folder could replace journal and plans.
+#[cfg(unix)]
+fn only_ours(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(folder).map_err(|e| Error::file(folder, e))?;
+    let own = found.uid() == rustix::process::geteuid().as_raw();
+    if own && found.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let message = "others may write into this folder: make it your own, with mode 700";
+    Err(Error::file(folder, std::io::Error::new(std::io::ErrorKind::PermissionDenied, message)))
+}
+
+#[cfg(not(unix))]
+fn only_ours(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Opens a file for reading and writing, private when it is new.
 pub(super) fn open_private(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| Error::file(path, e))
+    private().create(true).open(path).map_err(|e| Error::file(path, e))
+}
+
+/// Puts the entry of a new file in its folder on the disk, too: after a power cut the file alone would be of no use.
+pub(super) fn sync_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::file(folder, e))?;
+    }
+    Ok(())
 }
 
 /// Writes a private file beside the old one and puts it in its place, so that nobody reads half of it and a crash leaves
 /// the one or the other.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    // A name that nobody can have laid there before, as a link or as a file of their own.
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
     let beside = PathBuf::from(name);
     let write = || {
-        let mut file = open_private(&beside)?;
         let io = |e| Error::file(&beside, e);
-        file.set_len(0).map_err(io)?;
+        let mut file = private().create_new(true).open(&beside).map_err(io)?;
         file.write_all(bytes).map_err(io)?;
         file.sync_all().map_err(io)?;
-        fs::rename(&beside, path).map_err(|e| Error::file(path, e))
+        fs::rename(&beside, path).map_err(|e| Error::file(path, e))?;
+        sync_folder(path)
     };
     let written = write();
     if written.is_err() {
-        // What is left is swept away by the next writer of this name.
         let _ = fs::remove_file(&beside);
     }
     written
@@ -168,16 +209,18 @@ fn try_exclusive(_: &File) -> std::io::Result<bool> {
 mod tests {
     use super::*;
 
+    const ONE: &str = "019cb7a1-0000-7000-8000-00000000000a";
+
     #[test]
     fn the_second_is_told_who_is_first() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(folder.path()).unwrap();
-        let held = state.lock_plan("p", "ann@soc").unwrap();
-        let error = state.lock_plan("p", "bob@soc").unwrap_err().to_string();
-        assert!(error.contains("the plan p is in use by ann@soc, process"), "{error}");
-        state.lock_plan("q", "bob@soc").unwrap();
+        let held = state.lock_plan(ONE, "ann@soc").unwrap();
+        let error = state.lock_plan(ONE, "bob@soc").unwrap_err().to_string();
+        assert!(error.contains(&format!("the plan {ONE} is in use by ann@soc, process")), "{error}");
+        state.lock_plan(&ONE.replace('a', "b"), "bob@soc").unwrap();
         drop(held);
-        state.lock_plan("p", "bob@soc").unwrap();
+        state.lock_plan(ONE, "bob@soc").unwrap();
     }
 
     #[test]
@@ -185,7 +228,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(&folder.path().join("deep/er")).unwrap();
-        let path = state.plan("p");
+        let path = state.plan(ONE).unwrap();
         replace(&path, b"one, and longer").unwrap();
         replace(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");

@@ -70,6 +70,7 @@ impl Tale {
             trace_id: None,
             in_doubt: None,
             asked: false,
+            deed: (record.seq, record.time),
         };
         let hosts: Vec<HostOutcome> = hosts.iter().map(host).collect();
         let places = hosts.iter().enumerate().map(|(at, h)| (h.host.key(), at)).collect();
@@ -105,7 +106,7 @@ impl Tale {
         let time = record.time;
         match &record.event {
             Event::Answered { tenant, intent, answers, error, .. } => {
-                self.answered(tenant, *intent, answers, error.as_ref(), time);
+                self.answered(tenant, *intent, answers, error.as_ref(), (record.seq, time));
             }
             Event::Ended { .. } => self.operation.ended = Some(time),
             Event::Intended { tenant, hosts, .. } => self.intended(record.seq, tenant, hosts, time),
@@ -121,7 +122,7 @@ impl Tale {
                 }
             }
             Event::Resumed { sends, .. } => self.resumed(sends),
-            Event::Settled { tenant, hosts, .. } => self.settled(tenant, hosts, time),
+            Event::Settled { tenant, hosts, .. } => self.settled(tenant, hosts, (record.seq, time)),
             Event::Stopped { tenant, error, .. } => self.stopped(tenant, error, time),
             _ => {}
         }
@@ -132,7 +133,7 @@ impl Tale {
             let reason = "a request was announced, and no answer is known".to_owned();
             self.set(tenant, uid, Outcome::Unknown { reason }, time);
             if let Some(host) = self.host(tenant, uid) {
-                (host.in_doubt, host.asked) = (Some(time), true);
+                (host.in_doubt, host.asked, host.deed) = (Some(time), true, (seq, time));
             }
         }
         self.intents.insert(seq, uids.iter().map(|uid| HostKey::new(tenant, uid)).collect());
@@ -144,8 +145,9 @@ impl Tale {
         intent: u64,
         answers: &[JournalAnswer],
         error: Option<&Told>,
-        time: DateTime<Utc>,
+        deed: (u64, DateTime<Utc>),
     ) {
+        let time = deed.1;
         let asked = self.intents.remove(&intent).unwrap_or_default();
         if let Some(error) = error {
             for key in asked {
@@ -157,6 +159,7 @@ impl Tale {
             self.set(tenant, &answer.uid, of_answer(answer), time);
             if let Some(host) = self.host(tenant, &answer.uid) {
                 host.ours |= answer.answer == AnswerWord::Accepted;
+                host.deed = deed;
                 host.in_doubt = Some(time).filter(|_| answer.answer == AnswerWord::Unknown);
                 host.handle.clone_from(&answer.handle);
                 host.trace_id.clone_from(&answer.trace_id);
@@ -164,7 +167,7 @@ impl Tale {
         }
     }
 
-    fn settled(&mut self, tenant: &TenantId, hosts: &[Readback], time: DateTime<Utc>) {
+    fn settled(&mut self, tenant: &TenantId, hosts: &[Readback], deed: (u64, DateTime<Utc>)) {
         for back in hosts {
             let outcome = match back.done {
                 Some(true) => Outcome::Accepted,
@@ -172,9 +175,11 @@ impl Tale {
                 None => Outcome::Unknown { reason: back.seen.clone() },
             };
             let before = self.host(tenant, &back.uid).and_then(|h| h.in_doubt);
-            self.set(tenant, &back.uid, outcome, time);
+            self.set(tenant, &back.uid, outcome, deed.1);
             if let Some(host) = self.host(tenant, &back.uid) {
-                host.ours |= back.done == Some(true);
+                if back.done == Some(true) {
+                    (host.ours, host.deed) = (true, deed);
+                }
                 host.in_doubt = before.filter(|_| back.done.is_none());
             }
         }
@@ -203,7 +208,7 @@ impl Tale {
     }
 }
 
-fn of_answer(answer: &JournalAnswer) -> Outcome {
+pub(super) fn of_answer(answer: &JournalAnswer) -> Outcome {
     let reason = || answer.error.as_ref().map_or_else(String::new, |e| e.message.clone());
     match answer.answer {
         AnswerWord::Accepted => Outcome::Accepted,

@@ -18,6 +18,7 @@ pub mod ods;
 pub mod policies;
 pub mod quarantine;
 pub mod rtr;
+mod scopes;
 pub mod sensors;
 pub mod spotlight;
 pub mod streams;
@@ -33,6 +34,7 @@ use serde_json::value::RawValue;
 pub use aggregate::{Aggregate, AggregateKind, AggregateSpec, Bucket, DateSpan, NumberSpan};
 pub use common::{Accepted, ActionParameter, AfterParams, FacetParams, ListParams};
 pub use endpoint::{Endpoint, Paging, Verb};
+pub use scopes::{ScopeIdentifier, required_scopes, scope_identifier};
 
 use crate::wire::wire;
 
@@ -133,20 +135,6 @@ pub(crate) struct ScopeProbe {
 
 /// The probes of this crate; a new scope of [`PROVIDER_OPERATIONS`] adds its own.
 pub(crate) const PROBES: &[ScopeProbe] = &[alerts::PROBE, hosts::PROBE];
-
-/// The least set of scopes for these operations, in the words of the console, sorted.
-///
-/// ```
-/// use falcon::api::{hosts, required_scopes};
-/// assert_eq!(required_scopes(&[&hosts::COMBINED, &hosts::ENTITIES]), ["Hosts: read"]);
-/// ```
-#[must_use]
-pub fn required_scopes(operations: &[&Operation]) -> Vec<&'static str> {
-    let mut scopes: Vec<&str> = operations.iter().map(|o| o.scope).filter(|s| !s.is_empty()).collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes
-}
 
 wire! {
     /// `meta` of a reply.

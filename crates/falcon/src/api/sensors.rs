@@ -1,5 +1,6 @@
 //! Installers of the sensor, and how many sensors are in use. Scopes "Sensor Download" and "Sensor Usage".
 
+use chrono::NaiveDate;
 use edr_http::RequestPlan;
 
 use super::{Endpoint, ListParams, Paging, Verb};
@@ -108,8 +109,8 @@ pub enum Span {
 /// is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageParams {
-    /// The last day, `YYYY-MM-DD`.
-    pub event_date: Option<String>,
+    /// The last day.
+    pub event_date: Option<NaiveDate>,
     /// How many days, 1 to 395.
     pub period: Option<u16>,
     /// Customer ids, at most 100; all when none is named.
@@ -125,7 +126,7 @@ pub fn usage(span: Span, params: &UsageParams) -> RequestPlan {
     };
     let calm = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || "-,".contains(*c)).collect();
     let term = |name: &str, value: String| format!("{name}:'{value}'");
-    let date = params.event_date.as_deref().map(|d| term("event_date", calm(d)));
+    let date = params.event_date.map(|d| term("event_date", d.to_string()));
     let period = params.period.map(|p| term("period", p.clamp(1, 395).to_string()));
     let cids = (!params.cids.is_empty()).then(|| term("selected_cids", calm(&params.cids.join(","))));
     let terms: Vec<String> = date.into_iter().chain(period).chain(cids).collect();
@@ -158,7 +159,7 @@ wire! {
     pub struct Usage {
         chrome_os: Option<f64>,
         containers: Option<f64>,
-        date: Option<String>,
+        date: Option<Timestamp>,
         lumos: Option<f64>,
         mobile: Option<f64>,
         public_cloud_with_containers: Option<f64>,

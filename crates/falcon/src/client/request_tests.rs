@@ -236,7 +236,7 @@ async fn the_rest() {
     c.login_history(&[device_id(1)], &history).await.unwrap();
     assert_eq!(last(&log).1, pairs(&[("from", "now-30d"), ("limit", "100")]));
     let usage = UsageParams {
-        event_date: Some("2026-01-02".to_owned()),
+        event_date: chrono::NaiveDate::from_ymd_opt(2026, 1, 2),
         period: Some(900),
         cids: vec!["a".to_owned(), "b'".to_owned()],
     };

@@ -5,12 +5,16 @@
 //! `docs/MAPPING.md`.
 
 mod alert;
+mod application;
 mod attack;
 mod case;
 mod disposition;
 mod evidence;
+mod history;
 mod host;
+mod host_group;
 mod ioc;
+mod vulnerability;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -20,7 +24,8 @@ use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
 use edr_core::{
-    Alert, Anomaly, Case, Hashes, Host, Ioc, Listing, Noun, Origin, Provenance, Raw, Rejected, TenantId,
+    Alert, Anomaly, Application, Case, Hashes, Host, HostGroup, HostHistory, Ioc, Listing, Noun, Origin,
+    Provenance, Raw, Rejected, Risk, TenantId, Vulnerability,
 };
 
 use crate::VENDOR;
@@ -64,6 +69,44 @@ pub fn case(raw: &Bytes, context: &Context) -> Result<Case, Box<Rejected>> {
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn ioc(raw: &Bytes, context: &Context) -> Result<Ioc, Box<Rejected>> {
     decode(raw, context, "id", |row| ioc::map(row, context))
+}
+
+/// What the histories of a host tell.
+pub(crate) fn history(
+    logins: Vec<crate::api::hosts::Login>,
+    addresses: Vec<crate::api::hosts::NetworkAddress>,
+    context: &Context,
+) -> HostHistory {
+    history::map(logins, addresses, context)
+}
+
+/// The score of an assessment.
+pub(crate) fn posture(score: i64) -> Risk {
+    history::posture(score)
+}
+
+/// Maps a group of hosts.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn group(raw: &Bytes, context: &Context) -> Result<HostGroup, Box<Rejected>> {
+    decode(raw, context, "id", |row| host_group::map(row, context))
+}
+
+/// Maps an application.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn application(raw: &Bytes, context: &Context) -> Result<Application, Box<Rejected>> {
+    decode(raw, context, "id", |row| application::map(row, context))
+}
+
+/// Maps a vulnerability.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn vulnerability(raw: &Bytes, context: &Context) -> Result<Vulnerability, Box<Rejected>> {
+    decode(raw, context, "id", |row| vulnerability::map(row, context))
 }
 
 /// Reads and maps an item; `map` gives nothing when the item has no id.

@@ -54,6 +54,32 @@ fn iocs() {
     }
 }
 
+/// A vulnerability without an id in the list of CVE, and with the empty texts that occur.
+#[test]
+fn software() {
+    let payload = raw("application");
+    let mut application = application(&payload, &context()).unwrap();
+    assert_eq!(application.raw.as_bytes(), payload);
+    application.raw = Raw::default();
+    insta::assert_json_snapshot!("application", application);
+    for name in ["vulnerability", "vulnerability_bare"] {
+        let payload = raw(name);
+        let mut found = vulnerability(&payload, &context()).unwrap();
+        assert_eq!(found.raw.as_bytes(), payload);
+        found.raw = Raw::default();
+        insta::assert_json_snapshot!(name, found);
+    }
+}
+
+#[test]
+fn groups() {
+    let payload = raw("host_group");
+    let mut group = group(&payload, &context()).unwrap();
+    assert_eq!(group.raw.as_bytes(), payload);
+    group.raw = Raw::default();
+    insta::assert_json_snapshot!("host_group", group);
+}
+
 #[test]
 fn cases() {
     let raw = raw("case");

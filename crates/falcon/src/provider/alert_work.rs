@@ -15,6 +15,9 @@ const VERDICTS: [(Verdict, &str); 3] = [
     (Verdict::TruePositive, "true_positive"),
 ];
 
+/// What stands in for a verdict that has no tag of Falcon's own.
+const SUSPICIOUS: &str = "suspicious";
+
 /// How a verdict is said.
 struct Said {
     /// The tag.
@@ -32,7 +35,7 @@ fn say(verdict: &Verdict) -> Said {
     match verdict {
         Verdict::Unknown => Said { tag: None, comment: None, nearly: None },
         Verdict::Suspicious => {
-            Said { tag: Some("suspicious"), comment: None, nearly: Some("the tag suspicious".to_owned()) }
+            Said { tag: Some(SUSPICIOUS), comment: None, nearly: Some("the tag suspicious".to_owned()) }
         }
         Verdict::Benign => Said { tag: Some("ignored"), comment: None, nearly: Some("ignored".to_owned()) },
         other => Said {
@@ -62,7 +65,9 @@ fn word(status: &AlertStatus) -> Result<Word> {
 pub(super) fn fit(change: &AlertChange) -> Result<Fit> {
     change.check()?;
     change.status.as_ref().map(word).transpose()?;
-    let verdict_tag = |label: &&String| VERDICTS.iter().any(|(_, tag)| tag.eq_ignore_ascii_case(label));
+    let verdict_tag = |label: &&String| {
+        VERDICTS.iter().map(|(_, tag)| *tag).chain([SUSPICIOUS]).any(|tag| tag.eq_ignore_ascii_case(label))
+    };
     if let Some(label) = change.add_labels.iter().chain(&change.remove_labels).find(verdict_tag) {
         return Err(Error::new(ErrorKind::InvalidRequest, format!("the tag {label} is a verdict in Falcon"))
             .with_hint("set the verdict instead"));
@@ -82,7 +87,8 @@ fn steps(change: &AlertChange) -> Result<Vec<AlertStep>> {
         }
     }
     if let Some(said) = change.verdict.as_ref().map(say) {
-        let others = VERDICTS.iter().map(|(_, tag)| *tag).filter(|tag| Some(*tag) != said.tag);
+        let all = VERDICTS.iter().map(|(_, tag)| *tag).chain([SUSPICIOUS]);
+        let others = all.filter(|tag| Some(*tag) != said.tag);
         steps.extend(others.map(|tag| AlertStep::RemoveTag(tag.to_owned())));
         steps.extend(said.tag.map(|tag| AlertStep::AddTag(tag.to_owned())));
         steps.extend(said.comment.map(AlertStep::AppendComment));

@@ -184,15 +184,18 @@ impl Falcon {
 }
 
 /// True when a refusal says that nothing had to be done. The service says 409 for a device in any state
-/// that does not take the order, the opposite way included.
+/// that does not take the order; only a text that names the state, or the way to it, counts.
 fn is_already(action: &ResponseAction, error: &ApiError) -> bool {
     let said = error.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let lifting = said.contains("lift_containment");
-    let opposite = match action {
-        ResponseAction::Contain => lifting,
-        _ => said.contains("containment_pending") && !lifting,
+    let free = said.contains("state normal") || said.contains("not contained");
+    let named = match action {
+        ResponseAction::Contain => {
+            !lifting && !free && (said.contains("contained") || said.contains("containment_pending"))
+        }
+        _ => lifting || free,
     };
-    error.code.as_deref() == Some("409") && !opposite
+    error.code.as_deref() == Some("409") && named
 }
 
 /// The tags as Falcon has them, so that one of the same name that the sensor set is not taken for it.

@@ -57,7 +57,11 @@ async fn a_mixed_answer_is_a_receipt_for_each() {
     let sent = log.to(ACTIONS);
     assert_eq!((sent.len(), sent[0].get("action_name")), (1, Some("contain")));
     let released = falcon.respond(&ResponseAction::Release, &asked, &Because::new()).await.unwrap();
-    assert_eq!(words(&released)[1..3], ["already", "already"], "neither state needs a release");
+    assert_eq!(
+        words(&released)[1..3],
+        ["conflict", "already"],
+        "a contained host that is not released is told"
+    );
     assert_eq!(log.to(ACTIONS)[1].get("action_name"), Some("lift_containment"));
 }
 
@@ -215,6 +219,7 @@ async fn a_change_of_alerts_is_one_call_of_steps() {
             "update_status=closed",
             "remove_tag=ignored",
             "remove_tag=true_positive",
+            "remove_tag=suspicious",
             "add_tag=false_positive",
             "assign_to_user_id=a@example.com",
             "append_comment=seen",
@@ -238,8 +243,11 @@ async fn what_falcon_cannot_say_is_refused_before_the_wire() {
         let error = falcon.update_alerts(&AlertChange::new().status(status), &alerts).await.unwrap_err();
         assert!(error.is_unsupported() && error.tenant().is_some(), "{error}");
     }
-    let label = AlertChange::new().add_label("True_Positive");
-    assert_eq!(falcon.update_alerts(&label, &alerts).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    for label in ["True_Positive", "suspicious"] {
+        let label = AlertChange::new().add_label(label);
+        let error = falcon.update_alerts(&label, &alerts).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    }
     let many: Vec<String> = (0..1_001).map(composite_id).collect();
     let open = AlertChange::new().status(AlertStatus::New);
     assert_eq!(falcon.update_alerts(&open, &many).await.unwrap_err().kind(), ErrorKind::InvalidRequest);

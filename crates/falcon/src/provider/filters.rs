@@ -11,6 +11,7 @@
 //! * Texts that are trimmed or chosen from several fields when they are mapped.
 //! * Values with `*`, which FQL takes for a wildcard, or with control characters.
 
+use chrono::DateTime;
 use edr_core::{Filter, Noun, Op, Severity};
 
 use crate::fql::{Fql, FqlError, MAX_PROPERTIES, field};
@@ -49,12 +50,36 @@ pub(super) const SERVED: &[(Noun, &str, &[Op])] = &[
     (Noun::Case, "modified_time", RANGE),
     (Noun::Case, "status", EQ),
     (Noun::Case, "uid", EQ),
+    (Noun::Application, "first_seen", RANGE),
+    (Noun::Application, "host.domain", EQ),
+    (Noun::Application, "host.hostname", EQ),
+    (Noun::Application, "host.uid", EQ),
+    (Noun::Application, "installed", RANGE),
+    (Noun::Application, "last_used", RANGE),
+    (Noun::Application, "modified_time", RANGE),
+    (Noun::Application, "name", EQ),
+    (Noun::Application, "publisher", EQ),
+    (Noun::Application, "version", EQ),
+    (Noun::HostGroup, "created_by", EQ),
+    (Noun::HostGroup, "created_time", RANGE),
+    (Noun::HostGroup, "modified_by", EQ),
+    (Noun::HostGroup, "modified_time", RANGE),
+    (Noun::HostGroup, "name", EQ),
+    (Noun::HostGroup, "uid", EQ),
     (Noun::Ioc, "created_time", RANGE),
     (Noun::Ioc, "is_global", EQ),
     (Noun::Ioc, "modified_time", RANGE),
     (Noun::Ioc, "source", EQ),
     (Noun::Ioc, "type", EQ),
     (Noun::Ioc, "value", EQ),
+    (Noun::Vulnerability, "created_time", RANGE),
+    (Noun::Vulnerability, "cve", EQ),
+    (Noun::Vulnerability, "host.uid", EQ),
+    (Noun::Vulnerability, "is_known_exploited", EQ),
+    (Noun::Vulnerability, "modified_time", RANGE),
+    (Noun::Vulnerability, "priority", &[Op::Eq, Op::Ge, Op::Gt]),
+    (Noun::Vulnerability, "severity", &[Op::Eq, Op::Ge, Op::Gt]),
+    (Noun::Vulnerability, "status", EQ),
 ];
 
 /// The part of the filters on hosts that the vendor evaluates.
@@ -75,6 +100,28 @@ pub(super) fn cases(filters: &[Filter]) -> Fql {
 /// The part of the filters on indicators that the vendor evaluates.
 pub(super) fn iocs(filters: &[Filter]) -> Fql {
     compile(filters, ioc)
+}
+
+/// The part of the filters on groups that the vendor evaluates.
+pub(super) fn groups(filters: &[Filter]) -> Fql {
+    compile(filters, group)
+}
+
+/// The part of the filters on applications that the vendor evaluates. It wants a filter in any case, and no
+/// customer id is `none`.
+pub(super) fn applications(filters: &[Filter]) -> Fql {
+    with(compile(filters, application), || field("cid")?.ne("none"))
+}
+
+/// The part of the filters on vulnerabilities that the vendor evaluates. It wants a filter in any case, and every
+/// vulnerability was found at some time.
+pub(super) fn vulnerabilities(filters: &[Filter]) -> Fql {
+    with(compile(filters, vulnerability), || Ok(field("created_timestamp")?.since(DateTime::UNIX_EPOCH)))
+}
+
+/// A filter that lets everything through, where there is none.
+fn with(fql: Fql, all: impl FnOnce() -> Result<Fql, FqlError>) -> Fql {
+    if fql.is_empty() { all().unwrap_or(fql) } else { fql }
 }
 
 fn compile(filters: &[Filter], one: fn(&Filter) -> Result<Option<Fql>, FqlError>) -> Fql {
@@ -157,6 +204,76 @@ fn ioc(filter: &Filter) -> Result<Option<Fql>, FqlError> {
         "value" => same("value", filter),
         _ => Ok(None),
     }
+}
+
+fn group(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "created_by" => same("created_by", filter),
+        "created_time" => range("created_timestamp", filter),
+        "modified_by" => same("modified_by", filter),
+        "modified_time" => range("modified_timestamp", filter),
+        "name" => same("name", filter),
+        "uid" => same("id", filter),
+        _ => Ok(None),
+    }
+}
+
+fn application(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        "first_seen" => range("first_seen_timestamp", filter),
+        "host.domain" => same("host.machine_domain", filter),
+        "host.hostname" => same("host.hostname", filter),
+        "host.uid" => same("host.aid", filter),
+        "installed" => range("installation_timestamp", filter),
+        "last_used" => range("last_used_timestamp", filter),
+        "modified_time" => range("last_updated_timestamp", filter),
+        "name" => same("name", filter),
+        "publisher" => same("vendor", filter),
+        "version" => same("version", filter),
+        _ => Ok(None),
+    }
+}
+
+/// The vendor refuses every `*`, and one in a value is no wildcard to us.
+fn vulnerability(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    match filter.field().name {
+        _ if filter.texts().iter().any(|t| t.contains('*')) => Ok(None),
+        "created_time" => range("created_timestamp", filter),
+        "cve" => same("cve.id", filter),
+        "host.uid" => same("aid", filter),
+        "is_known_exploited" => yes_or_no("cve.is_cisa_kev", filter),
+        "modified_time" => range("updated_timestamp", filter),
+        "priority" => rating("cve.exprt_rating", filter),
+        "severity" => rating("cve.severity", filter),
+        "status" => standing(filter),
+        _ => Ok(None),
+    }
+}
+
+fn rating(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let passing = filter.severities();
+    if passing.is_empty() || passing.contains(&Severity::Unknown) {
+        return Ok(None);
+    }
+    let word = |severity: &Severity| match severity {
+        Severity::Informational => "NONE".to_owned(),
+        other => other.as_str().to_uppercase(),
+    };
+    field(property)?.any_of(passing.iter().map(word)).map(Some)
+}
+
+fn standing(filter: &Filter) -> Result<Option<Fql>, FqlError> {
+    let mut words = Vec::new();
+    for word in filter.texts() {
+        words.push(match word.as_str() {
+            "closed" => "closed",
+            "expired" => "expired",
+            "open" => "open",
+            "reopened" => "reopen",
+            _ => return Ok(None),
+        });
+    }
+    field("status")?.any_of(words).map(Some)
 }
 
 fn yes_or_no(property: &str, filter: &Filter) -> Result<Option<Fql>, FqlError> {
@@ -263,7 +380,7 @@ fn bucket(severity: &Severity) -> Option<(i64, Option<i64>)> {
 /// A name in the cases that occur.
 fn spellings(severity: &Severity) -> Vec<String> {
     let cases = |word: &str| {
-        let (first, rest) = word.split_at(1);
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
         [format!("{}{rest}", first.to_uppercase()), word.to_owned(), word.to_uppercase()]
     };
     let mut all = cases(severity.as_str()).to_vec();

@@ -97,15 +97,46 @@ fn what_is_said_to_be_served_is_served() {
             let value = match *name {
                 "os.type" => "windows",
                 "severity" => "high",
+                "status" if *noun == Noun::Vulnerability => "open",
                 "status" => "new",
+                "priority" => "high",
+                "is_global" | "is_known_exploited" => "true",
+                "type" => "domain",
                 "is_suppressed" => "true",
                 "external_ip" => "203.0.113.9",
                 _ if RANGE.contains(op) => "24h",
                 _ => "x",
             };
             let filter = Filter::new(*noun, name, *op, &[value], now()).unwrap();
-            let fql = if *noun == Noun::Host { hosts(&[filter]) } else { alerts(&[filter]) };
+            let served = match noun {
+                Noun::Application => application,
+                Noun::Case => case,
+                Noun::Host => host,
+                Noun::HostGroup => group,
+                Noun::Ioc => ioc,
+                Noun::Vulnerability => vulnerability,
+                _ => alert,
+            };
+            let fql = compile(&[filter], served);
             assert!(!fql.is_empty(), "{noun} {name} {op:?}");
         }
+    }
+}
+
+#[test]
+fn what_wants_a_filter_has_one() {
+    assert_eq!(applications(&[]).to_string(), "cid:!'none'");
+    assert_eq!(vulnerabilities(&[]).to_string(), "created_timestamp:>='1970-01-01T00:00:00Z'");
+    for (text, fql) in [
+        ("cve = CVE-2023-2725", "cve.id:'CVE-2023-2725'"),
+        ("severity >= high", "cve.severity:['HIGH','CRITICAL']"),
+        ("priority = informational", "cve.exprt_rating:'NONE'"),
+        ("status = reopened", "status:'reopen'"),
+        ("is_known_exploited = true", "cve.is_cisa_kev:true"),
+        ("modified_time >= 24h", "updated_timestamp:>='2026-01-07T00:00:00Z'"),
+        // The service refuses a wildcard, and takes a `*` for one.
+        ("host.uid = a*", "created_timestamp:>='1970-01-01T00:00:00Z'"),
+    ] {
+        assert_eq!(vulnerabilities(&[filter(Noun::Vulnerability, text)]).to_string(), fql, "{text}");
     }
 }

@@ -1,141 +1,74 @@
-//! Indicators: a page of them, and putting and deleting them.
+//! Indicators: which page of them, and putting and deleting them.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use edr_core::{
-    Answer, Cursor, EdrProvider as _, Error, ErrorKind, Feature, Fit, Ioc, IocAction, IocQuery, IocType,
-    Noun, PageEnd, Part, Platform, Query as _, Receipt, Result, Severity, Sort,
+    Answer, EdrProvider as _, Error, ErrorKind, Feature, Filter, Fit, Ioc, IocAction, IocType, Platform,
+    Receipt, Rejected, Result, Severity,
 };
-use edr_http::{ItemEvent, ItemReader};
-use serde::{Deserialize, Serialize};
+use edr_http::RequestPlan;
 
-use super::{Falcon, RESOURCES, filters};
+use super::rows::Rows;
+use super::{Falcon, filters};
 use crate::api::iocs::{
     self, IocAction as Deed, IocBody, IocChange, IocOptions, IocPlatform, IocSeverity, IocType as Kind,
     NewIoc,
 };
-use crate::api::{AfterParams, Expect, Pagination};
+use crate::api::{AfterParams, Endpoint};
+use crate::client::Reply;
+use crate::dialect::clean;
 use crate::fql::{Fql, field};
 use crate::map;
 
-/// Where a listing stands.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Place {
-    /// The vendor's page key.
-    k: String,
-    /// Rows on the pages before: the vendor has a key on the last page, too.
-    n: u64,
-}
+impl Rows for Ioc {
+    const ENDPOINT: &'static Endpoint = &iocs::COMBINED;
+    const MOST: u32 = iocs::MAX_PAGE;
+    const SORTS: &'static [(&'static str, &'static str)] =
+        &[("created_time", "created_on"), ("modified_time", "modified_on"), ("value", "value")];
+    /// A new one joins at the end.
+    const ORDER: Option<&'static str> = Some("created_on.asc");
+    const SIGN: char = '.';
 
-enum Stage {
-    Start,
-    Reading(Box<ItemReader>),
-    Done,
-}
-
-pub(super) struct IocPage<'a> {
-    falcon: &'a Falcon,
-    query: &'a IocQuery,
-    params: AfterParams,
-    context: map::Context,
-    place: Place,
-    stage: Stage,
-    arrived: u64,
-}
-
-impl<'a> IocPage<'a> {
-    pub(super) fn open(falcon: &'a Falcon, query: &'a IocQuery, cursor: Option<&Cursor>) -> Result<Self> {
-        let named = |e: Error| falcon.named(e, iocs::COMBINED.name);
-        let context = falcon.context();
-        let place: Place = match cursor {
-            Some(cursor) => cursor.open(&context.tenant, Noun::Ioc, query.fingerprint()).map_err(named)?,
-            None => Place::default(),
-        };
-        let params = AfterParams {
-            filter: filters::iocs(&query.filters).to_string(),
-            sort: Some(sort(query.sort).map_err(named)?),
-            limit: Some(query.page_size.unwrap_or(iocs::MAX_PAGE).clamp(1, iocs::MAX_PAGE)),
-            after: (!place.k.is_empty()).then(|| place.k.clone()),
-        };
-        Ok(Self { falcon, query, params, context, place, stage: Stage::Start, arrived: 0 })
+    fn filter(filters: &[Filter]) -> Fql {
+        filters::iocs(filters)
     }
 
-    /// The next part; nothing after the one with the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Part<Ioc>>> {
-        let mut reader = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Start => {
-                Box::new(self.falcon.client().http().items(iocs::combined(&self.params), RESOURCES))
-            }
-            Stage::Reading(reader) => reader,
-            Stage::Done => return Ok(None),
-        };
-        let Some(event) = reader.next().await.transpose()? else { return Ok(None) };
-        let mut part = Part::default();
-        match event {
-            ItemEvent::Items(raw) => {
-                self.stage = Stage::Reading(reader);
-                self.arrived += raw.len() as u64;
-                raw.iter().for_each(|row| self.sift(row, &mut part));
-            }
-            ItemEvent::Restarted => {
-                self.stage = Stage::Reading(reader);
-                (self.arrived, part.restarted) = (0, true);
-            }
-            ItemEvent::End { skeleton, headers } => {
-                let (client, some) = (self.falcon.client(), self.arrived > 0);
-                let tail = client.tail(&iocs::COMBINED, Expect::Listing, some, &skeleton, &headers)?;
-                self.falcon.beside(&tail, &mut part);
-                part.end = Some(self.end(&tail.envelope.pagination())?);
-            }
-        }
-        part.warnings.extend(self.falcon.notices());
-        Ok(Some(part))
+    fn plan(rows: AfterParams, _offset: u64) -> RequestPlan {
+        iocs::combined(&rows)
     }
 
-    fn sift(&self, row: &Bytes, part: &mut Part<Ioc>) {
-        match map::ioc(row, &self.context) {
-            Ok(ioc) if self.query.matches(&ioc) => part.items.push(ioc),
-            Ok(ioc) => part.filtered_out.push(edr_core::Listing::key(&ioc)),
-            Err(refused) => part.rejected.push(*refused),
-        }
+    fn map(raw: &Bytes, context: &map::Context) -> Result<Self, Box<Rejected>> {
+        map::ioc(raw, context)
     }
-
-    fn end(&self, pagination: &Pagination) -> Result<PageEnd> {
-        let (total, read) = (pagination.count(), self.place.n + self.arrived);
-        let over = self.arrived == 0 || total.is_some_and(|total| read >= total);
-        let key = pagination.after.clone().filter(|key| !key.is_empty() && !over);
-        let print = self.query.fingerprint();
-        let seal = |k| Cursor::seal(&self.context.tenant, Noun::Ioc, print, &Place { k, n: read });
-        Ok(PageEnd { next: key.map(seal).transpose()?, total })
-    }
-}
-
-/// The model's fields that the vendor sorts by, with its own names for them.
-const SORTS: &[(&str, &str)] =
-    &[("created_time", "created_on"), ("modified_time", "modified_on"), ("value", "value")];
-
-/// The fields that indicators can be sorted by.
-pub(super) fn sorts() -> Vec<&'static str> {
-    SORTS.iter().map(|(own, _)| *own).collect()
-}
-
-/// The vendor's order: oldest first unless another is asked for, so that a new one joins at the end.
-fn sort(sort: Option<Sort>) -> Result<String> {
-    let Some(sort) = sort else { return Ok("created_on.asc".to_owned()) };
-    let known = SORTS.iter().find(|(own, _)| *own == sort.field.name);
-    let (_, field) = known.ok_or_else(|| {
-        Error::unsupported(format!("indicators cannot be sorted by {}", sort.field.name))
-            .with_hint(format!("sort by one of {}", sorts().join(", ")))
-    })?;
-    Ok(format!("{field}.{}", if sort.descending { "desc" } else { "asc" }))
 }
 
 /// How many values one filter names.
 const LOOKUP: usize = 20;
 
-/// What became of one indicator: the answer, and the vendor's id.
-type Became = (Answer, Option<String>);
+/// What became of one indicator.
+#[derive(Clone, Debug)]
+struct Became {
+    answer: Answer,
+    /// The vendor's id.
+    id: Option<String>,
+    /// The id under which support finds the request.
+    trace: Option<String>,
+}
+
+impl Became {
+    fn of(answer: Answer, id: Option<String>) -> Self {
+        let trace = match &answer {
+            Answer::Refused(error) | Answer::Unknown(error) => error.trace_id().map(|id| id.into_owned()),
+            _ => None,
+        };
+        Self { answer, id, trace }
+    }
+
+    fn traced(self, trace: Option<String>) -> Self {
+        Self { trace: trace.or(self.trace), ..self }
+    }
+}
 
 impl Falcon {
     /// Those that are there are changed, the others made: a call each, and more where the vendor refuses a call as
@@ -148,7 +81,7 @@ impl Falcon {
         for (at, ioc) in wanted.iter().enumerate() {
             match self.tell(ioc) {
                 Ok((new, _)) => told.push((at, new)),
-                Err(error) => drop(became.insert(at, (Answer::Refused(error), None))),
+                Err(error) => drop(became.insert(at, Became::of(Answer::Refused(error), None))),
             }
         }
         if told.is_empty() {
@@ -158,7 +91,8 @@ impl Falcon {
         let id = |at: usize| there.get(&keys[at]).cloned();
         let (old, new): (Vec<_>, Vec<_>) = told.into_iter().partition(|(at, _)| id(*at).is_some());
         let changes = old.into_iter().filter_map(|(at, new)| Some((at, change(id(at)?, new)))).collect();
-        self.make(new, &mut became).await;
+        self.make(new.clone(), &mut became).await;
+        self.doubt(&new, &keys, &mut became).await;
         self.alter(changes, &mut became).await;
         Ok(receipts(keys, became))
     }
@@ -195,16 +129,53 @@ impl Falcon {
                     let rest = piece.split_off(piece.len() / 2);
                     pieces.extend([piece, rest]);
                 }
-                Err(error) => became.extend(piece.iter().map(|(at, _)| (*at, (failed(&error), None)))),
-                Ok(reply) => became.extend(piece.iter().map(|(at, row)| {
-                    let is_it = |made: &&iocs::Ioc| {
-                        made.kind.as_ref() == Some(&row.kind)
-                            && made.value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case(&row.value))
-                    };
-                    let made = reply.resources.iter().find(is_it).and_then(|made| made.id.clone());
-                    let answer = if made.is_some() { Answer::Accepted } else { self.unsaid(&iocs::CREATE) };
-                    (*at, (answer, made))
-                })),
+                Err(error) => {
+                    became.extend(piece.iter().map(|(at, _)| (*at, Became::of(failed(&error), None))));
+                }
+                Ok(reply) => became.extend(piece.iter().map(|(at, row)| (*at, self.made(row, &reply)))),
+            }
+        }
+    }
+
+    /// What an answer says of a new indicator. A row of it may be an error in the place of the indicator.
+    fn made(&self, new: &NewIoc, reply: &Reply<iocs::Ioc>) -> Became {
+        let is_it = |row: &&iocs::Ioc| {
+            row.kind.as_ref() == Some(&new.kind)
+                && row.value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case(&new.value))
+        };
+        let mut rows = reply.resources.iter().filter(is_it);
+        let became = match rows.clone().find_map(|row| row.id.clone()) {
+            Some(id) => Became::of(Answer::Accepted, Some(id)),
+            None => match rows.find_map(iocs::Ioc::fault) {
+                Some(why) => Became::of(self.faulty(why, &iocs::CREATE), None),
+                None => Became::of(self.unsaid(&iocs::CREATE), None),
+            },
+        };
+        became.traced(trace(reply))
+    }
+
+    fn faulty(&self, why: &str, endpoint: &'static Endpoint) -> Answer {
+        let error = Error::new(ErrorKind::InvalidRequest, clean(why).into_owned());
+        Answer::Refused(self.named(error, endpoint.operation.name))
+    }
+
+    /// Of an indicator that was refused, and is there now, nobody can say who put it there: this call, which something on
+    /// the way handed on twice, or somebody else.
+    async fn doubt(&self, new: &[(usize, NewIoc)], keys: &[String], became: &mut HashMap<usize, Became>) {
+        let was_refused =
+            |at| matches!(became.get(at).map(|b| &b.answer), Some(Answer::Refused(e)) if is_refused(e));
+        let refused: Vec<_> = new.iter().filter(|(at, _)| was_refused(at)).cloned().collect();
+        if refused.is_empty() {
+            return;
+        }
+        let Ok(there) = self.there(&refused).await else { return };
+        for (at, _) in refused {
+            if let (Some(id), Some(entry)) = (there.get(&keys[at]), became.get_mut(&at))
+                && let Answer::Refused(error) = &entry.answer
+            {
+                let hint = "it is there now: look whether it is as you want it";
+                let error = error.clone().with_outcome_unknown().with_hint(hint);
+                (entry.answer, entry.id) = (Answer::Unknown(error), Some(id.clone()));
             }
         }
     }
@@ -221,19 +192,27 @@ impl Falcon {
                     let rest = piece.split_off(piece.len() / 2);
                     pieces.extend([piece, rest]);
                 }
-                Err(error) => {
-                    became.extend(piece.into_iter().map(|(at, row)| (at, (failed(&error), Some(row.id)))))
+                Err(error) => became.extend(
+                    piece.into_iter().map(|(at, row)| (at, Became::of(failed(&error), Some(row.id)))),
+                ),
+                Ok(reply) => {
+                    became.extend(piece.into_iter().map(|(at, row)| (at, self.altered(row.id, &reply))))
                 }
-                Ok(reply) => became.extend(piece.into_iter().map(|(at, row)| {
-                    let done = reply.resources.iter().any(|ioc| ioc.id.as_ref() == Some(&row.id));
-                    let answer = if done { Answer::Accepted } else { self.unsaid(&iocs::UPDATE) };
-                    (at, (answer, Some(row.id)))
-                })),
             }
         }
     }
 
-    fn unsaid(&self, endpoint: &'static crate::api::Endpoint) -> Answer {
+    fn altered(&self, id: String, reply: &Reply<iocs::Ioc>) -> Became {
+        let row = reply.resources.iter().find(|ioc| ioc.id.as_ref() == Some(&id));
+        let answer = match row.map(iocs::Ioc::fault) {
+            Some(None) => Answer::Accepted,
+            Some(Some(why)) => self.faulty(why, &iocs::UPDATE),
+            None => self.unsaid(&iocs::UPDATE),
+        };
+        Became::of(answer, Some(id)).traced(trace(reply))
+    }
+
+    fn unsaid(&self, endpoint: &'static Endpoint) -> Answer {
         let error = Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
         Answer::Unknown(self.named(error, endpoint.operation.name))
     }
@@ -274,12 +253,16 @@ fn failed(error: &Error) -> Answer {
 }
 
 fn receipts(keys: Vec<String>, mut became: HashMap<usize, Became>) -> Vec<Receipt> {
-    let unsent = || (Answer::Refused(Error::new(ErrorKind::Vendor, "it was not sent")), None);
+    let unsent = || Became::of(Answer::Refused(Error::new(ErrorKind::Vendor, "it was not sent")), None);
     let row = |(at, key): (usize, String)| {
-        let (answer, handle) = became.remove(&at).unwrap_or_else(unsent);
-        Receipt::new(key, answer).with_handle(handle)
+        let became = became.remove(&at).unwrap_or_else(unsent);
+        Receipt::new(key, became.answer).with_handle(became.id).with_trace(became.trace)
     };
     keys.into_iter().enumerate().map(row).collect()
+}
+
+fn trace<T>(reply: &Reply<T>) -> Option<String> {
+    reply.envelope.meta.as_ref()?.trace_id.clone().filter(|id| !id.is_empty())
 }
 
 /// What is not wanted any more is taken away: the year 1 is no end, and nothing is no severity, which the service

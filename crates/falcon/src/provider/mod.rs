@@ -7,9 +7,13 @@ mod deeds;
 mod diagnose;
 mod fields;
 mod filters;
+mod groups;
+mod history;
 mod hosts;
 mod iocs;
+mod rows;
 mod scans;
+mod software;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -19,10 +23,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Anomaly, Because, Capabilities, Case, CaseChange, CaseQuery,
-    ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host,
-    HostQuery, Ioc, IocQuery, Listing, Noun, Origin, Page, Part, PartStream, Progress, Provenance, Raw,
-    Receipt, Rejected, ResponseAction, Result, Target, TenantCheck, TenantId, Vendor, Warning,
+    Alert, AlertChange, AlertQuery, Anomaly, Application, ApplicationQuery, Because, Capabilities, Case,
+    CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit,
+    FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun,
+    Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result,
+    Risk, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -163,6 +168,25 @@ impl Falcon {
         Ok((cid, ids.pagination().count()))
     }
 
+    /// Refuses what cannot be the id of a host.
+    fn check_device(&self, uid: &str, endpoint: &'static api::Endpoint) -> Result<()> {
+        if api::hosts::is_device_id(uid) {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a host"));
+        Err(self.named(error.with_hint("a device id has 32 hex digits"), endpoint.operation.name))
+    }
+
+    /// Refuses what cannot be the id of an application or a vulnerability.
+    fn check_pair<T: Listing>(&self, uid: &str, endpoint: &'static api::Endpoint) -> Result<()> {
+        if software::is_pair(uid) {
+            return Ok(());
+        }
+        let message = format!("{uid:?} is not the id of one of the {}", T::NOUN.plural());
+        let error = Error::new(ErrorKind::InvalidRequest, message);
+        Err(self.named(error.with_hint("an id has two parts of hex digits"), endpoint.operation.name))
+    }
+
     /// The one item of an entity call, by its id.
     async fn one<T: Listing>(
         &self,
@@ -224,7 +248,8 @@ impl Falcon {
     fn gaps<T: Listing>(&self, errors: Vec<ApiError>, part: &mut Part<T>) {
         for error in errors {
             let said = says(&error);
-            let message = format!("{}s may be missing: an error came beside them: {said}", T::NOUN);
+            let nouns = T::NOUN.plural();
+            let message = format!("{nouns} may be missing: an error came beside them: {said}");
             part.warnings.push(self.warning(message));
             let raw = Raw::new(format!("{{\"message\":{}}}", api::json_text(&said)));
             let reason = format!("an error in its place: {said}");
@@ -337,7 +362,23 @@ fn capabilities() -> Capabilities {
             "domains and addresses are detected, not blocked; no SHA-1, URLs and names of files",
         )
         .with_max_page(Noun::Ioc, api::iocs::MAX_PAGE)
-        .with_sorts(Noun::Ioc, &iocs::sorts())
+        .with_sorts(Noun::Ioc, &rows::sorts::<Ioc>())
+        .with([Feature::GroupGet, Feature::GroupList])
+        .with_restricted(Feature::HostHistory, "up to 100 logins of the last seven days")
+        .with_restricted(
+            Feature::HostRisk,
+            "how well a host is set up, where the tenant has Zero Trust Assessment",
+        )
+        .with_max_page(Noun::HostGroup, groups::MAX_PAGE)
+        .with_sorts(Noun::HostGroup, &rows::sorts::<HostGroup>())
+        .with_restricted(Feature::ApplicationGet, "where the tenant has Falcon Discover")
+        .with_restricted(Feature::ApplicationList, "where the tenant has Falcon Discover")
+        .with_restricted(Feature::VulnerabilityGet, "where the tenant has Falcon Spotlight")
+        .with_restricted(Feature::VulnerabilityList, "where the tenant has Falcon Spotlight")
+        .with_max_page(Noun::Application, api::discover::MAX_PAGE)
+        .with_sorts(Noun::Application, &rows::sorts::<Application>())
+        .with_max_page(Noun::Vulnerability, api::spotlight::MAX_PAGE)
+        .with_sorts(Noun::Vulnerability, &rows::sorts::<Vulnerability>())
         .with_max_batch(Feature::IocDelete, api::iocs::MAX_IDS as u32)
         .with_max_batch(Feature::IocPush, api::iocs::MAX_CREATE as u32)
         .with_max_batch(Feature::HostContain, 100)
@@ -430,13 +471,74 @@ impl EdrProvider for Falcon {
     }
 
     fn ioc_parts<'a>(&'a self, query: &'a IocQuery, cursor: Option<Cursor>) -> PartStream<'a, Ioc> {
-        let page = iocs::IocPage::open(self, query, cursor.as_ref());
-        stream::try_unfold(page, move |page| async move {
-            let mut page = page?;
-            let part = page.next().await?;
-            Ok(part.map(|part| (self.counted(part), Ok(page))))
-        })
-        .boxed()
+        self.rows(query, cursor)
+    }
+
+    async fn host_history(&self, uid: &str) -> Result<HostHistory> {
+        self.past(uid).await
+    }
+
+    async fn host_risk(&self, uid: &str) -> Result<Option<Risk>> {
+        self.posture(uid).await
+    }
+
+    async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
+        gather(self.rows(query, cursor.cloned())).await
+    }
+
+    async fn group(&self, uid: &str) -> Result<HostGroup> {
+        self.one_group(uid).await
+    }
+
+    fn group_parts<'a>(
+        &'a self,
+        query: &'a HostGroupQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, HostGroup> {
+        self.rows(query, cursor)
+    }
+
+    async fn applications(
+        &self,
+        query: &ApplicationQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Application>> {
+        gather(self.rows(query, cursor.cloned())).await
+    }
+
+    async fn application(&self, uid: &str) -> Result<Application> {
+        self.check_pair::<Application>(uid, &api::discover::APPLICATIONS)?;
+        self.one(api::discover::entities::<api::discover::Application, _>(&[uid]), uid, map::application)
+            .await
+    }
+
+    fn application_parts<'a>(
+        &'a self,
+        query: &'a ApplicationQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Application> {
+        self.rows(query, cursor)
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        gather(self.rows(query, cursor.cloned())).await
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.check_pair::<Vulnerability>(uid, &api::spotlight::ENTITIES)?;
+        self.one(api::spotlight::entities(&[uid]), uid, map::vulnerability).await
+    }
+
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        self.rows(query, cursor)
     }
 
     async fn close(&self) -> Result<()> {
@@ -452,12 +554,7 @@ impl EdrProvider for Falcon {
     }
 
     async fn host(&self, uid: &str) -> Result<Host> {
-        if !api::hosts::is_device_id(uid) {
-            let error = Error::new(ErrorKind::InvalidRequest, format!("{uid:?} is not the id of a host"));
-            return Err(
-                self.named(error.with_hint("a device id has 32 hex digits"), api::hosts::ENTITIES.name)
-            );
-        }
+        self.check_device(uid, &api::hosts::ENTITIES)?;
         let mut host = self.one(api::hosts::entities(&[uid]), uid, map::host).await?;
         self.connect_or_tell(std::slice::from_mut(&mut host)).await;
         Ok(host)

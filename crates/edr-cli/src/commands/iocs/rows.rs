@@ -38,8 +38,13 @@ pub(super) struct Row {
     remembered: bool,
     /// The line of the feed.
     line: Option<u64>,
+    /// The id under which the vendor's support finds the request.
+    trace_id: Option<String>,
     /// Why.
     error: Option<String>,
+    /// Something that was wanted is not so.
+    #[serde(skip)]
+    is_short: bool,
 }
 
 impl Record for Row {
@@ -60,6 +65,7 @@ impl Record for Row {
         "outcome" Plain, |r| r.outcome.map_or(Value::Empty, text);
         "lost" Plain, |r| Value::Text(r.lost.join(",").into());
         "line" Plain, |r| r.line.map_or(Value::Empty, |line| Value::Text(line.to_string().into()));
+        "trace_id" Plain, |r| maybe(r.trace_id.as_ref());
         "error" Plain, |r| maybe(r.error.as_ref());
     };
     const TABLE: &'static [Fit] = &[
@@ -87,6 +93,7 @@ impl Record for Row {
         "outcome",
         "lost",
         "line",
+        "trace_id",
         "error",
     ];
 
@@ -118,14 +125,24 @@ impl Row {
             lost: item.lost.clone(),
             remembered: item.remembered,
             line: item.line,
+            trace_id: None,
             error,
+            is_short: matches!(item.step, Step::Foreign { .. } | Step::NotExpressible { .. }),
         }
     }
 
     fn done(done: &Done) -> Self {
         let row = Self::of(&done.tenant, &done.vendor, &done.item);
         let error = done.error.as_ref().map(message).or_else(|| row.error.clone());
-        Self { uid: done.uid.clone(), outcome: Some(done.result.as_str()), error, ..row }
+        let (uid, trace_id) = (done.uid.clone(), done.trace_id.clone());
+        Self {
+            uid,
+            outcome: Some(done.result.as_str()),
+            trace_id,
+            error,
+            is_short: !done.result.is_settled(),
+            ..row
+        }
     }
 }
 
@@ -179,12 +196,8 @@ impl Ending<'_> {
 
     /// Something that was wanted is not so.
     fn is_partial(&self) -> bool {
-        let short = |row: &Row| match row.outcome {
-            Some(outcome) => !matches!(outcome, "added" | "already" | "changed" | "removed"),
-            None => matches!(row.step, "foreign" | "not_expressible"),
-        };
         let rows = self.rows_of(RemarkKind::Refused) + self.rows_of(RemarkKind::NotExpressible);
-        !self.failed.is_empty() || rows > 0 || self.rows.iter().any(short)
+        !self.failed.is_empty() || rows > 0 || self.rows.iter().any(|row| row.is_short)
     }
 
     /// Tells how it ended, as the last line.

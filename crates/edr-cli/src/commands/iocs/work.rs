@@ -3,14 +3,16 @@
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 
-use edr::core::{Because, IocType};
-use edr::iocs::{Done, Feed, Indicators, IocConsent, MAX_FEED, Reading, Remark, RemarkKind, TenantDiff};
+use edr::core::{Because, IocAction, IocType};
+use edr::iocs::{
+    DEFAULT_MAX_IOCS, Done, Feed, Indicators, IocConsent, MAX_FEED, Reading, Remark, RemarkKind, TenantDiff,
+};
 use edr::respond::Responder;
-use edr::{Estate, Ioc};
+use edr::{Estate, Ioc, Severity};
 
 use super::rows::{self, Ending, Row};
 use crate::act;
-use crate::args::{FeedArgs, IocDiff, IocGuards, IocHashes, IocPrune, IocPush};
+use crate::args::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush};
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
@@ -83,31 +85,32 @@ pub(super) async fn prune(context: Context, args: IocPrune) -> Result<Exit, Fail
 }
 
 /// `iocs block`.
-pub(super) async fn block(context: Context, args: IocHashes) -> Result<Exit, Failure> {
-    hashes(context, args, true).await
+pub(super) async fn block(context: Context, args: IocBlock) -> Result<Exit, Failure> {
+    hashes(context, args.hashes, Some(args.expires)).await
 }
 
 /// `iocs unblock`.
 pub(super) async fn unblock(context: Context, args: IocHashes) -> Result<Exit, Failure> {
-    hashes(context, args, false).await
+    hashes(context, args, None).await
 }
 
-async fn hashes(context: Context, args: IocHashes, block: bool) -> Result<Exit, Failure> {
+/// Blocks files until an end, or takes them off their blocks.
+async fn hashes(context: Context, args: IocHashes, block: Option<Option<String>>) -> Result<Exit, Failure> {
     act::check_tenants(&context.globals)?;
-    let reading = reading(&context, &FeedArgs { expires: args.expires, ..FeedArgs::default() })?;
-    let mut iocs: Vec<Ioc> = Vec::new();
-    for hash in &args.hashes {
-        let mut ioc = Ioc::of(IocType::Sha256, hash.trim(), edr::core::IocAction::Block);
-        (ioc.severity, ioc.desc) = (edr::Severity::High, args.guards.reason.clone());
-        iocs.push(ioc);
-    }
-    let feed = Feed::of(iocs, &reading);
+    let expires = block.clone().flatten();
+    let reading = reading(&context, &FeedArgs { expires, ..FeedArgs::default() })?;
+    let file = |hash: &String| {
+        let mut ioc = Ioc::of(IocType::Hash, hash.trim(), IocAction::Block);
+        (ioc.severity, ioc.desc) = (Severity::High, args.guards.reason.clone());
+        ioc
+    };
+    let feed = Feed::of(args.hashes.iter().map(file), &reading);
     if let Some(wrong) = feed.refused().next() {
         return Err(Failure::usage(format!("{}: {}", wrong.value, wrong.message)));
     }
     let (estate, responder) = open(&context).await?;
     let indicators = Indicators::new(&responder, args.ownership.owner);
-    let wish = if block { Wish::Push(&feed) } else { Wish::Unblock(&feed) };
+    let wish = if block.is_some() { Wish::Push(&feed) } else { Wish::Unblock(&feed) };
     let done = run(&context, &indicators, &responder, &wish, &args.guards).await;
     context.close(&estate).await;
     done
@@ -161,21 +164,24 @@ async fn consent(
     guards: &IocGuards,
 ) -> Result<IocConsent, Failure> {
     let changes: usize = plan.iter().map(TenantDiff::changes).sum();
-    let mut consent = IocConsent::default();
-    (consent.max, consent.exact, consent.agreed) = (guards.max, guards.confirm, guards.yes);
     let interactive = !guards.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
-    if changes == 0 || consent.agreed || !interactive {
+    let mut consent = IocConsent::default();
+    (consent.max_iocs, consent.confirm, consent.yes) = (guards.max_iocs, guards.confirm, guards.yes);
+    if consent.yes && interactive {
+        consent.max_iocs = consent.max_iocs.or(Some(DEFAULT_MAX_IOCS));
+    }
+    if changes == 0 || consent.yes || !interactive {
         return Ok(consent);
     }
     // Nobody is asked for a number that another rule refuses anyway.
-    consent.agreed = true;
+    consent.typed = Some(changes);
     indicators.check(plan, &consent)?;
     for tenant in plan.iter().filter(|tenant| tenant.changes() > 0) {
         context.report.ask(&format!("{}: {} indicators would change", tenant.tenant, tenant.changes()));
     }
-    context.report.ask(&format!("type {changes} to change them, anything else to stop:"));
-    let answer = act::read_line().await?;
-    if answer.trim().parse() == Ok(changes) { Ok(consent) } else { Err(Failure::Declined) }
+    let question = format!("type {changes} to change them, anything else to stop:");
+    act::typed(&context.report, &question, changes).await?;
+    Ok(consent)
 }
 
 fn reading(context: &Context, args: &FeedArgs) -> Result<Reading, Failure> {

@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use edr_core::{ContainmentState, ErrorKind, Feature, InMemory, Quirk, ResponseAction, Script};
 
+use super::crash::Frail;
 use super::{Bench, contained, tenant};
 use crate::respond::{Consent, Draft, Error, Event, Outcome, Plan};
 
@@ -202,4 +204,61 @@ async fn a_host_that_somebody_else_contained_is_not_ours() {
     let operation = apply(&bench, &bench.plan(&ALL[..2], &Draft::contain()).await).await;
     assert_eq!((operation.counts().already, operation.counts().accepted), (1, 1));
     assert_eq!(operation.hosts.iter().map(|h| h.ours).collect::<Vec<_>>(), [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_in_one_half_of_a_request_leaves_the_other_to_the_same_run() {
+    let one = tenant("a", 8).build();
+    one.script(Script::RefuseCall(0, ErrorKind::Conflict));
+    one.script(Script::LoseAnswer(1));
+    let bench = Bench::new([one.clone()]);
+    let operation = apply(&bench, &bench.plan(&ALL, &Draft::contain()).await).await;
+    assert_eq!((operation.counts().accepted, contained(&one).len(), one.writes()), (8, 8, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_run_that_left_nothing_to_do_comes_to_its_end() {
+    let one = tenant("a", 2).build();
+    let bench = Bench::new([one.clone()]);
+    let plan = bench.plan(&ALL[..2], &Draft::contain()).await;
+    bench.die(&one, Script::LoseAnswer(0), &plan).await;
+    assert!(bench.responder().operation(&plan.id).unwrap().ended.is_none());
+    let operation = apply(&bench, &plan).await;
+    assert_eq!((operation.counts().accepted, operation.ended.is_some()), (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_comes_out_of_doubt_within_a_run_waits_for_the_next() {
+    let (one, blind) = (tenant("a", 2).batch(1).build(), Arc::<AtomicUsize>::default());
+    let bench = Bench::of([Arc::new(Frail(one.clone(), blind.clone())) as Arc<dyn edr_core::EdrProvider>]);
+    let plan = bench.plan(&ALL[..2], &Draft::contain()).await;
+    bench.die(&one, Script::LoseRequest(0), &plan).await;
+    one.edit_hosts(|hosts| hosts[0].roles = vec!["domain_controller".into()]);
+    blind.store(1, Ordering::SeqCst);
+    let operation = apply(&bench, &plan).await;
+    assert_eq!(contained(&one), ["a-web-1"], "nobody looked at the other one before this run");
+    assert_eq!(word(&operation, "a-web-0"), "waiting");
+    let error = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap_err();
+    assert_eq!(error.rule(), Some(crate::respond::Rule::Moved));
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_no_file() {
+    let bench = Bench::new([tenant("a", 1).build()]);
+    let responder = bench.responder();
+    for id in [
+        "../../x",
+        "/tmp/x",
+        "",
+        "x",
+        "019cb7a1-0000-7000-8000-00000000000",
+        "..cb7a1-0000-7000-8000-000000000000",
+    ] {
+        assert!(matches!(responder.plan_path(id), Err(Error::UnknownOperation(_))), "{id}");
+        let confirmed = responder.confirm(id, &crate::respond::Waiting::default()).await;
+        assert!(matches!(confirmed, Err(Error::UnknownOperation(_))), "{id}");
+    }
+    let plan = bench.plan(&["web-0"], &Draft::contain()).await;
+    apply(&bench, &plan).await;
+    assert_eq!(Plan::load(&responder.plan_path(&plan.id).unwrap()).unwrap(), plan);
 }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use async_trait::async_trait;
@@ -19,9 +20,10 @@ use tokio::task::yield_now;
 use super::{Bench, contained, tenant};
 use crate::respond::{Consent, Draft, Outcome, Plan};
 
-/// A provider whose calls can be cut off before and after they take effect.
+/// A provider whose calls can be cut off before and after they take effect, and which does not answer the next so many
+/// looks at hosts.
 #[derive(Clone, Debug)]
-struct Frail(InMemory);
+pub(super) struct Frail(pub(super) InMemory, pub(super) Arc<AtomicUsize>);
 
 #[async_trait]
 impl EdrProvider for Frail {
@@ -51,6 +53,10 @@ impl EdrProvider for Frail {
     }
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
         yield_now().await;
+        if self.1.load(Ordering::SeqCst) > 0 {
+            self.1.fetch_sub(1, Ordering::SeqCst);
+            return Err(edr_core::Error::new(ErrorKind::Timeout, "nobody answers"));
+        }
         self.0.hosts_by_uid(uids).await
     }
     async fn respond(
@@ -143,7 +149,8 @@ async fn tell(story: &Story) {
         let host = |i| super::host(name, &format!("{name}{i}"));
         (0..story.hosts[at]).fold(tenant(name, 0).batch(story.batch), |b, i| b.host(host(i))).build()
     });
-    let bench = Bench::of(tenants.clone().map(|t| Arc::new(Frail(t)) as Arc<dyn EdrProvider>));
+    let bench =
+        Bench::of(tenants.clone().map(|t| Arc::new(Frail(t, Arc::default())) as Arc<dyn EdrProvider>));
     let names: Vec<String> = ["a", "b"]
         .iter()
         .zip(story.hosts)
@@ -233,4 +240,27 @@ async fn every_point_of_a_run_can_be_the_last() {
         };
         tell(&story).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_in_doubt_that_cannot_be_read_back_is_left_alone() {
+    for polls in 2..12 {
+        let (one, blind) = (tenant("a", 2).build(), Arc::<AtomicUsize>::default());
+        let bench = Bench::of([Arc::new(Frail(one.clone(), blind.clone())) as Arc<dyn EdrProvider>]);
+        let plan = bench.plan(&["web-0", "web-1"], &Draft::contain()).await;
+        let died = until(polls, bench.responder().apply(&plan, &Consent::yes(9))).await.is_none();
+        let begun = bench.responder().operation(&plan.id).is_ok_and(|op| op.counts().unknown > 0);
+        if !(died && begun) {
+            continue;
+        }
+        let sent = one.writes();
+        blind.store(9, Ordering::SeqCst);
+        let operation = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap();
+        assert_eq!((operation.counts().unknown, one.writes()), (2, sent), "nobody asks on a guess");
+        blind.store(0, Ordering::SeqCst);
+        let operation = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap();
+        assert_eq!((operation.counts().accepted, contained(&one).len(), one.writes()), (2, 2, 1));
+        return;
+    }
+    panic!("no run died while a host was in doubt");
 }

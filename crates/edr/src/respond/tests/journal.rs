@@ -165,7 +165,7 @@ async fn no_secret_gets_into_the_journal() {
     assert!(text.contains("password") && text.contains("INC-7") && text.contains("ann@soc"));
     assert!(!text.contains("canary"), "{text}");
     assert!(
-        fs::read_to_string(bench.responder().plan_path(&plan.id)).unwrap().contains("canary-1"),
+        fs::read_to_string(bench.responder().plan_path(&plan.id).unwrap()).unwrap().contains("canary-1"),
         "the plan needs it"
     );
 }

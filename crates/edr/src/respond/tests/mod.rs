@@ -5,6 +5,7 @@ mod confirm;
 mod crash;
 mod guards;
 mod journal;
+mod lease;
 mod plan;
 mod release;
 mod resolve;
@@ -12,10 +13,11 @@ mod resolve;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use edr_core::clock::ManualClock;
-use edr_core::{ConnectionState, ContainmentState, EdrProvider, Host, InMemory, InMemoryBuilder};
+use edr_core::{ConnectionState, ContainmentState, EdrProvider, Host, InMemory, InMemoryBuilder, Script};
 
 use super::{Consent, Draft, Operation, Plan, Responder, ResponderBuilder, Result, Safety, Selector};
 use crate::Estate;
@@ -89,11 +91,24 @@ impl Bench {
         responder.plan(&resolved, draft).await.unwrap()
     }
 
+    /// Applies a plan whose first request meets this, in a process that dies while it waits for reading back.
+    pub(super) async fn die(&self, provider: &InMemory, script: Script, plan: &Plan) {
+        provider.script(script);
+        let (responder, consent) = (self.responder(), Consent::yes(9));
+        let run = responder.apply(plan, &consent);
+        tokio::time::timeout(Duration::from_secs(1), run).await.unwrap_err();
+        assert!(self.responder().operation(&plan.id).unwrap().counts().unknown > 0);
+    }
+
     /// Contains these hosts by a plan of their own.
     pub(super) async fn contain(&self, names: &[&str]) -> Result<Operation> {
         let plan = self.plan(names, &Draft::contain()).await;
         self.responder().apply(&plan, &Consent::yes(1000)).await
     }
+}
+
+pub(super) fn released(provider: &InMemory) -> Vec<String> {
+    provider.mutations().into_iter().filter(|m| m.verb == "release").map(|m| m.uid).collect()
 }
 
 pub(super) fn contained(provider: &InMemory) -> Vec<String> {

@@ -1,14 +1,10 @@
 use chrono::TimeDelta;
-use edr_core::{Because, ContainmentState, ErrorKind, InMemory, Quirk};
+use edr_core::{Because, ContainmentState, ErrorKind, Quirk};
 
-use super::{Bench, tenant};
+use super::{Bench, released, tenant};
 use crate::respond::{Consent, Draft, Error, Operation};
 
-fn released(provider: &InMemory) -> Vec<String> {
-    provider.mutations().into_iter().filter(|m| m.verb == "release").map(|m| m.uid).collect()
-}
-
-async fn contain_for(bench: &Bench, names: &[&str], hours: Option<i64>) -> Operation {
+pub(super) async fn contain_for(bench: &Bench, names: &[&str], hours: Option<i64>) -> Operation {
     let draft = hours.map_or_else(Draft::contain, |h| Draft::contain().lease(TimeDelta::hours(h)));
     let plan = bench.plan(names, &draft).await;
     bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap()

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use chrono::TimeDelta;
-use edr_core::{Alert, Filter, InMemory, NetworkInterface, Noun, Script, TenantId};
+use edr_core::{Alert, EdrProvider, Filter, InMemory, NetworkInterface, Noun, Script, TenantId};
 
 use super::{Bench, host, now, tenant};
-use crate::respond::{By, Draft, Found, Resolved, Selector};
+use crate::respond::{By, Consent, Draft, Found, Resolved, Responder, Rule, Selector};
+use crate::{Estate, Options};
 
 fn word(resolved: &Resolved, at: usize) -> String {
     let value = serde_json::to_value(&resolved.findings[at].found).unwrap();
@@ -147,4 +150,59 @@ async fn two_agents_of_one_machine_act_as_one() {
     two.edit_hosts(|hosts| hosts[0].roles = vec!["domain_controller".into()]);
     let plan = bench.plan(&["web-1"], &Draft::contain()).await;
     assert_eq!(plan.count(), 0, "protected by its other agent: {:?}", plan.hosts);
+}
+
+#[tokio::test]
+async fn a_machine_that_became_protected_by_its_other_agent_has_moved() {
+    let (one, two) = (
+        InMemory::builder("a").host(twin(host("a", "web-1"), "S-9")).build(),
+        InMemory::builder("b").host(twin(host("b", "web-1"), "s-9")).build(),
+    );
+    let bench = Bench::new([one.clone(), two.clone()]);
+    let plan = bench.plan(&["web-1"], &Draft::contain()).await;
+    let sent: Vec<&str> = plan.sends().map(|p| p.host.tenant.as_str()).collect();
+    let other = if sent == ["a"] { &two } else { &one };
+    assert_eq!(sent.len(), 1);
+    other.edit_hosts(|hosts| hosts[0].roles = vec!["domain_controller".into()]);
+    let error = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap_err();
+    assert_eq!(error.rule(), Some(Rule::Moved));
+    assert!(error.to_string().contains("by another agent of the machine"), "{error}");
+    assert_eq!(one.writes() + two.writes(), 0);
+}
+
+#[tokio::test]
+async fn a_host_that_became_stale_has_moved_and_one_that_was_so_has_not() {
+    let old = |hosts: &mut Vec<edr_core::Host>| hosts[0].last_seen = Some(now() - TimeDelta::days(31));
+    let one = tenant("a", 1).build();
+    let bench = Bench::new([one.clone()]);
+    let plan = bench.plan(&["web-0"], &Draft::contain()).await;
+    one.edit_hosts(old);
+    let error = bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap_err();
+    assert!(error.rule() == Some(Rule::Moved) && error.to_string().contains("stale"), "{error}");
+    let plan = bench.plan(&["web-0"], &Draft::contain().stale_too()).await;
+    assert_eq!(bench.responder().apply(&plan, &Consent::yes(9)).await.unwrap().counts().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_host_that_a_parent_shows_of_its_child_is_meant_once() {
+    let of = |tenant: &str| {
+        let mut theirs = host(tenant, "web-1");
+        (theirs.uid, theirs.tenant_uid) = ("aid-1".into(), Some("bb".into()));
+        let mut alert = Alert::default();
+        alert.uid = "al-1".into();
+        alert.device = Some(Box::new(theirs.clone()));
+        Arc::new(InMemory::builder(tenant).host(theirs).alert(alert).build()) as Arc<dyn EdrProvider>
+    };
+    let mut members = Estate::of([of("acme"), of("acme/bank")]).members().to_vec();
+    members[1].customer = Some("bb".into());
+    let estate = Estate::with(members, &Options::default());
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(edr_core::clock::ManualClock::at(now()));
+    let responder = Responder::builder(estate, folder.path()).clock(clock).open().unwrap();
+    let filter = Filter::parse(Noun::Host, "hostname ~ web-*", now()).unwrap();
+    for selector in [Selector::host("web-1"), Selector::Filters(vec![filter]), Selector::alert("al-1")] {
+        let resolved = responder.resolve(&[selector]).await.unwrap();
+        let tenants: Vec<&str> = resolved.hosts.iter().map(|h| h.tenant.as_str()).collect();
+        assert_eq!(tenants, ["acme/bank"], "{:?}", resolved.findings);
+    }
 }

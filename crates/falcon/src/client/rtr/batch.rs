@@ -5,8 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use edr_core::{Error, ErrorKind, Result};
-use edr_http::{Download, Downloaded, RequestPlan};
-use tokio::time::Instant;
+use edr_http::{Download, Downloaded, RequestPlan, from_now};
 
 use super::session::keep_alive;
 use super::{FalconClient, Pauses, missing};
@@ -305,7 +304,7 @@ impl Batch {
         fetch: &BatchFetch,
         deadline: Duration,
     ) -> Result<ById<(String, SessionFile)>> {
-        let mut pauses = Pauses::until(Instant::now() + deadline);
+        let mut pauses = Pauses::until(from_now(deadline));
         let wanted: Vec<&String> = fetch.hosts.done.iter().map(|(id, _)| id).collect();
         let mut come: HashMap<String, SessionFile> = HashMap::new();
         let mut errors;

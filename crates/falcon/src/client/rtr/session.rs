@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use edr_core::{Error, Result};
-use edr_http::{Download, Downloaded};
+use edr_http::{Download, Downloaded, from_now};
 use tokio::time::{Instant, timeout_at};
 
 use super::{FalconClient, PULSE, Pauses, missing};
@@ -152,7 +152,7 @@ impl FalconClient {
     /// Follows a command to its end, or to the deadline. Errors on the way stand in [`Ran::Running`], beside the
     /// ticket with which it goes on.
     pub async fn rtr_follow(&self, ticket: &Ticket, deadline: Duration) -> Ran {
-        Follow::of(self, None, ticket.clone(), Instant::now() + deadline).run().await
+        Follow::of(self, None, ticket.clone(), from_now(deadline)).run().await
     }
 }
 
@@ -219,7 +219,7 @@ impl Session {
     /// sent for one that cannot be written or that needs a higher level; not found when the session is over; as the
     /// vendor answers. What is open is [`Ran::Unknown`].
     pub async fn run(&self, level: Level, command: &Command, deadline: Duration) -> Result<Ran> {
-        let until = Instant::now() + deadline;
+        let until = from_now(deadline);
         let (ticket, queued) = match self.execute(level, command).await {
             Ok(taken) => taken,
             Err(error) if error.is_outcome_unknown() => return Ok(Ran::Unknown(error)),
@@ -249,7 +249,7 @@ impl Session {
 
     /// Follows a command that was run before.
     pub async fn follow(&self, ticket: &Ticket, deadline: Duration) -> Ran {
-        Follow::of(&self.client, Some(self), ticket.clone(), Instant::now() + deadline).run().await
+        Follow::of(&self.client, Some(self), ticket.clone(), from_now(deadline)).run().await
     }
 
     /// The files that the session has fetched.
@@ -265,7 +265,7 @@ impl Session {
     /// # Errors
     /// As the vendor answers.
     pub async fn fetched(&self, cloud_request_id: &str, deadline: Duration) -> Result<Option<SessionFile>> {
-        let mut pauses = Pauses::until(Instant::now() + deadline);
+        let mut pauses = Pauses::until(from_now(deadline));
         loop {
             let mine = |f: &SessionFile| f.cloud_request_id.as_deref() == Some(cloud_request_id);
             let file = self.files().await?.into_iter().find(|f| mine(f) && f.complete == Some(true));

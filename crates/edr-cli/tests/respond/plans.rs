@@ -1,0 +1,198 @@
+//! Plans that are old, edited or unsigned, and a journal that somebody changed.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use edr::respond::SigningKey;
+
+use crate::bench::{Bench, ONLINE, given, tenant};
+
+async fn bench() -> Bench {
+    let falcon: Vec<_> = (0..5).map(|i| given(format!("web-{i}"), ONLINE)).collect();
+    Bench::new(&(tenant("falcon", &falcon) + &tenant("cortex", &[given("db-1", ONLINE)]))).await
+}
+
+/// Writes a plan for two hosts.
+async fn plan(bench: &Bench, name: &str) -> String {
+    let path = bench.path(name).display().to_string();
+    let words = ["hosts", "contain", "-t", "falcon-1", "--host", "web-1,web-2", "-n", "--plan-out", &path];
+    let ran = bench.run(&words).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(bench.contained().is_empty(), "a dry run changes nothing");
+    path
+}
+
+const YES: [&str; 3] = ["--yes", "--max-hosts", "10"];
+
+async fn apply(bench: &Bench, path: &str, more: &[&str]) -> crate::bench::Ran {
+    bench.run(&[&["respond", "apply", path], &YES[..], more].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_applied_later_and_only_as_it_was_made() {
+    let bench = bench().await;
+    let path = plan(&bench, "plan.json").await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (from, to) in [
+        ("web-2", "web-3"),
+        ("\"contain\"", "\"release\""),
+        ("\"act\"", "\"already_done\""),
+        ("\"edr_plan\": 1,", "\"edr_plan\": 1,\n  \"note\": \"harmless\","),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let edited = bench.write("edited.json", &text.replacen(from, to, 1));
+        apply(&bench, &edited, &[]).await.is_refused("plan_edited");
+    }
+    bench.run(&["respond", "apply", &path]).await.is_refused("consent");
+    bench.run(&["respond", "apply", &path, "-t", "cortex-1", "--yes"]).await.is_usage("names its tenants");
+    assert!(bench.contained().is_empty());
+    let again = bench
+        .run(&["hosts", "contain", "-t", "falcon-1", "--host", "web-4", "-n", "--plan-out", &path])
+        .await;
+    assert_eq!(again.code, Some(1), "a plan is not written over: {again:?}");
+
+    let applied = apply(&bench, &path, &["--confirm", "2", "--wait", "--timeout", "30s"]).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(bench.contained().len(), 2);
+    assert_eq!(apply(&bench, &path, &[]).await.code, Some(0));
+    assert!(bench.contained().values().all(|times| *times == 1), "applied again, it asks for nothing");
+    let list = bench.run(&["respond", "list", "-o", "json"]).await;
+    assert_eq!(list.records()[0]["counts"]["done"], 2, "{list:?}");
+    let id = list.records()[0]["operation"].as_str().unwrap().to_owned();
+    let status = bench.run(&["respond", "status", &id, "-o", "json"]).await;
+    assert_eq!(status.code, Some(0), "{status:?}");
+    assert_eq!(status.records().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_under_which_the_estate_moved_is_refused() {
+    let bench = bench().await;
+    let path = plan(&bench, "plan.json").await;
+    bench.sim.estate("falcon-1").unwrap().request_contain(1).unwrap();
+    apply(&bench, &path, &[]).await.is_refused("moved");
+    assert!(bench.contained().is_empty());
+    let without = apply(&bench, &path, &["--without-moved"]).await;
+    assert_eq!(without.code, Some(3), "{without:?}");
+    assert_eq!(bench.contained().len(), 1, "only the other one");
+
+    let old = plan(&bench, "old.json");
+    drop(old);
+    bench.safety("plan_age = \"1s\"");
+    let path = bench.path("late.json").display().to_string();
+    let made = bench
+        .run(&["hosts", "contain", "-t", "falcon-1", "--host", "web-3", "-n", "--plan-out", &path])
+        .await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    apply(&bench, &path, &[]).await.is_refused("plan_age");
+    assert_eq!(bench.contained().len(), 1);
+}
+
+/// A key of one's own: as a file, and as the configuration takes it.
+fn key(bench: &Bench, name: &str, seed: u8) -> (String, String) {
+    let mut der =
+        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    der.extend([seed; 32]);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64.encode(der));
+    (bench.write(name, &pem), SigningKey::from_seed(&[seed; 32]).unwrap().public_key())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_different_keys_sign_what_is_applied() {
+    let bench = bench().await;
+    let ((ann, ann_key), (bob, bob_key), (eve, _)) =
+        (key(&bench, "ann", 1), key(&bench, "bob", 2), key(&bench, "eve", 3));
+    bench.safety(&format!(
+        "approvals = {{ required = 2, keys = {{ ann = \"{ann_key}\", bob = \"{bob_key}\" }} }}"
+    ));
+    let direct = ["hosts", "contain", "-t", "falcon-1", "--host", "web-1"];
+    bench.run(&[&direct[..], &YES].concat()).await.is_refused("approvals");
+    let path = plan(&bench, "plan.json").await;
+    apply(&bench, &path, &[]).await.is_refused("approvals");
+    assert_eq!(bench.run(&["respond", "sign", &path, "--key", &ann]).await.code, Some(0));
+    apply(&bench, &path, &[]).await.is_refused("approvals");
+    bench.run(&["respond", "sign", &path, "--key", &ann]).await.is_refused("approvals");
+    // Twice the same signature, somebody else's key, and a signature for another plan.
+    let own = format!("{path}.sig");
+    apply(&bench, &path, &["--signature", &own]).await.is_refused("approvals");
+    let other = plan(&bench, "other.json").await;
+    assert_eq!(bench.run(&["respond", "sign", &other, "--key", &bob]).await.code, Some(0));
+    apply(&bench, &path, &["--signature", &format!("{other}.sig")]).await.is_refused("signature");
+    let third = plan(&bench, "third.json").await;
+    assert_eq!(bench.run(&["respond", "sign", &third, "--key", &eve]).await.code, Some(0));
+    apply(&bench, &third, &[]).await.is_refused("signature");
+    assert!(bench.contained().is_empty());
+
+    assert_eq!(bench.run(&["respond", "sign", &path, "--key", &bob]).await.code, Some(0));
+    let applied = apply(&bench, &path, &[]).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(bench.contained().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_somebody_changed_is_found_and_stops_everything() {
+    let bench = bench().await;
+    let path = plan(&bench, "plan.json").await;
+    assert_eq!(apply(&bench, &path, &[]).await.code, Some(0));
+    assert_eq!(bench.run(&["audit", "verify"]).await.code, Some(0));
+    let listed = bench.run(&["audit", "list", "-o", "jsonl"]).await;
+    let sound = std::fs::read_to_string(bench.journal()).unwrap();
+    assert_eq!(listed.out.lines().count(), sound.lines().count());
+
+    let lines: Vec<&str> = sound.lines().collect();
+    let without = |at: usize| {
+        let kept: Vec<&str> = lines.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, l)| *l).collect();
+        kept.join("\n") + "\n"
+    };
+    for (what, text) in [
+        ("changed", sound.replacen("web-1", "web-9", 1)),
+        ("removed", without(1)),
+        ("cut off", without(lines.len() - 1)),
+        ("doubled", sound.clone() + lines[lines.len() - 1] + "\n"),
+    ] {
+        std::fs::write(bench.journal(), &text).unwrap();
+        let verified = bench.run(&["audit", "verify", "-o", "json"]).await;
+        assert_eq!(verified.code, Some(1), "{what}: {verified:?}");
+        assert!(verified.records()[0]["fault"]["line"].is_u64(), "{what}: {verified:?}");
+        let words = ["hosts", "contain", "-t", "falcon-1", "--host", "web-3"];
+        let refused = bench.run(&[&words[..], &YES].concat()).await;
+        assert_eq!(refused.code, Some(1), "{what}: {refused:?}");
+        assert!(refused.err.contains("the journal is broken"), "{what}: {}", refused.err);
+    }
+    assert_eq!(bench.contained().len(), 2);
+    std::fs::write(bench.journal(), &sound).unwrap();
+    assert_eq!(bench.run(&["audit", "verify"]).await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_released_when_it_is_due_and_told_when_nobody_could() {
+    let bench = bench().await;
+    let words = [
+        "hosts",
+        "contain",
+        "-t",
+        "falcon-1",
+        "--host",
+        "web-1",
+        "--for",
+        "1s",
+        "--wait",
+        "--timeout",
+        "30s",
+    ];
+    let leased = bench.run(&[&words[..], &YES].concat()).await;
+    assert_eq!(leased.code, Some(0), "{leased:?}");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    bench.safety("read_only = true");
+    bench.run(&["respond", "run"]).await.is_refused("read_only");
+    let overdue = bench.run(&["respond", "list", "-o", "json"]).await;
+    assert_eq!(overdue.records()[0]["state"], "overdue", "{overdue:?}");
+    bench.safety("");
+    let released = bench.run(&["respond", "run"]).await;
+    assert_eq!(released.code, Some(0), "{released:?}");
+    assert!(released.err.contains("0 overdue"), "{released:?}");
+    let nothing = bench.run(&["respond", "run"]).await;
+    assert_eq!(nothing.code, Some(0), "{nothing:?}");
+    assert!(nothing.err.contains("0 leases were due"), "{nothing:?}");
+}
