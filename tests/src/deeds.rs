@@ -82,8 +82,8 @@ impl Deed {
 
     /// True when the vendor's facts say that twice is once, so that it may be sent again.
     #[must_use]
-    pub fn is_repeatable(self, product: Product) -> bool {
-        self == Self::Tag || (matches!(self, Self::Feed | Self::Push) && !product.is_falcon())
+    pub fn is_repeatable(self) -> bool {
+        self == Self::Tag
     }
 
     /// True when a product has it, and has it in another way than the others of its vendor.

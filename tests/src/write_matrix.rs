@@ -322,7 +322,7 @@ impl Cell<'_> {
         let kind_of = |kind| (!self.deed.has_journal()).then_some(kind);
         let nothing = |kind| Claim::Nothing(kind_of(kind));
         let unknown = |kind| Claim::Unknown(kind_of(kind));
-        let repeatable = self.deed.is_repeatable(self.product);
+        let repeatable = self.deed.is_repeatable();
         match self.fate() {
             Harmless => (Claim::Taken, 1),
             Unread(..) if once => (Claim::Taken, 2),
@@ -339,7 +339,9 @@ impl Cell<'_> {
             Lost(..) if planned && once => (Claim::Taken, 2),
             Lost(kind, false) if planned => (nothing(kind), ROUNDS),
             Lost(..) if repeatable && once => (Claim::Taken, 2),
-            Lost(_, true) if self.is_seen() => (Claim::Taken, if repeatable { TRIES } else { 1 }),
+            Lost(_, true) if self.is_seen() => (Claim::Taken, 1),
+            Lost(_, false) if self.is_seen() && once => (Claim::Taken, 2),
+            Lost(kind, false) if self.is_seen() => (unknown(kind), ROUNDS),
             Lost(kind, _) if repeatable => (unknown(kind), TRIES),
             Lost(kind, _) => (unknown(kind), 1),
             Replayed if matches!(self.deed, Deed::Contain | Deed::Release) => (Claim::Already, 1),

@@ -14,6 +14,9 @@ use super::outcome::{Became, Done, IocResult};
 use super::readback::Asked;
 use crate::respond::{AnswerWord, Event, IocDeed, JournalAnswer, JournalIoc, Result, Told, hex};
 
+/// How often what was lost, and is seen to have left everything as it was, is asked for.
+const ROUNDS: usize = 3;
+
 /// After so many pieces without an answer in a row nothing more is sent to a tenant.
 const SILENT: usize = 2;
 
@@ -100,11 +103,18 @@ impl<'a> Work<'a> {
             }
         }
         self.remember(became)?;
-        let mut asked = Vec::new();
-        for deed in [IocDeed::Put, IocDeed::Delete] {
-            asked.extend(self.send(deed, became).await?);
+        for round in 1..=ROUNDS {
+            let mut asked = Vec::new();
+            for deed in [IocDeed::Put, IocDeed::Delete] {
+                asked.extend(self.send(deed, became).await?);
+            }
+            let untouched = self.read_back(&asked, became).await?;
+            if untouched.is_empty() || round == ROUNDS {
+                break;
+            }
+            untouched.iter().for_each(|at| drop(became.remove(at)));
         }
-        self.read_back(&asked, became).await
+        Ok(())
     }
 
     /// Somebody was here since the plan was made: what they did is not undone without being seen.

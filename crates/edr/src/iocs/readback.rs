@@ -24,36 +24,47 @@ pub(super) struct Asked {
 }
 
 impl Work<'_> {
-    /// Reads the tenant until everything that was taken is seen, and everything in doubt is seen to be so or not.
+    /// Reads the tenant until everything that was taken is seen, and everything in doubt is seen to be so or not. Gives
+    /// back what was lost and left its place as the plan saw it: that may be sent again.
     pub(super) async fn read_back(
         &self,
         asked: &[Asked],
         became: &mut BTreeMap<usize, Became>,
-    ) -> Result<()> {
+    ) -> Result<Vec<usize>> {
         let is_open = |asked: &&Asked| became.get(&asked.at).is_some_and(|b| b.result != IocResult::Refused);
         let mut open: Vec<Asked> = asked.iter().filter(is_open).copied().collect();
         let grace = self.indicators.responder.grace();
-        let in_doubt =
-            |open: &[Asked], became: &BTreeMap<usize, Became>| open.iter().any(|a| is_unknown(became, a.at));
         // What was lost may still be on its way.
-        if in_doubt(&open, became) {
+        if open.iter().any(|asked| is_unknown(became, asked.at)) {
             tokio::time::sleep(grace).await;
         }
+        let mut untouched = Vec::new();
         for look in 1..=LOOKS {
             if open.is_empty() {
                 break;
             }
-            let shelf = self.indicators.shelf(self.provider, &[]).await;
-            match &shelf {
-                Ok(shelf) => self.compare(shelf, &mut open, became)?,
-                Err(error) if look == LOOKS => unread(&open, error, became),
+            match self.indicators.shelf(self.provider, &[]).await {
+                Ok(shelf) => {
+                    self.compare(&shelf, &mut open, became)?;
+                    untouched = self.untouched(&shelf, &open, became);
+                }
+                Err(error) if look == LOOKS => unread(&open, &error, became),
                 Err(_) => {}
             }
             if !open.is_empty() && look < LOOKS {
                 tokio::time::sleep(grace / 4 * look).await;
             }
         }
-        Ok(())
+        Ok(untouched)
+    }
+
+    fn untouched(&self, shelf: &Shelf, open: &[Asked], became: &BTreeMap<usize, Became>) -> Vec<usize> {
+        let as_seen = |at: usize| {
+            let item = self.tenant.items.get(at);
+            item.is_some_and(|item| shelf.is_as_seen(&self.tenant.vendor, item))
+        };
+        let lost = open.iter().map(|asked| asked.at).filter(|at| is_unknown(became, *at));
+        lost.filter(|at| as_seen(*at)).collect()
     }
 
     /// Takes out of `open` what is seen to be so, and what nobody can see.

@@ -161,79 +161,93 @@ async fn the_journal_knows_every_indicator_before_and_after() {
     assert!(bench.responder.operations().unwrap().is_empty(), "they are no operations on hosts");
 }
 
-/// A vendor that takes everything and keeps nothing: accepted is not effective.
+/// A vendor that takes everything and keeps nothing: accepted is not effective. Or one at which somebody else puts there
+/// what was to be put there, while the answer is lost.
 #[derive(Debug)]
-struct Forgetful(Arc<InMemory>);
+struct Odd {
+    memory: Arc<InMemory>,
+    hijacked: bool,
+}
 
 #[async_trait::async_trait]
-impl EdrProvider for Forgetful {
+impl EdrProvider for Odd {
     fn tenant(&self) -> &TenantId {
-        self.0.tenant()
+        self.memory.tenant()
     }
 
     fn vendor(&self) -> &Vendor {
-        self.0.vendor()
+        self.memory.vendor()
     }
 
     fn capabilities(&self) -> &Capabilities {
-        self.0.capabilities()
+        self.memory.capabilities()
     }
 
     async fn check(&self) -> edr_core::Result<TenantCheck> {
-        self.0.check().await
+        self.memory.check().await
     }
 
     async fn hosts(&self, query: &HostQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Host>> {
-        self.0.hosts(query, cursor).await
+        self.memory.hosts(query, cursor).await
     }
 
     async fn host(&self, uid: &str) -> edr_core::Result<Host> {
-        self.0.host(uid).await
+        self.memory.host(uid).await
     }
 
     async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Alert>> {
-        self.0.alerts(query, cursor).await
+        self.memory.alerts(query, cursor).await
     }
 
     async fn alert(&self, uid: &str) -> edr_core::Result<Alert> {
-        self.0.alert(uid).await
+        self.memory.alert(uid).await
     }
 
     async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Ioc>> {
-        self.0.iocs(query, cursor).await
+        self.memory.iocs(query, cursor).await
     }
 
     fn ioc_fit(&self, ioc: &Ioc) -> edr_core::Result<Fit> {
-        self.0.ioc_fit(ioc)
+        self.memory.ioc_fit(ioc)
     }
 
     async fn push_iocs(&self, iocs: &[Ioc]) -> edr_core::Result<Vec<Receipt>> {
-        Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect())
+        if !self.hijacked {
+            return Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect());
+        }
+        let theirs = |ioc: &Ioc| Ioc { severity: Severity::Critical, tags: Vec::new(), ..ioc.clone() };
+        self.memory.edit_iocs(|there| there.extend(iocs.iter().map(theirs)));
+        Err(edr_core::Error::new(ErrorKind::Timeout, "the answer was lost").with_outcome_unknown())
     }
+}
+
+/// Pushes to one tenant, and gives what became of it with the records of the journal.
+async fn push_to(odd: Odd, feed: &Feed) -> (Vec<Done>, Vec<crate::respond::Record>) {
+    let folder = tempfile::tempdir().unwrap();
+    let estate = Estate::of([Arc::new(odd) as Arc<dyn EdrProvider>]);
+    let responder = Responder::builder(estate, folder.path()).clock(clock()).grace(Duration::ZERO);
+    let responder = responder.open().unwrap();
+    let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
+    let plan = indicators.diff(feed).await.unwrap();
+    let done = indicators.apply(&plan, &IocConsent::at_most(9), &Because::new()).await.unwrap();
+    (done, responder.journal().records().unwrap())
 }
 
 #[tokio::test]
 async fn what_is_taken_and_not_seen_is_not_told_as_done() {
-    let memory = Arc::new(InMemory::builder("acme").build());
-    let folder = tempfile::tempdir().unwrap();
-    let estate = Estate::of([Arc::new(Forgetful(memory)) as Arc<dyn EdrProvider>]);
-    let responder = Responder::builder(estate, folder.path()).clock(clock()).grace(Duration::ZERO);
-    let responder = responder.open().unwrap();
-    let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
-    let plan = indicators.diff(&feed("a.example\n")).await.unwrap();
-    let done = indicators.apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    let odd = Odd { memory: Arc::new(InMemory::builder("acme").build()), hijacked: false };
+    let (done, records) = push_to(odd, &feed("a.example\n")).await;
     assert_eq!(words(&done), ["a.example unconfirmed"]);
     assert!(!done[0].result.is_settled() && done[0].error.is_some());
-    let records = responder.journal().records().unwrap();
     let Event::IocsSettled { iocs, .. } = &records.last().unwrap().event else { panic!("{records:?}") };
     assert_eq!((iocs[0].done, iocs[0].seen.as_str()), (Some(false), "it is not there as it was sent"));
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_looked_up_and_a_lost_request_is_not_told_as_done() {
+async fn what_is_lost_is_looked_up_before_it_is_sent_again() {
     for (script, first, after) in [
         (Script::LoseAnswer(0), "added", "already"),
-        (Script::LoseRequest(0), "unknown", "added"),
+        (Script::LoseRequest(0), "added", "already"),
         (Script::RefuseCall(0, ErrorKind::Permission), "not_sent", "added"),
     ] {
         let bench = bench(Safety::default());
@@ -307,4 +321,25 @@ async fn two_tenants_are_never_mixed() {
     let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
     let done = indicators.apply(&mine, &IocConsent::exactly(2), &Because::new()).await.unwrap();
     assert_eq!(words(&done), ["a.example not_sent", "other.example not_sent"]);
+}
+
+#[tokio::test]
+async fn what_is_lost_every_time_is_not_told_as_done() {
+    let bench = bench(Safety::default());
+    (0..3).for_each(|call| bench.memory.script(Script::LoseRequest(call)));
+    let wish = feed("a.example\n");
+    assert_eq!(bench.push(&wish).await, ["a.example unknown"]);
+    assert_eq!((bench.memory.writes(), bench.memory.mutations().len()), (3, 0));
+    assert_eq!(bench.push(&wish).await, ["a.example added"]);
+}
+
+#[tokio::test]
+async fn what_was_lost_is_not_sent_over_what_somebody_else_put_there() {
+    let memory = Arc::new(InMemory::builder("acme").build());
+    let odd = Odd { memory: memory.clone(), hijacked: true };
+    let done = push_to(odd, &feed("value,severity\na.example,low\n")).await;
+    assert_eq!(words(&done.0), ["a.example unknown"]);
+    let mut left = Vec::new();
+    memory.edit_iocs(|iocs| left.clone_from(iocs));
+    assert_eq!((left.len(), &left[0].severity), (1, &Severity::Critical), "it was asked for once");
 }

@@ -405,6 +405,7 @@ fn groups(ioc: &Ioc) -> Result<Option<Vec<String>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{falcon, json};
 
     fn ioc(kind: IocType, value: &str, action: IocAction) -> Ioc {
         let mut ioc = Ioc::of(kind, value, action);
@@ -453,5 +454,58 @@ mod tests {
         let changed = change("0f".to_owned(), new).body;
         assert_eq!(changed.tags, Some(Vec::new()));
         assert!(changed.expiration.unwrap().to_rfc3339().starts_with("0001-01-01T00:00:00"));
+    }
+
+    const ROWS: &str = "/iocs/entities/indicators/v1";
+
+    fn domains() -> Vec<Ioc> {
+        ["a.example", "b.example"].map(|value| ioc(IocType::Domain, value, IocAction::Detect)).to_vec()
+    }
+
+    fn fault(value: &str) -> String {
+        format!(
+            r#"{{"row":2,"type":"domain","value":"{value}","message_type":"error","field_name":"value","message":"bad value"}}"#
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_that_is_an_error_inside_a_success_is_refused_with_its_words() {
+        let (falcon, _) = falcon(|sent| match sent.path.as_str() {
+            ROWS => {
+                let made = r#"{"id":"0f","type":"domain","value":"A.example"}"#;
+                let rows = format!("{made},{}", fault("b.example"));
+                json(201, &format!(r#"{{"meta":{{"trace_id":"t-1"}},"errors":null,"resources":[{rows}]}}"#))
+            }
+            _ => json(200, r#"{"meta":{},"errors":null,"resources":[]}"#),
+        });
+        let receipts = falcon.push_iocs(&domains()).await.unwrap();
+        assert!(matches!(receipts[0].answer, Answer::Accepted));
+        assert_eq!(
+            (receipts[0].handle.as_deref(), receipts[0].trace_id.as_deref()),
+            (Some("0f"), Some("t-1"))
+        );
+        let Answer::Refused(error) = &receipts[1].answer else { panic!("{receipts:?}") };
+        assert!(error.to_string().contains("bad value"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_call_is_cut_until_it_is_clear_which_row_it_is_about() {
+        let (falcon, log) = falcon(|sent| match sent.path.as_str() {
+            ROWS if sent.body.contains("b.example") => {
+                let said = r#"{"code":400,"message":"one or more errors have occurred"}"#;
+                let rows = fault("b.example");
+                json(400, &format!(r#"{{"meta":{{}},"errors":[{said}],"resources":[{rows}]}}"#))
+            }
+            ROWS => json(201, r#"{"resources":[{"id":"0f","type":"domain","value":"a.example"}]}"#),
+            _ => json(200, r#"{"meta":{},"errors":null,"resources":[]}"#),
+        });
+        let receipts = falcon.push_iocs(&domains()).await.unwrap();
+        assert!(matches!(receipts[0].answer, Answer::Accepted));
+        let Answer::Refused(error) = &receipts[1].answer else { panic!("{receipts:?}") };
+        assert!(
+            error.to_string().contains("one or more errors have occurred: b.example: bad value"),
+            "{error}"
+        );
+        assert_eq!(log.to(ROWS).len(), 3);
     }
 }
