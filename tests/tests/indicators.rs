@@ -9,7 +9,8 @@ use edr::{Config, Estate, Options, Selection};
 use edr_core::Because;
 use edr_core::clock::{Clock as _, SystemClock};
 use edr_sim::{FaultKind, FaultRule, Nth, Sim};
-use edr_tests::sim::small;
+use edr_testkit::Verdict;
+use edr_tests::sim::{SimWorld, small};
 
 const BACK_ENDS: [(&str, u8); 3] = [("falcon-1", 3), ("cortex-1", 3), ("cortex-1", 5)];
 
@@ -251,4 +252,16 @@ async fn a_file_that_may_be_on_either_list_stays_in_doubt_until_it_is_taken_off(
     assert_eq!(words(&desk.push(&file).await), ["accepted"]);
     assert_eq!(words(&desk.push(&file).await), ["already"]);
     assert_eq!(desk.log().len(), 3);
+}
+
+#[tokio::test]
+async fn the_promises_about_indicators_are_kept_where_they_can_be_looked_at() {
+    for (back_end, kept) in [(BACK_ENDS[0], 4), (BACK_ENDS[1], 1), (BACK_ENDS[2], 4)] {
+        let world =
+            SimWorld::start(small().cortex_generation(back_end.1.into()), back_end.0).await.with_iocs();
+        let report = edr_testkit::run_some(&world, |case| case.starts_with("ioc_work.")).await;
+        let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Passed).count();
+        assert_eq!(passed, kept, "{back_end:?}: {:?}", report.cases);
+        report.into_result().unwrap();
+    }
 }

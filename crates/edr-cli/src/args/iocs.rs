@@ -53,7 +53,7 @@ Only blocks with the owner's mark are taken away; one that somebody else made is
 const PUSH: &str = "\
 Examples:
   edr iocs push feed.csv --all-tenants -n
-  edr iocs push feed.csv -t acme -t globex --action block --expires 90d --owner misp --yes --max-iocs 500
+  edr iocs push feed.csv -t acme -t globex --action block --owner misp --yes --max-iocs 500
   curl -s https://feeds.example/c2.json | edr iocs push - -t acme --yes --max-iocs 5000
 
 A row that cannot be taken is listed with its line, and the rest proceeds. What a vendor cannot

@@ -59,7 +59,8 @@ impl Indicators<'_> {
 }
 
 fn done(tenant: &TenantDiff, item: &Item, became: Became) -> Done {
-    let known = || Some(item.ioc.uid.clone()).filter(|uid| !uid.is_empty());
+    let there = item.there.as_ref().map(|there| &there.uid);
+    let known = || [Some(&item.ioc.uid), there].into_iter().flatten().find(|uid| !uid.is_empty()).cloned();
     Done {
         tenant: tenant.tenant.clone(),
         vendor: tenant.vendor.clone(),

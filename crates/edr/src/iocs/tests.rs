@@ -215,7 +215,11 @@ impl EdrProvider for Odd {
         if !self.hijacked {
             return Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect());
         }
-        let theirs = |ioc: &Ioc| Ioc { severity: Severity::Critical, tags: Vec::new(), ..ioc.clone() };
+        let theirs = |ioc: &Ioc| {
+            let mut theirs = ioc.clone();
+            (theirs.severity, theirs.tags) = (Severity::Critical, Vec::new());
+            theirs
+        };
         self.memory.edit_iocs(|there| there.extend(iocs.iter().map(theirs)));
         Err(edr_core::Error::new(ErrorKind::Timeout, "the answer was lost").with_outcome_unknown())
     }

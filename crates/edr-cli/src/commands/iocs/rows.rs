@@ -74,7 +74,8 @@ impl Record for Row {
         fit("value", 20, 0),
         fit("action", 6, 3),
         fit("step", 6, 0),
-        fit("outcome", 8, 0),
+        fit("fields", 8, 4),
+        fit("outcome", 15, 0),
         fit("error", 20, 1),
     ];
     const PIPE: &'static [&'static str] =
@@ -113,7 +114,11 @@ impl Row {
         Self {
             tenant: tenant.clone(),
             vendor: vendor.clone(),
-            uid: Some(item.ioc.uid.clone()).filter(|uid| !uid.is_empty()),
+            uid: [Some(&item.ioc.uid), item.there.as_ref().map(|there| &there.uid)]
+                .into_iter()
+                .flatten()
+                .find(|uid| !uid.is_empty())
+                .cloned(),
             kind: item.ioc.kind.to_string(),
             value: item.ioc.value.clone(),
             action: item.ioc.action.to_string(),

@@ -121,7 +121,7 @@ impl Draft {
         ioc.tags = self.tags.iter().filter(|tag| !super::super::mark::is_mark(tag)).cloned().collect();
         ioc.tags.sort_unstable();
         ioc.tags.dedup();
-        let mended = (ioc.value != self.value).then(|| format!("{} is read as {}", self.value, ioc.value));
+        let mended = (ioc.value != self.value).then(|| format!("read as {}", ioc.value));
         Ok(Polished::Good(Box::new(ioc), mended))
     }
 
