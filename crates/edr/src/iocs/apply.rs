@@ -12,7 +12,7 @@ use super::consent::IocConsent;
 use super::diff::{Indicators, Item, Shelf, Step, TenantDiff};
 use super::outcome::{Became, Done, IocResult};
 use super::readback::Asked;
-use crate::respond::{AnswerWord, Event, IocDeed, JournalAnswer, JournalIoc, Result, Told, hex};
+use crate::respond::{self, AnswerWord, Event, IocDeed, JournalAnswer, JournalIoc, Result, hex};
 
 /// How often what was lost, and is seen to have left everything as it was, is asked for.
 const ROUNDS: usize = 3;
@@ -25,7 +25,7 @@ impl Indicators<'_> {
     /// is not as the plan saw it is left alone; and after, to say what is really so.
     ///
     /// # Errors
-    /// When a rule refuses, and nothing is sent then; or when the journal cannot be written.
+    /// When a rule refuses or another process is at it, and nothing is sent then; or when the journal cannot be written.
     pub async fn apply(
         &self,
         plan: &[TenantDiff],
@@ -34,6 +34,7 @@ impl Indicators<'_> {
     ) -> Result<Vec<Done>> {
         let run = hex(&self.responder.dice());
         self.admit(plan, consent, &run)?;
+        let _lock = self.responder.lock_iocs()?;
         let tenants = plan.iter().map(|tenant| self.apply_to(tenant, &run, because));
         let done: Result<Vec<Vec<Done>>> = join_all(tenants).await.into_iter().collect();
         Ok(done?.concat())
@@ -88,6 +89,16 @@ pub(super) struct Work<'a> {
     pub(super) tenant: &'a TenantDiff,
     pub(super) run: &'a str,
     because: &'a Because,
+}
+
+/// What a call came to.
+enum Told {
+    /// There is an answer for its items.
+    All,
+    /// Its answer was lost.
+    Nothing,
+    /// It was refused whole. Who may not ask, or not now, may not ask for the next ones either.
+    Refused(VendorError),
 }
 
 /// What became of the items so far, by their place in the plan.
@@ -168,22 +179,12 @@ impl<'a> Work<'a> {
         let (mut asked, mut silent) = (Vec::new(), 0);
         for piece in items.chunks(self.provider.capabilities().batch(feature).clamp(1, 1_000)) {
             let intent = self.intend(deed, piece)?;
-            match self.ask(deed, piece).await {
-                Ok(receipts) => {
-                    silent = 0;
-                    self.take(intent, deed, piece, receipts, became)?;
-                }
-                Err(error) if error.is_outcome_unknown() => {
-                    silent += 1;
-                    let lost = |item: &Item| Receipt::new(name(deed, item), Answer::Unknown(error.clone()));
-                    let receipts = piece.iter().map(|(_, item)| lost(item)).collect();
-                    self.take(intent, deed, piece, receipts, became)?;
-                }
-                Err(error) => {
-                    // Who may not ask, or not now, may not ask for the next ones either.
-                    self.answered(intent, Vec::new(), Some(&error))?;
-                    let rest = items.iter().filter(|(at, _)| !became.contains_key(at)).copied();
-                    let rest: Vec<(usize, &Item)> = rest.collect();
+            match self.send_piece(intent, deed, piece, became).await? {
+                Told::All => silent = 0,
+                Told::Nothing => silent += 1,
+                Told::Refused(error) => {
+                    let rest: Vec<(usize, &Item)> =
+                        items.iter().filter(|(at, _)| !became.contains_key(at)).copied().collect();
                     became.extend(not_sent(rest.into_iter(), &error));
                     break;
                 }
@@ -194,6 +195,27 @@ impl<'a> Work<'a> {
             }
         }
         Ok(asked)
+    }
+
+    async fn send_piece(
+        &self,
+        intent: u64,
+        deed: IocDeed,
+        piece: &[(usize, &Item)],
+        became: &mut Book,
+    ) -> Result<Told> {
+        match self.ask(deed, piece).await {
+            Ok(receipts) => self.take(intent, deed, piece, receipts, became).map(|()| Told::All),
+            Err(error) if error.is_outcome_unknown() => {
+                let lost = |item: &Item| Receipt::new(name(deed, item), Answer::Unknown(error.clone()));
+                let receipts = piece.iter().map(|(_, item)| lost(item)).collect();
+                self.take(intent, deed, piece, receipts, became).map(|()| Told::Nothing)
+            }
+            Err(error) => {
+                self.answered(intent, Vec::new(), Some(&error))?;
+                Ok(Told::Refused(error))
+            }
+        }
     }
 
     async fn ask(&self, deed: IocDeed, piece: &[(usize, &Item)]) -> edr_core::Result<Vec<Receipt>> {
@@ -248,7 +270,7 @@ impl<'a> Work<'a> {
 
     fn answered(&self, intent: u64, answers: Vec<JournalAnswer>, error: Option<&VendorError>) -> Result<()> {
         let (run, tenant) = (self.run.to_owned(), self.tenant.tenant.clone());
-        let error = error.map(Told::from);
+        let error = error.map(respond::Told::from);
         let event = Event::IocsAnswered { run, tenant, intent, answers, error };
         self.indicators.responder.journal().append(event).map(drop)
     }
@@ -288,5 +310,5 @@ fn answer(key: &str, receipt: &Receipt) -> JournalAnswer {
         _ => (AnswerWord::Unknown, None),
     };
     let (handle, trace_id) = (receipt.handle.clone(), receipt.trace_id.clone());
-    JournalAnswer { uid: key.to_owned(), answer, handle, trace_id, error: error.map(Told::from) }
+    JournalAnswer { uid: key.to_owned(), answer, handle, trace_id, error: error.map(respond::Told::from) }
 }

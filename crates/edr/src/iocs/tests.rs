@@ -347,3 +347,16 @@ async fn what_was_lost_is_not_sent_over_what_somebody_else_put_there() {
     memory.edit_iocs(|iocs| left.clone_from(iocs));
     assert_eq!((left.len(), &left[0].severity), (1, &Severity::Critical), "it was asked for once");
 }
+
+#[tokio::test]
+async fn one_at_a_time_changes_indicators() {
+    let bench = bench(Safety::default());
+    let plan = bench.soc().diff(&feed("a.example\n")).await.unwrap();
+    let held = bench.responder.lock_iocs().unwrap();
+    let error = bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap_err();
+    assert!(error.to_string().contains("the work on indicators"), "{error}");
+    assert_eq!(bench.memory.writes(), 0);
+    drop(held);
+    bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    assert_eq!(bench.memory.writes(), 1);
+}

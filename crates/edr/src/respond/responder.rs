@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::resolve::{Resolved, resolve};
 use super::safety::Safety;
 use super::selector::Selector;
-use super::state::State;
+use super::state::{Lock, State};
 use super::tale::{operation, operations};
 use crate::Estate;
 
@@ -217,6 +217,11 @@ impl Responder {
 
     pub(crate) fn estate(&self) -> &Estate {
         &self.estate
+    }
+
+    /// One process at a time changes indicators, or two could send the same where nobody can read it back.
+    pub(crate) fn lock_iocs(&self) -> Result<Lock> {
+        self.state.lock_iocs(&self.actor)
     }
 
     pub(crate) fn grace(&self) -> Duration {

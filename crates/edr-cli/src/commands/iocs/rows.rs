@@ -205,47 +205,53 @@ impl Ending<'_> {
         !self.failed.is_empty() || rows > 0 || self.rows.iter().any(|row| row.is_short)
     }
 
-    /// Tells how it ended, as the last line.
-    pub(super) fn tell(&self, context: &Context) -> Exit {
-        self.failed.iter().for_each(|error| context.report.tenant_error(error));
+    fn exit(&self, context: &Context) -> Exit {
         let timed = context.globals.timeout.is_some();
-        let exit = match self.failed.as_slice() {
+        match self.failed.as_slice() {
             [first, rest @ ..] if self.failed.len() == self.tenants => {
                 let code = Exit::of(first, timed);
                 if rest.iter().all(|e| Exit::of(e, timed) == code) { code } else { Exit::Partial }
             }
             _ if self.is_partial() => Exit::Partial,
             _ => Exit::Complete,
-        };
-        let word = match exit {
+        }
+    }
+
+    /// What there was, in a few words: `3 added, 1 row refused`.
+    fn said(&self) -> String {
+        let mut said: Vec<String> = self.counts().iter().map(|(word, n)| format!("{n} {word}")).collect();
+        if said.is_empty() {
+            said.push("nothing to do".to_owned());
+        }
+        for (count, nouns) in [
+            (self.rows_of(RemarkKind::Refused), ("row refused", "rows refused")),
+            (self.rows_of(RemarkKind::NotExpressible), ("row not expressible", "rows not expressible")),
+            (self.failed.len(), ("tenant failed", "tenants failed")),
+        ] {
+            said.extend((count > 0).then(|| counted(count as u64, nouns)));
+        }
+        said.join(", ")
+    }
+
+    /// Tells how it ended, as the last line.
+    pub(super) fn tell(&self, context: &Context) -> Exit {
+        self.failed.iter().for_each(|error| context.report.tenant_error(error));
+        let exit = self.exit(context);
+        let outcome = match exit {
             Exit::Complete => "complete",
             Exit::Partial => "partial",
             _ => "failed",
         };
-        let counts = self.counts();
-        let mut said: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
-        if said.is_empty() {
-            said.push("nothing to do".to_owned());
-        }
-        let (refused, beyond) = (self.rows_of(RemarkKind::Refused), self.rows_of(RemarkKind::NotExpressible));
-        said.extend((refused > 0).then(|| counted(refused as u64, ("row refused", "rows refused"))));
-        said.extend(
-            (beyond > 0).then(|| counted(beyond as u64, ("row not expressible", "rows not expressible"))),
-        );
-        said.extend(
-            (!self.failed.is_empty())
-                .then(|| counted(self.failed.len() as u64, ("tenant failed", "tenants failed"))),
-        );
         let dry = if self.dry_run { "nothing was changed: " } else { "" };
-        let message = format!("{word}: {dry}{}", said.join(", "));
+        let message = format!("{outcome}: {dry}{}", self.said());
         let object = EndObject {
             kind: "outcome",
-            outcome: word,
+            outcome,
             dry_run: self.dry_run,
             tenants: self.tenants,
-            counts: &counts,
-            rows_refused: refused,
-            rows_not_expressible: beyond,
+            counts: &self.counts(),
+            rows_refused: self.rows_of(RemarkKind::Refused),
+            rows_not_expressible: self.rows_of(RemarkKind::NotExpressible),
             journal: &self.journal,
             message: &message,
         };
