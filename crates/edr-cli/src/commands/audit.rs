@@ -140,7 +140,7 @@ impl AuditRow {
             },
             Event::IocsSettled { tenant, iocs, .. } => {
                 let so = iocs.iter().filter(|back| back.done == Some(true)).count();
-                format!("{tenant}: {so} of {} are so", counted(iocs.len() as u64, IOCS))
+                format!("{tenant}: {so} of {} read back as wanted", iocs.len())
             }
             Event::Torn { bytes, .. } => format!("{bytes} bytes"),
             _ => String::new(),
