@@ -111,9 +111,9 @@ undone when it is done. A fault strikes the first request / all of them; one wor
 untouched, at most three times. Each such cell is then taken up again without the fault, and ends with every host done just once.
 `tests/tests/response_chaos.rs` does the same with random faults in two tenants.
 
-*feed* and *block* are `edr iocs push` and `edr iocs block`: each indicator is read back where the vendor lets anybody read it, and nothing
-is asked for again within a run. Each cell is then pushed again without the fault, and ends with every indicator put there just once. The
-blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
+*feed* and *block* are `edr iocs push` and `edr iocs block`: the tenant is read back where the vendor lets anybody read it, and what was lost is asked
+for again only when it is seen to be untouched, at most three times. Each cell is then pushed again without the fault, and ends with every
+indicator put there just once. The blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
 
 Something between here and the vendor may hand a call on twice (`replayed`). Then orders find the host on its way. A comment that
 is doubled there stands twice; nobody can prevent that from here.
