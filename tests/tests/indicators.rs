@@ -254,7 +254,7 @@ async fn a_file_that_may_be_on_either_list_stays_in_doubt_until_it_is_taken_off(
     assert_eq!(desk.log().len(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_promises_about_indicators_are_kept_where_they_can_be_looked_at() {
     for (back_end, kept) in [(BACK_ENDS[0], 4), (BACK_ENDS[1], 1), (BACK_ENDS[2], 4)] {
         let world =
