@@ -29,5 +29,6 @@ pub const TARGETS: &[Target] = &[
     ("falcon_events", targets::falcon_events::run),
     ("falcon_hosts", targets::falcon_hosts::run),
     ("fql", targets::fql::run),
+    ("ioc_feed", targets::ioc_feed::run),
     ("query", targets::query::run),
 ];

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use edr::Estate;
+use edr::iocs::{Done, Feed, Indicators, IocConsent, IocResult, Owner, Reading, TenantDiff};
 use edr::respond::{By, Consent, Draft, Outcome, Plan, Responder, Selector, Waiting};
+use edr_core::clock::{Clock as _, SystemClock};
 use edr_core::{
     AlertChange, AlertQuery, AlertStatus, Answer, Because, ConnectionState, ContainmentState, EdrProvider,
     EdrProviderExt as _, ErrorKind, HostQuery, Ioc, IocAction, IocQuery, IocType, ProcessRef, Receipt,
@@ -46,11 +48,15 @@ pub enum Deed {
     PlanContain,
     /// A plan that releases hosts is applied by the response engine.
     PlanRelease,
+    /// A feed of indicators is pushed by the engine, which reads them back where it can.
+    Feed,
+    /// Files are put on the blocklist by the engine. Nobody can read that list.
+    Block,
 }
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Contain,
         Self::Release,
         Self::Tag,
@@ -62,9 +68,11 @@ impl Deed {
         Self::Script,
         Self::PlanContain,
         Self::PlanRelease,
+        Self::Feed,
+        Self::Block,
     ];
 
-    /// True when the response engine does it.
+    /// True when it is a plan of the response engine.
     #[must_use]
     pub fn is_planned(self) -> bool {
         matches!(self, Self::PlanContain | Self::PlanRelease)
@@ -76,21 +84,35 @@ impl Deed {
         matches!(self, Self::Kill | Self::Fetch | Self::Script)
     }
 
+    /// True when the engine pushes indicators.
+    #[must_use]
+    pub fn is_pushed(self) -> bool {
+        matches!(self, Self::Feed | Self::Block)
+    }
+
+    /// True when it is written down before and after.
+    #[must_use]
+    pub fn has_journal(self) -> bool {
+        self.is_planned() || self.is_pushed()
+    }
+
     /// True when the vendor's facts say that twice is once, so that it may be sent again.
     #[must_use]
-    pub fn is_repeatable(self, product: Product) -> bool {
-        self == Self::Tag || (self == Self::Push && !product.is_falcon())
+    pub fn is_repeatable(self) -> bool {
+        self == Self::Tag
     }
 
     /// True when a product has it, and has it in another way than the others of its vendor.
     #[must_use]
     pub fn is_of(self, product: Product) -> bool {
         match product {
-            Product::Falcon => true,
+            // Its blocks are indicators like others.
+            Product::Falcon => self != Self::Block,
             Product::FalconIds => false,
             // Its indicators cannot be deleted.
             Product::Cortex3 => self != Self::Drop,
-            Product::Cortex5 => matches!(self, Self::Update | Self::Drop),
+            // Its indicators can be read.
+            Product::Cortex5 => matches!(self, Self::Update | Self::Drop | Self::Feed),
         }
     }
 
@@ -100,7 +122,7 @@ impl Deed {
         match (product.is_falcon(), self) {
             (true, Self::Tag) => ("UpdateDeviceTags", "/devices/entities/devices/tags/v1"),
             (true, Self::Update) => ("UpdateV3", "/alerts/entities/alerts/v3"),
-            (true, Self::Push) => ("indicator.create.v1", "/iocs/entities/indicators/v1"),
+            (true, Self::Feed | Self::Push) => ("indicator.create.v1", "/iocs/entities/indicators/v1"),
             (true, Self::Kill | Self::Fetch | Self::Script) => {
                 ("BatchActiveResponderCmd", "/real-time-response/combined/batch-active-responder-command/v1")
             }
@@ -115,7 +137,10 @@ impl Deed {
             (_, Self::Update) if product == Product::Cortex5 => {
                 ("v1/issue/{issue-id}", "/public_api/v1/issue/")
             }
-            (_, Self::Push) => ("v1/indicators/insert_jsons", "/public_api/v1/indicators/insert_jsons"),
+            (_, Self::Block) => ("v1/hash_exceptions/blocklist", "/public_api/v1/hash_exceptions/blocklist"),
+            (_, Self::Feed | Self::Push) => {
+                ("v1/indicators/insert_jsons", "/public_api/v1/indicators/insert_jsons")
+            }
             (_, Self::Drop) => ("v1/indicators/delete", "/public_api/v1/indicators/delete"),
             (_, Self::Update) => ("v1/alerts/update_alerts", "/public_api/v1/alerts/update_alerts"),
             (_, Self::Contain | Self::PlanContain) => {
@@ -170,6 +195,7 @@ pub struct Ready {
     marks: Vec<String>,
     seen: usize,
     plan: Option<(Planned, Plan)>,
+    push: Option<Planned>,
 }
 
 /// A response engine with a state of its own.
@@ -201,6 +227,20 @@ impl Planned {
         plan
     }
 
+    /// Pushes a feed, with everything that belongs to it.
+    ///
+    /// # Panics
+    /// When the engine gives up.
+    pub async fn push(&self, feed: &Feed) -> Vec<Done> {
+        let indicators = Indicators::new(&self.responder, Owner::new("soc").expect("a name"));
+        let plan = indicators.diff(feed).await.expect("the journal can be read");
+        let plan: Vec<TenantDiff> = plan.into_iter().map(TenantDiff::without_removals).collect();
+        let unread = plan.iter().find_map(|tenant| tenant.error.as_ref());
+        assert!(unread.is_none(), "{unread:?}");
+        let pushed = indicators.apply(&plan, &IocConsent::at_most(1_000), &Because::new()).await;
+        pushed.expect("the engine goes on to the end")
+    }
+
     /// What is claimed of each of these hosts.
     #[must_use]
     pub fn claims(&self, plan: &Plan, hosts: &[String]) -> Vec<Claim> {
@@ -222,7 +262,10 @@ impl Ready {
     /// Chooses targets, and does what has to come before.
     pub async fn new(bench: &Bench, deed: Deed) -> Self {
         let (targets, marks) = match deed {
-            Deed::Push => (indicators().iter().map(Ioc::key).collect(), VALUES.map(str::to_owned).to_vec()),
+            Deed::Feed | Deed::Push => {
+                (indicators().iter().map(Ioc::key).collect(), VALUES.map(str::to_owned).to_vec())
+            }
+            Deed::Block => (files().iter().map(Ioc::key).collect(), DIGITS.map(digest).to_vec()),
             Deed::Drop => (pushed(bench).await, VALUES.map(str::to_owned).to_vec()),
             _ => {
                 let targets = targets(bench, deed).await;
@@ -252,7 +295,8 @@ impl Ready {
             }
             false => None,
         };
-        Self { deed, targets, marks, seen: bench.sim().log().len(), plan }
+        let push = deed.is_pushed().then(|| Planned::new(Estate::of([bench.provider().clone()])));
+        Self { deed, targets, marks, seen: bench.sim().log().len(), plan, push }
     }
 
     /// Does it, and says what the caller is told of each target.
@@ -264,7 +308,15 @@ impl Ready {
                 Err(error) => panic!("the engine gives up: {error}"),
             };
         }
+        if let Some(planned) = &self.push {
+            return planned.push(&self.feed()).await.iter().map(|done| told(done.result)).collect();
+        }
         claims(&self.targets, self.ask(bench).await)
+    }
+
+    fn feed(&self) -> Feed {
+        let iocs = if self.deed == Deed::Block { files() } else { indicators() };
+        Feed::of(iocs, &Reading::new(SystemClock.now()))
     }
 
     /// The provider's own answer.
@@ -298,6 +350,9 @@ impl Ready {
 
     /// Takes a plan up again without faults, and waits for the vendor's word. Says what is wrong then.
     pub async fn finish(&self, bench: &Bench) -> Vec<String> {
+        if let Some(planned) = &self.push {
+            return self.finish_push(planned, bench).await;
+        }
         let Some((planned, plan)) = &self.plan else { return Vec::new() };
         bench.calm();
         let again = planned.responder.apply(plan, &Consent::yes(TARGETS)).await;
@@ -320,10 +375,33 @@ impl Ready {
         wrong
     }
 
+    /// Pushes again without faults. Of a file that stands on one of the lists the vendor does not say on which.
+    async fn finish_push(&self, planned: &Planned, bench: &Bench) -> Vec<String> {
+        bench.calm();
+        let again: Vec<Claim> =
+            planned.push(&self.feed()).await.iter().map(|done| told(done.result)).collect();
+        let is_good = |claim: &Claim| match claim {
+            Claim::Unknown(_) => self.deed == Deed::Block,
+            other => matches!(other, Claim::Already | Claim::Taken),
+        };
+        let mut wrong = Vec::new();
+        if !again.iter().all(is_good) {
+            wrong.push(format!("pushed again it ends with {again:?}"));
+        }
+        let applied = self.applied(bench.sim());
+        if applied.iter().any(|times| *times != 1) {
+            wrong.push(format!("in the end the targets were changed {applied:?} times"));
+        }
+        let audit = planned.responder.journal().verify().expect("the journal can be read");
+        wrong.extend(audit.fault.map(|fault| format!("the journal: {fault:?}")));
+        wrong
+    }
+
     /// Everything that the engine wrote: its journal, plans and locks.
     #[must_use]
     pub fn written(&self) -> Vec<(String, String)> {
-        let mut folders: Vec<_> = self.plan.iter().map(|(p, _)| p.folder.path().to_owned()).collect();
+        let engines = self.plan.iter().map(|(planned, _)| planned).chain(&self.push);
+        let mut folders: Vec<_> = engines.map(|planned| planned.folder.path().to_owned()).collect();
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).expect("the state").flatten() {
@@ -351,6 +429,27 @@ fn indicators() -> Vec<Ioc> {
         ioc
     };
     VALUES.map(one).to_vec()
+}
+
+/// The files that are blocked.
+const DIGITS: [u8; TARGETS] = [0xa1, 0xb2, 0xc3];
+
+fn digest(byte: u8) -> String {
+    format!("{byte:02x}").repeat(32)
+}
+
+fn files() -> Vec<Ioc> {
+    DIGITS.map(|byte| Ioc::of(IocType::Sha256, digest(byte), IocAction::Block)).to_vec()
+}
+
+/// What the engine claims by one of its words.
+fn told(result: IocResult) -> Claim {
+    match result {
+        IocResult::Accepted | IocResult::Added | IocResult::Changed | IocResult::Removed => Claim::Taken,
+        IocResult::Already => Claim::Already,
+        IocResult::Unconfirmed | IocResult::Unknown => Claim::Unknown(None),
+        _ => Claim::Nothing(None),
+    }
 }
 
 /// The ids of the indicators, when they are there.

@@ -111,6 +111,10 @@ undone when it is done. A fault strikes the first request / all of them; one wor
 untouched, at most three times. Each such cell is then taken up again without the fault, and ends with every host done just once.
 `tests/tests/response_chaos.rs` does the same with random faults in two tenants.
 
+*feed* and *block* are `edr iocs push` and `edr iocs block`: the tenant is read back where the vendor lets anybody read it, and what was lost is asked
+for again only when it is seen to be untouched, at most three times. Each cell is then pushed again without the fault, and ends with every
+indicator put there just once. The blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
+
 Something between here and the vendor may hand a call on twice (`replayed`). Then orders find the host on its way. A comment that
 is doubled there stands twice; nobody can prevent that from here.
 
@@ -132,11 +136,25 @@ fn changes() -> String {
     ];
     let plans = [(Deed::PlanContain, "contain plan"), (Deed::PlanRelease, "release plan")];
     let drop = [(Deed::Drop, "indicators delete")];
-    let falcon =
-        [every(Product::Falcon, &deeds), every(Product::Falcon, &drop), every(Product::Falcon, &plans)];
-    let five = [(Deed::Update, "alert update (XDR 5)"), (Deed::Drop, "indicators delete (XDR 5)")];
-    let cortex =
-        [every(Product::Cortex3, &deeds), every(Product::Cortex5, &five), every(Product::Cortex3, &plans)];
+    let feed = [(Deed::Feed, "feed")];
+    let three = [(Deed::Feed, "feed"), (Deed::Block, "block")];
+    let falcon = [
+        every(Product::Falcon, &deeds),
+        every(Product::Falcon, &drop),
+        every(Product::Falcon, &plans),
+        every(Product::Falcon, &feed),
+    ];
+    let five = [
+        (Deed::Update, "alert update (XDR 5)"),
+        (Deed::Drop, "indicators delete (XDR 5)"),
+        (Deed::Feed, "feed (XDR 5)"),
+    ];
+    let cortex = [
+        every(Product::Cortex3, &deeds),
+        every(Product::Cortex5, &five),
+        every(Product::Cortex3, &plans),
+        every(Product::Cortex3, &three),
+    ];
     let mut out = CHANGES.to_owned();
     out.push_str(&change_table("CrowdStrike Falcon", &rows, &falcon.concat()));
     out.push_str(&change_table("Palo Alto Networks Cortex XDR", &rows, &cortex.concat()));

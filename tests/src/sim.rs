@@ -39,11 +39,13 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     }
 }
 
-/// The operations whose answer is lost: orders to hosts, and the change of an alert.
+/// The operations whose answer is lost: orders to hosts, the change of an alert, and indicators that are put there.
 fn writes(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
     match (vendor, noun) {
         (Vendor::Falcon, Noun::Host) => &["BatchActiveResponderCmd", "PerformActionV2", "create-scan"],
+        (Vendor::Falcon, Noun::Ioc) => &["indicator.create.v1"],
         (Vendor::Falcon, _) => &["UpdateV3"],
+        (Vendor::Cortex, Noun::Ioc) => &["v1/indicators/insert_jsons"],
         (Vendor::Cortex, Noun::Host) => &[
             "v1/endpoints/file_retrieval",
             "v1/endpoints/isolate",

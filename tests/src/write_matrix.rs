@@ -265,7 +265,7 @@ impl Cell<'_> {
             _ if !self.deed.is_of(self.product) => return None,
             // Megabytes for each cell, and slow to be read: what is sent once, and what may be sent again.
             Blow::Fault(ref fault) if fault.kind == K::Oversized && !self.is_broad() => return None,
-            Blow::Revoked if !once || !self.product.is_falcon() || self.deed.is_planned() => return None,
+            Blow::Revoked if !once || !self.product.is_falcon() || self.deed.has_journal() => return None,
             _ => {}
         }
         let (claim, requests) = self.special().unwrap_or_else(|| self.by_fate(once));
@@ -279,7 +279,7 @@ impl Cell<'_> {
 
     /// True where the provider asks again in halves, because the vendor takes all of a call or nothing.
     fn halves(&self) -> bool {
-        self.deed == Deed::Push && self.product.is_falcon()
+        matches!(self.deed, Deed::Feed | Deed::Push) && self.product.is_falcon()
     }
 
     fn is_broad(&self) -> bool {
@@ -297,6 +297,12 @@ impl Cell<'_> {
             (Product::Falcon, Deed::Push) if self.fate() == Replayed => {
                 Some((Claim::Unknown(Some(InvalidRequest)), 2 * TARGETS as u64 - 1))
             }
+            // The engine reads it back, and it is as it was wanted.
+            (Product::Falcon, Deed::Feed) if self.fate() == Replayed => {
+                Some((Claim::Taken, 2 * TARGETS as u64 - 1))
+            }
+            // The second time finds the files on a list, and nobody can say on which.
+            (_, Deed::Block) if self.fate() == Replayed => Some((Claim::Unknown(None), 1)),
             // The indicators are looked up before, or sessions begun, and that call gets the new token.
             (Product::Falcon, deed)
                 if self.row.name == "revoked" && (deed == Deed::Push || deed.is_order()) =>
@@ -311,9 +317,17 @@ impl Cell<'_> {
         }
     }
 
+    /// True where what was done is seen afterwards, whatever became of the answer.
+    fn is_seen(&self) -> bool {
+        self.deed == Deed::Feed && self.product != Product::Cortex3
+    }
+
     fn by_fate(&self, once: bool) -> (Claim, u64) {
         let planned = self.deed.is_planned();
-        let nothing = |kind| Claim::Nothing((!planned).then_some(kind));
+        let kind_of = |kind| (!self.deed.has_journal()).then_some(kind);
+        let nothing = |kind| Claim::Nothing(kind_of(kind));
+        let unknown = |kind| Claim::Unknown(kind_of(kind));
+        let repeatable = self.deed.is_repeatable();
         match self.fate() {
             Harmless => (Claim::Taken, 1),
             Unread(..) if once => (Claim::Taken, 2),
@@ -329,9 +343,12 @@ impl Cell<'_> {
             Lost(_, true) if planned => (Claim::Taken, 1),
             Lost(..) if planned && once => (Claim::Taken, 2),
             Lost(kind, false) if planned => (nothing(kind), ROUNDS),
-            Lost(..) if self.deed.is_repeatable(self.product) && once => (Claim::Taken, 2),
-            Lost(kind, _) if self.deed.is_repeatable(self.product) => (Claim::Unknown(Some(kind)), TRIES),
-            Lost(kind, _) => (Claim::Unknown(Some(kind)), 1),
+            Lost(..) if repeatable && once => (Claim::Taken, 2),
+            Lost(_, true) if self.is_seen() => (Claim::Taken, 1),
+            Lost(_, false) if self.is_seen() && once => (Claim::Taken, 2),
+            Lost(kind, false) if self.is_seen() => (unknown(kind), ROUNDS),
+            Lost(kind, _) if repeatable => (unknown(kind), TRIES),
+            Lost(kind, _) => (unknown(kind), 1),
             Replayed if matches!(self.deed, Deed::Contain | Deed::Release) => (Claim::Already, 1),
             Replayed if self.deed == Deed::Drop && self.product.is_falcon() => (Claim::Already, 1),
             Replayed if planned => (Claim::Already, 1),

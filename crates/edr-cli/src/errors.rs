@@ -119,9 +119,11 @@ fn hint(rule: Rule) -> Option<&'static str> {
         Rule::Confirm => "look at the plan with -n",
         Rule::Consent => "run it in a terminal and type the number, or give --yes with --max-hosts",
         Rule::MaxHosts => "look at the plan with -n, and raise --max-hosts to its number",
+        Rule::MaxIocs => "look at it with -n, and raise --max-iocs to its number",
         Rule::Moved => "make a new plan, or leave these hosts out with --without-moved",
         Rule::Strict => "see what would be left out with -n",
         Rule::YesNeedsMaxHosts => "add --max-hosts N",
+        Rule::YesNeedsMaxIocs => "add --max-iocs N, or --confirm N",
         _ => return None,
     })
 }

@@ -25,10 +25,10 @@ pub(crate) enum Exit {
     TimedOut,
     /// Declined at the prompt.
     Declined,
+    /// A diff found a difference, or a report does not meet what it was held to.
+    Differs,
     /// The vendor's rate limit outlasted the retries.
     RateLimited,
-    /// A report does not meet what it was held to.
-    Differs,
     /// Interrupted.
     Interrupted,
 }

@@ -447,6 +447,18 @@ impl EdrProvider for Gate {
         self.pass("ioc_get")?.ioc(uid).await
     }
 
+    fn ioc_fit(&self, ioc: &Ioc) -> Result<Fit> {
+        self.inner.ioc_fit(ioc)
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        self.pass("ioc_push")?.push_iocs(iocs).await
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.pass("ioc_delete")?.delete_iocs(uids).await
+    }
+
     async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
         self.pass("group_list")?.groups(query, cursor).await
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::conformance::{
-    alert_work, alerts, deeds, disturbed, errors, filters, hosts, listing, orders, paging, times,
+    alert_work, alerts, deeds, disturbed, errors, filters, hosts, ioc_work, listing, orders, paging, times,
 };
 use crate::{CaseReport, CaseResult, Failure, Report, Verdict, World};
 
@@ -155,6 +155,10 @@ suite! {
         "alert_work.details": "Assignee, comment and labels are read back, or refused before anything is sent.", alert_work::details;
         "alert_work.unknown": "A change of an alert that is not there is refused.", alert_work::unknown_id;
         "alert_work.lost_answer": "A change whose answer is lost is not sent again, and its outcome is unknown.", alert_work::lost_answer;
+        "ioc_work.there_and_gone": "An indicator that is put there is there once, and gone when it is deleted.", ioc_work::there_and_gone;
+        "ioc_work.before_the_wire": "What cannot be expressed, and a call for nothing or too many, is refused before anything is sent.", ioc_work::before_the_wire;
+        "ioc_work.exactly": "What can be expressed exactly is read back as it was put.", ioc_work::exactly;
+        "ioc_work.lost_answer": "Indicators whose answer is lost are never doubled, and never told as refused.", ioc_work::lost_answer;
     }
 }
 

@@ -136,6 +136,8 @@ impl VendorConfig {
 pub struct SafetyConfig {
     /// A ceiling on hosts in one run that no flag passes.
     pub max_hosts: Option<u32>,
+    /// A ceiling on indicators in one run that no flag passes.
+    pub max_iocs: Option<u32>,
     /// The most hosts within an hour, over all runs.
     pub per_hour: Option<u32>,
     /// The most hosts of one tenant within an hour, over all runs.

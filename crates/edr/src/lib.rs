@@ -10,6 +10,7 @@ pub mod coverage;
 mod estate;
 mod file;
 pub mod identity;
+pub mod iocs;
 mod member;
 mod network;
 mod printed;

@@ -30,6 +30,8 @@ pub struct FalconDetail {
     pub powered_by: Option<String>,
     /// All errors of the reply, in order; their messages in one line each, without a client id.
     pub errors: Vec<ApiError>,
+    /// What is wrong with single rows of a refused call: some services say it where the resources would be.
+    pub rows: Vec<String>,
 }
 
 impl FalconDetail {
@@ -44,7 +46,7 @@ impl FalconDetail {
         let meta = envelope.meta.unwrap_or_default();
         let header = headers.get("x-cs-traceid").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let trace_id = header.or(meta.trace_id).filter(|t| !t.is_empty());
-        Self { status, trace_id, powered_by: meta.powered_by, errors }
+        Self { status, trace_id, powered_by: meta.powered_by, errors, rows: faulty_rows(body) }
     }
 
     /// The gateway does not know the path: this cloud lacks the operation, or has retired it.
@@ -74,7 +76,12 @@ impl VendorDetail for FalconDetail {
     }
 
     fn message(&self) -> Option<Cow<'_, str>> {
-        self.errors.first()?.message.as_deref().map(clean)
+        let said = self.errors.first()?.message.as_deref().map(clean)?;
+        match self.rows.as_slice() {
+            [] => Some(said),
+            [row] => Some(format!("{said}: {row}").into()),
+            [row, rest @ ..] => Some(format!("{said}: {row}, and {} more", rest.len()).into()),
+        }
     }
 
     fn trace_id(&self) -> Option<Cow<'_, str>> {
@@ -88,6 +95,18 @@ impl VendorDetail for FalconDetail {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// The faults that stand where the resources would be: objects with a message and the type "error".
+fn faulty_rows(body: &[u8]) -> Vec<String> {
+    let reply: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let fault = |row: &serde_json::Value| {
+        let is_error = row["message_type"].as_str()?.eq_ignore_ascii_case("error");
+        let said = row["message"].as_str().filter(|_| is_error)?;
+        let value = row["value"].as_str().map(|value| format!("{}: ", clean(value))).unwrap_or_default();
+        Some(format!("{value}{}", clean(said)))
+    };
+    reply["resources"].as_array().into_iter().flatten().filter_map(fault).collect()
 }
 
 /// A message for one line of print. The token endpoint repeats the client id, which may be a secret

@@ -13,6 +13,7 @@ pub mod falcon_errors;
 pub mod falcon_events;
 pub mod falcon_hosts;
 pub mod fql;
+pub mod ioc_feed;
 pub mod query;
 
 /// The first byte, which chooses what a target does, and the rest. A line break after it is for people.

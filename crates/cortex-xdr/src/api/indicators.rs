@@ -11,10 +11,10 @@ use crate::filter::{Filters, filters};
 use crate::record::{read, record, words};
 use crate::wire::Stamp;
 
-/// Puts indicators there: the same once more changes nothing, so it may be repeated.
-pub static INSERT_JSON: Operation = Operation::repeatable("indicators/insert_jsons", SECURITY);
-/// Puts indicators there, as CSV; may be repeated.
-pub static INSERT_CSV: Operation = Operation::repeatable("indicators/insert_csv", SECURITY);
+/// Puts indicators there. One that is there is written anew, so that it is looked up before it is sent again.
+pub static INSERT_JSON: Operation = Operation::write("indicators/insert_jsons", SECURITY);
+/// Puts indicators there, as CSV.
+pub static INSERT_CSV: Operation = Operation::write("indicators/insert_csv", SECURITY);
 /// Switches indicators on; may be repeated.
 pub static ENABLE: Operation = Operation::repeatable("indicators/enable_iocs", SECURITY);
 /// Switches indicators off; may be repeated.

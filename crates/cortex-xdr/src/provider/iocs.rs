@@ -13,7 +13,8 @@ use edr_core::{
 use super::CortexXdr;
 use crate::api::hashes::HashList;
 use crate::api::indicators::{
-    self, Expiration as RuleEnd, Indicator, IndicatorFilters, IndicatorSeverity, IndicatorType,
+    self, Expiration as RuleEnd, Indicator, IndicatorFilters, IndicatorSeverity, IndicatorType, Inserted,
+    Refused,
 };
 use crate::windows::{self, Book, Windows};
 use crate::{Filters, Generation, map, push};
@@ -114,22 +115,36 @@ impl CortexXdr {
         answers: &mut BTreeMap<usize, (Answer, Option<String>)>,
     ) {
         let sent: Vec<Indicator> = rules.iter().map(|(_, _, rule)| rule.clone()).collect();
-        let told = self.client().insert_indicators(&sent).await;
-        for (at, value, _) in rules {
-            let answer = match &told {
-                Err(error) => failed(error.clone()),
-                Ok(told) => match told.refused.iter().find(|r| r.indicator.as_deref() == Some(value)) {
-                    Some(refused) => {
-                        let why =
-                            refused.error.clone().unwrap_or_else(|| "refused without a reason".to_owned());
-                        let error = Error::new(ErrorKind::InvalidRequest, why);
-                        Answer::Refused(self.dress(error, indicators::INSERT_JSON.name))
-                    }
-                    None => Answer::Accepted,
-                },
-            };
-            answers.insert(*at, (answer, None));
+        match self.client().insert_indicators(&sent).await {
+            Err(error) => answers.extend(rules.iter().map(|(at, ..)| (*at, (failed(error.clone()), None)))),
+            Ok(told) => answers
+                .extend(rules.iter().map(|(at, value, _)| (*at, (self.inserted(value, rules, &told), None)))),
         }
+    }
+
+    /// `success` beside errors of single rows is the vendor's way. An error that names none of the rows leaves open
+    /// which of them it is about.
+    fn inserted(&self, value: &str, rules: &[(usize, String, Indicator)], told: &Inserted) -> Answer {
+        let names = |refused: &Refused, value: &str| {
+            refused.indicator.as_deref().is_some_and(|name| name.trim().eq_ignore_ascii_case(value))
+        };
+        let said = |refused: &Refused| {
+            refused.error.clone().unwrap_or_else(|| "refused without a reason".to_owned())
+        };
+        let operation = indicators::INSERT_JSON.name;
+        if let Some(refused) = told.refused.iter().find(|refused| names(refused, value)) {
+            let error = Error::new(ErrorKind::InvalidRequest, said(refused));
+            return Answer::Refused(self.dress(error, operation));
+        }
+        let nameless = |refused: &&Refused| !rules.iter().any(|(_, value, _)| names(refused, value));
+        let doubt = match told.refused.iter().find(nameless) {
+            Some(refused) => format!("a row was refused, and the answer does not name it: {}", said(refused)),
+            None if told.success == Some(false) => {
+                "rows were refused, and the answer does not name it".to_owned()
+            }
+            None => return Answer::Accepted,
+        };
+        Answer::Unknown(self.dress(Error::new(ErrorKind::Vendor, doubt).with_outcome_unknown(), operation))
     }
 
     async fn put_files(
@@ -144,17 +159,55 @@ impl CortexXdr {
         let said = files.iter().filter_map(|(at, _)| iocs.get(*at)?.desc.as_deref());
         let comment = said.clone().next().filter(|first| said.clone().all(|text| text == *first));
         let told = self.client().change_hashes(list, &digests, comment).await;
+        let place = if list == HashList::Block { BLOCKED } else { ALLOWED };
         for (at, digest) in files {
             let answer = match &told {
+                // The vendor refuses a call of nothing but files that stand on either list.
+                Err(error) if error.kind() == ErrorKind::Conflict => self.listed_somewhere(list),
                 Err(error) => failed(error.clone()),
                 Ok(told) if told.excluded.iter().any(|d| d.eq_ignore_ascii_case(digest)) => {
-                    let message = "the file stands on the blocklist or the allowlist already; the vendor does not say on which";
-                    Answer::Unknown(self.dress(Error::new(ErrorKind::Vendor, message), list.operation().name))
+                    self.listed_somewhere(list)
                 }
                 Ok(_) => Answer::Accepted,
             };
-            let place = if list == HashList::Block { BLOCKED } else { ALLOWED };
             answers.insert(*at, (answer, Some(format!("{place}{digest}"))));
+        }
+    }
+
+    fn listed_somewhere(&self, list: HashList) -> Answer {
+        let message =
+            "the file stands on the blocklist or the allowlist already; the vendor does not say on which";
+        let hint = "look in the console; or take it off with edr iocs unblock, and block it again";
+        let error = Error::new(ErrorKind::Conflict, message).with_hint(hint).with_outcome_unknown();
+        Answer::Unknown(self.dress(error, list.operation().name))
+    }
+
+    /// Takes files off a list. A call that is refused because a file is not on it may be about another of its files: it
+    /// is cut in halves until it is clear which.
+    async fn take_off<'u>(
+        &self,
+        list: HashList,
+        files: Vec<(&'u String, String)>,
+        answers: &mut BTreeMap<&'u String, Answer>,
+    ) {
+        let mut pieces = vec![files];
+        while let Some(mut piece) = pieces.pop() {
+            if piece.is_empty() {
+                continue;
+            }
+            let digests: Vec<String> = piece.iter().map(|(_, digest)| digest.clone()).collect();
+            let answer = match self.client().change_hashes(list, &digests, None).await {
+                Err(error) if error.kind() == ErrorKind::NotFound && !error.is_outcome_unknown() => {
+                    if piece.len() > 1 {
+                        let rest = piece.split_off(piece.len() / 2);
+                        pieces.extend([piece, rest]);
+                        continue;
+                    }
+                    Answer::Already
+                }
+                told => taken(told.as_ref().map(drop)),
+            };
+            answers.extend(piece.into_iter().map(|(uid, _)| (uid, answer.clone())));
         }
     }
 
@@ -173,12 +226,7 @@ impl CortexXdr {
             }
         }
         for (list, files) in [(HashList::Unblock, blocked), (HashList::Unallow, allowed)] {
-            let digests: Vec<String> = files.iter().map(|(_, digest)| digest.clone()).collect();
-            if digests.is_empty() {
-                continue;
-            }
-            let told = self.client().change_hashes(list, &digests, None).await;
-            answers.extend(files.iter().map(|(uid, _)| (*uid, taken(told.as_ref().map(drop)))));
+            self.take_off(list, files, &mut answers).await;
         }
         if !rules.is_empty() {
             let told = self.drop_rules(rules.iter().map(|(_, number)| *number)).await;

@@ -7,6 +7,7 @@ mod common;
 mod credentials;
 mod deeds;
 mod diagnose;
+mod iocs;
 mod native;
 mod paging;
 mod raw;

@@ -86,7 +86,7 @@ pub(super) fn consent_of(guards: &Guards) -> Consent {
 }
 
 /// The person at the terminal types the number, or declines.
-pub(super) async fn typed(report: &Report, question: &str, count: usize) -> Result<(), Failure> {
+pub(crate) async fn typed(report: &Report, question: &str, count: usize) -> Result<(), Failure> {
     report.ask(question);
     match read_line().await?.trim().parse::<usize>() {
         Ok(n) if n == count => Ok(()),

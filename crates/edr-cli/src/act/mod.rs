@@ -24,9 +24,11 @@ use crate::exit::Exit;
 use crate::output::pager::Output;
 use crate::output::{Record, sink};
 use agree::Agreement;
+pub(crate) use agree::typed;
 pub(crate) use alerts::change;
 pub(crate) use desk::{open, print};
 pub(crate) use rows::{DeedRow, OperationRow};
+pub(crate) use select::check_tenants;
 pub(crate) use told::Ending;
 
 /// What is asked for.

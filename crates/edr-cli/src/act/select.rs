@@ -9,7 +9,7 @@ use crate::errors::Failure;
 use crate::listing;
 
 /// A write names its tenants.
-pub(super) fn check_tenants(globals: &Globals) -> Result<(), Failure> {
+pub(crate) fn check_tenants(globals: &Globals) -> Result<(), Failure> {
     if globals.all_tenants || !globals.tenant.is_empty() || !globals.children_of.is_empty() {
         return Ok(());
     }

@@ -4,6 +4,7 @@ pub(crate) mod act;
 mod api;
 pub(crate) mod change;
 mod global;
+mod iocs;
 mod report;
 mod respond;
 mod select;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
 pub(crate) use global::{ColorEnv, Globals};
+pub(crate) use iocs::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush, IocsCommand};
 pub(crate) use report::{CoverageArgs, ReportCommand};
 pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
 pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
@@ -56,7 +58,7 @@ pub(crate) enum Command {
     /// Read cases and work on them
     #[command(subcommand, arg_required_else_help = true)]
     Cases(CasesCommand),
-    /// Read the indicators of compromise that the tenants manage
+    /// Read the indicators of compromise that the tenants manage, and push feeds of them
     #[command(subcommand, arg_required_else_help = true)]
     Iocs(IocsCommand),
     /// Reports over all tenants
@@ -216,18 +218,6 @@ Examples:
 
 What a vendor cannot express is refused before anything is sent, and what it can express only
 nearly, too, unless --nearest. `accepted` means that the vendor took the request.";
-
-/// Indicators.
-#[derive(Debug, Subcommand)]
-#[command(disable_help_subcommand = true)]
-pub(crate) enum IocsCommand {
-    /// List indicators; Cortex XDR lists its rules on XDR 5 alone
-    #[command(after_help = "\
-Examples:
-  edr iocs list --type domain,ipv4 --action detect
-  edr iocs list --filter 'expiration < 2027-01-01' -o csv")]
-    List(IocList),
-}
 
 /// What `get` takes.
 #[derive(Debug, clap::Args)]

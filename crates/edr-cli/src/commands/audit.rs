@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use edr::Estate;
-use edr::respond::{Audit, Event, Record as JournalRecord};
+use edr::respond::{AnswerWord, Audit, Event, IocDeed, Record as JournalRecord};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -17,6 +17,8 @@ use crate::exit::Exit;
 use crate::outcome::counted;
 use crate::output::Record;
 use crate::output::columns::{Column, Fit, Value, columns, fit, maybe, text, time};
+
+const IOCS: (&str, &str) = ("indicator", "indicators");
 
 /// Runs the command. Nothing is sent.
 pub(super) async fn run(context: Context, command: AuditCommand) -> Result<Exit, Failure> {
@@ -128,6 +130,18 @@ impl AuditRow {
             Event::Handed { to, hosts: all, .. } => format!("{} to {to}", hosts(all.len())),
             Event::Refused { rule, message, .. } => format!("{rule}: {message}"),
             Event::SetAside { file, reason, .. } => format!("{file}: {reason}"),
+            Event::IocsIntended { tenant, owner, deed, iocs, .. } => {
+                let verb = if *deed == IocDeed::Put { "put" } else { "take away" };
+                format!("{tenant}: {verb} {} for {owner}", counted(iocs.len() as u64, IOCS))
+            }
+            Event::IocsAnswered { tenant, answers, error, .. } => match error {
+                Some(error) => format!("{tenant}: {}", error.message),
+                None => format!("{tenant}: {}", words(answers.iter().map(|a| a.answer))),
+            },
+            Event::IocsSettled { tenant, iocs, .. } => {
+                let so = iocs.iter().filter(|back| back.done == Some(true)).count();
+                format!("{tenant}: {so} of {} read back as wanted", iocs.len())
+            }
             Event::Torn { bytes, .. } => format!("{bytes} bytes"),
             _ => String::new(),
         }
@@ -165,4 +179,22 @@ impl Record for AuditRow {
 
 fn moment(row: &AuditRow) -> DateTime<Utc> {
     row.0.time
+}
+
+/// How many answers of each kind: `2 accepted, 1 refused`.
+fn words(answers: impl Iterator<Item = AnswerWord>) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for answer in answers {
+        let word = match answer {
+            AnswerWord::Accepted => "accepted",
+            AnswerWord::Already => "already",
+            AnswerWord::Refused => "refused",
+            _ => "unknown",
+        };
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }

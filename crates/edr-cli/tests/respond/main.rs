@@ -8,5 +8,6 @@ mod bench;
 mod contain;
 mod crash;
 mod guards;
+mod iocs;
 mod orders;
 mod plans;

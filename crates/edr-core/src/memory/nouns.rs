@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::InMemory;
+use super::{Content, InMemory, Quirk};
 use crate::{
     Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
     HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
@@ -178,42 +178,60 @@ impl InMemory {
     }
 
     pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
-        self.admit(Feature::IocPush, &iocs.iter().map(Ioc::key).collect::<Vec<_>>())?;
-        let mut content = self.asked();
-        let shelf = &mut content.shelf;
-        Ok(iocs.iter().map(|ioc| self.put_ioc(shelf, ioc)).collect())
+        let keys: Vec<String> = iocs.iter().map(Ioc::key).collect();
+        self.admit(Feature::IocPush, &keys)?;
+        let put = |content: &mut Content| iocs.iter().map(|ioc| self.put_ioc(content, ioc)).collect();
+        self.write(&keys, put).map_err(|e| e.with_operation("ioc_push"))
     }
 
-    fn put_ioc(&self, shelf: &mut Shelf, ioc: &Ioc) -> Receipt {
+    fn put_ioc(&self, content: &mut Content, ioc: &Ioc) -> Receipt {
         let key = ioc.key();
+        let quirk = content.quirks.get(&key).copied();
+        if let Some(Quirk::Refused(kind)) = quirk {
+            return Receipt::new(key, Answer::Refused(self.said(kind, "this indicator is refused")));
+        }
         let mut own = Ioc { tenant: self.tenant.clone(), vendor: self.vendor.clone(), ..ioc.clone() };
-        let (uid, answer) = match shelf.iocs.iter_mut().find(|i| i.key() == key) {
+        let shelf = &mut content.shelf;
+        let uid = match shelf.iocs.iter_mut().find(|i| i.key() == key) {
             Some(there) => {
                 own.uid.clone_from(&there.uid);
-                let same = *there == own;
+                if *there == own {
+                    return Receipt::new(key, Answer::Already).with_handle(Some(own.uid));
+                }
                 *there = own;
-                (there.uid.clone(), if same { Answer::Already } else { Answer::Accepted })
+                there.uid.clone()
             }
             None => {
                 shelf.made += 1;
                 own.uid = format!("ioc-{}", shelf.made);
                 let uid = own.uid.clone();
                 shelf.iocs.push(own);
-                (uid, Answer::Accepted)
+                uid
             }
+        };
+        content.log("push_ioc", &key);
+        let answer = match quirk {
+            Some(Quirk::Unmentioned) => Answer::Unknown(self.lost()),
+            _ => Answer::Accepted,
         };
         Receipt::new(key, answer).with_handle(Some(uid))
     }
 
     pub(super) fn drop_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
         self.admit(Feature::IocDelete, uids)?;
-        let iocs = &mut self.asked().shelf.iocs;
-        let mut drop = |uid: &String| {
-            let before = iocs.len();
-            iocs.retain(|ioc| ioc.uid != *uid);
-            if iocs.len() < before { Answer::Accepted } else { Answer::Already }
+        let drop = |content: &mut Content, uid: &String| {
+            let before = content.shelf.iocs.len();
+            content.shelf.iocs.retain(|ioc| ioc.uid != *uid);
+            if content.shelf.iocs.len() == before {
+                return Answer::Already;
+            }
+            content.log("delete_ioc", uid);
+            Answer::Accepted
         };
-        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), drop(uid))).collect())
+        let all = |content: &mut Content| {
+            uids.iter().map(|uid| Receipt::new(uid.clone(), drop(content, uid))).collect()
+        };
+        self.write(uids, all).map_err(|e| e.with_operation("ioc_delete"))
     }
 }
 

@@ -53,7 +53,7 @@ impl Script {
     }
 }
 
-/// What a host or an alert does with every write that names it, until it is taken back.
+/// What a host, an alert or an indicator (by its key) does with every write that names it, until it is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Quirk {
@@ -71,9 +71,9 @@ pub enum Quirk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mutation {
-    /// What was done: [`crate::ResponseAction::verb`], or `update_alert`.
+    /// What was done: [`crate::ResponseAction::verb`], or `update_alert`, `push_ioc`, `delete_ioc`.
     pub verb: &'static str,
-    /// The host or alert.
+    /// The host or alert; the key of an indicator that is put there, the id of one that is deleted.
     pub uid: String,
     /// The number of the write call that it came with, counted from 0.
     pub call: u64,

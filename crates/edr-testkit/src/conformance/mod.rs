@@ -8,6 +8,7 @@ pub mod disturbed;
 pub mod errors;
 pub mod filters;
 pub mod hosts;
+pub mod ioc_work;
 pub mod listing;
 pub mod orders;
 pub mod paging;

@@ -92,7 +92,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(rule: Rule, message: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
         Self { rule, message: message.into(), hosts: Vec::new() }
     }
 

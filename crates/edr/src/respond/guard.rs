@@ -32,6 +32,8 @@ pub enum Rule {
     Lease,
     /// More hosts than the run may act on.
     MaxHosts,
+    /// More indicators than the run may change.
+    MaxIocs,
     /// The estate moved under the plan.
     Moved,
     /// `[safety] per_hour`: too many hosts within an hour.
@@ -52,6 +54,8 @@ pub enum Rule {
     Wildcard,
     /// Agreed in advance, without saying how many hosts at most.
     YesNeedsMaxHosts,
+    /// Agreed in advance, without saying how many indicators at most.
+    YesNeedsMaxIocs,
 }
 
 impl Rule {
@@ -66,6 +70,7 @@ impl Rule {
             Self::EmptySelection => "empty_selection",
             Self::Lease => "lease",
             Self::MaxHosts => "max_hosts",
+            Self::MaxIocs => "max_iocs",
             Self::Moved => "moved",
             Self::PerHour => "per_hour",
             Self::PerTenant => "per_tenant",
@@ -76,6 +81,7 @@ impl Rule {
             Self::Strict => "strict",
             Self::Wildcard => "wildcard",
             Self::YesNeedsMaxHosts => "yes_needs_max_hosts",
+            Self::YesNeedsMaxIocs => "yes_needs_max_iocs",
         }
     }
 }

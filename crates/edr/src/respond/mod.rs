@@ -70,6 +70,8 @@ mod tale;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use canon::hex;
+
 pub use alerts::{AlertOutcome, AlertPlan, PlannedAlert};
 pub use approve::{ApprovalKey, Signature, SigningKey, add_signature, read_signatures, signature_path};
 pub use chain::Fault;
@@ -83,7 +85,9 @@ pub use make::Draft;
 pub use operation::{Counts, HostOutcome, Operation, Outcome, StoppedTenant};
 pub use plan::{BlastRadius, Decision, Plan, PlannedHost};
 pub use protect::Protection;
-pub use record::{AnswerWord, Event, JournalAnswer, JournalHost, Moved, Readback, Record, Seen, Told};
+pub use record::{
+    AnswerWord, Event, IocDeed, JournalAnswer, JournalHost, JournalIoc, Moved, Readback, Record, Seen, Told,
+};
 pub use release::{LeaseRun, Overdue};
 pub use resolve::{Finding, Found, Resolved, Unread};
 pub use responder::{Dice, Responder, ResponderBuilder};

@@ -1,7 +1,10 @@
 //! What the journal remembers. Every field is typed: nothing of a request or an answer gets in as a whole.
 
 use chrono::{DateTime, Utc};
-use edr_core::{AlertChange, Because, ErrorKind, ResponseAction, SavedFile, Standing, TenantId, Vendor};
+use edr_core::{
+    AlertChange, Because, ErrorKind, Expiration, IocAction, ResponseAction, SavedFile, Severity, Standing,
+    TenantId, Vendor,
+};
 use serde::{Deserialize, Serialize};
 
 use super::canon::{canonical, sha256};
@@ -148,6 +151,34 @@ pub struct Seen {
     pub standing: Standing,
 }
 
+/// An indicator, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JournalIoc {
+    /// What it is: `{type}:{value}`.
+    pub key: String,
+    /// The vendor's own id, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// What is done when it is seen.
+    pub action: IocAction,
+    /// How bad it is.
+    pub severity: Severity,
+    /// When it ends.
+    pub expiration: Expiration,
+}
+
+/// What is done to indicators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum IocDeed {
+    /// They are taken away.
+    Delete,
+    /// They are put there, or changed.
+    Put,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -246,6 +277,49 @@ pub enum Event {
         vendor: Vendor,
         /// The hosts, by the vendor's own id.
         hosts: Vec<String>,
+    },
+    /// The vendor's answer to an intention about indicators.
+    IocsAnswered {
+        /// The run.
+        run: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The number of the record with the intention.
+        intent: u64,
+        /// One by one, by what each is.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        answers: Vec<JournalAnswer>,
+        /// The whole call failed, and nothing was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Told>,
+    },
+    /// A request about indicators is about to be sent.
+    IocsIntended {
+        /// The run.
+        run: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The vendor.
+        vendor: Vendor,
+        /// In whose name.
+        owner: String,
+        /// What is done.
+        deed: IocDeed,
+        /// Why.
+        because: Because,
+        /// The indicators.
+        iocs: Vec<JournalIoc>,
+    },
+    /// Indicators were read back.
+    IocsSettled {
+        /// The run.
+        run: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The number of the record with the intention.
+        intent: u64,
+        /// One by one, by what each is.
+        iocs: Vec<Readback>,
     },
     /// Hosts are left out, for they are not as the plan saw them.
     Moved {
@@ -348,7 +422,12 @@ impl Event {
             | Self::Saved { plan, .. }
             | Self::Settled { plan, .. }
             | Self::Stopped { plan, .. } => Some(plan),
-            Self::SetAside { .. } | Self::Torn { .. } | Self::Unknown => None,
+            Self::IocsAnswered { .. }
+            | Self::IocsIntended { .. }
+            | Self::IocsSettled { .. }
+            | Self::SetAside { .. }
+            | Self::Torn { .. }
+            | Self::Unknown => None,
         }
     }
 }

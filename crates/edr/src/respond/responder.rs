@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::resolve::{Resolved, resolve};
 use super::safety::Safety;
 use super::selector::Selector;
-use super::state::State;
+use super::state::{Lock, State};
 use super::tale::{operation, operations};
 use crate::Estate;
 
@@ -214,6 +214,19 @@ impl Responder {
         &self.state
     }
 
+    pub(crate) fn estate(&self) -> &Estate {
+        &self.estate
+    }
+
+    /// One process at a time changes indicators, or two could send the same where nobody can read it back.
+    pub(crate) fn lock_iocs(&self) -> Result<Lock> {
+        self.state.lock_iocs(&self.actor)
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
     pub(super) fn actor(&self) -> &str {
         &self.actor
     }
@@ -222,11 +235,11 @@ impl Responder {
         &self.tool
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
 
-    pub(super) fn dice(&self) -> [u8; 16] {
+    pub(crate) fn dice(&self) -> [u8; 16] {
         (self.dice)()
     }
 

@@ -19,6 +19,8 @@ pub struct Safety {
     pub keys: Vec<ApprovalKey>,
     /// The ceiling on hosts in one run, which nothing passes.
     pub max_hosts: Option<usize>,
+    /// The ceiling on indicators in one run, which nothing passes.
+    pub max_iocs: Option<usize>,
     /// The most hosts within an hour, over all runs of all processes that share the journal. Releases do not count.
     pub per_hour: Option<usize>,
     /// The most hosts of one tenant within an hour, likewise.
@@ -39,6 +41,7 @@ impl Default for Safety {
             approvals: 0,
             keys: Vec::new(),
             max_hosts: None,
+            max_iocs: None,
             per_hour: None,
             per_tenant: None,
             plan_age: TimeDelta::hours(24),
@@ -62,6 +65,7 @@ impl Safety {
             approvals: usize::from(config.approvals.required),
             keys: keys(config)?,
             max_hosts: count(config.max_hosts),
+            max_iocs: count(config.max_iocs),
             per_hour: count(config.per_hour),
             per_tenant: count(config.per_tenant),
             plan_age: time("plan_age", &config.plan_age)?.unwrap_or(default.plan_age),

@@ -49,6 +49,11 @@ impl State {
     pub(super) fn lock_leases(&self, who: &str) -> Result<Lock> {
         Lock::take(&self.folder.join("leases.lock"), "the list of leases", who)
     }
+
+    /// Locks the work on indicators.
+    pub(super) fn lock_iocs(&self, who: &str) -> Result<Lock> {
+        Lock::take(&self.folder.join("iocs.lock"), "the work on indicators", who)
+    }
 }
 
 pub(super) fn make_private(folder: &Path) -> Result<()> {
@@ -124,7 +129,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Holds a file that one process at a time may hold. It is free when this is dropped, or when the process dies.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(crate) struct Lock(File);
 
 /// Closing the file is not enough: a child that is being started by another thread, such as a command that prints a
 /// secret, has the file open until it becomes its program, and would hold the lock for so long.

@@ -416,6 +416,8 @@ wire! {
         from_parent: Option<bool>,
         host_groups: Vec<String>,
         id: Option<String>,
+        message: Option<String>,
+        message_type: Option<String>,
         metadata: Option<IocMetadata>,
         mobile_action: Option<IocAction>,
         modified_by: Option<String>,
@@ -427,6 +429,15 @@ wire! {
         tags: Vec<String>,
         kind("type"): Option<IocType>,
         value: Option<String>,
+    }
+}
+
+impl Ioc {
+    /// Why it was not taken: a service that refuses a row puts its fault where the indicator would be.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        let is_error = self.message_type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("error"));
+        is_error.then(|| self.message.as_deref().unwrap_or("refused without a reason"))
     }
 }
 

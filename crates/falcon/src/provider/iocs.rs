@@ -16,6 +16,8 @@ use crate::api::iocs::{
     NewIoc,
 };
 use crate::api::{AfterParams, Endpoint};
+use crate::client::Reply;
+use crate::dialect::clean;
 use crate::fql::{Fql, field};
 use crate::map;
 
@@ -44,8 +46,29 @@ impl Rows for Ioc {
 /// How many values one filter names.
 const LOOKUP: usize = 20;
 
-/// What became of one indicator: the answer, and the vendor's id.
-type Became = (Answer, Option<String>);
+/// What became of one indicator.
+#[derive(Clone, Debug)]
+struct Became {
+    answer: Answer,
+    /// The vendor's id.
+    id: Option<String>,
+    /// The id under which support finds the request.
+    trace: Option<String>,
+}
+
+impl Became {
+    fn of(answer: Answer, id: Option<String>) -> Self {
+        let trace = match &answer {
+            Answer::Refused(error) | Answer::Unknown(error) => error.trace_id().map(|id| id.into_owned()),
+            _ => None,
+        };
+        Self { answer, id, trace }
+    }
+
+    fn traced(self, trace: Option<String>) -> Self {
+        Self { trace: trace.or(self.trace), ..self }
+    }
+}
 
 impl Falcon {
     /// Those that are there are changed, the others made: a call each, and more where the vendor refuses a call as
@@ -58,7 +81,7 @@ impl Falcon {
         for (at, ioc) in wanted.iter().enumerate() {
             match self.tell(ioc) {
                 Ok((new, _)) => told.push((at, new)),
-                Err(error) => drop(became.insert(at, (Answer::Refused(error), None))),
+                Err(error) => drop(became.insert(at, Became::of(Answer::Refused(error), None))),
             }
         }
         if told.is_empty() {
@@ -106,34 +129,53 @@ impl Falcon {
                     let rest = piece.split_off(piece.len() / 2);
                     pieces.extend([piece, rest]);
                 }
-                Err(error) => became.extend(piece.iter().map(|(at, _)| (*at, (failed(&error), None)))),
-                Ok(reply) => became.extend(piece.iter().map(|(at, row)| {
-                    let is_it = |made: &&iocs::Ioc| {
-                        made.kind.as_ref() == Some(&row.kind)
-                            && made.value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case(&row.value))
-                    };
-                    let made = reply.resources.iter().find(is_it).and_then(|made| made.id.clone());
-                    let answer = if made.is_some() { Answer::Accepted } else { self.unsaid(&iocs::CREATE) };
-                    (*at, (answer, made))
-                })),
+                Err(error) => {
+                    became.extend(piece.iter().map(|(at, _)| (*at, Became::of(failed(&error), None))));
+                }
+                Ok(reply) => became.extend(piece.iter().map(|(at, row)| (*at, self.made(row, &reply)))),
             }
         }
+    }
+
+    /// What an answer says of a new indicator. A row of it may be an error in the place of the indicator.
+    fn made(&self, new: &NewIoc, reply: &Reply<iocs::Ioc>) -> Became {
+        let is_it = |row: &&iocs::Ioc| {
+            row.kind.as_ref() == Some(&new.kind)
+                && row.value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case(&new.value))
+        };
+        let mut rows = reply.resources.iter().filter(is_it);
+        let became = match rows.clone().find_map(|row| row.id.clone()) {
+            Some(id) => Became::of(Answer::Accepted, Some(id)),
+            None => match rows.find_map(iocs::Ioc::fault) {
+                Some(why) => Became::of(self.faulty(why, &iocs::CREATE), None),
+                None => Became::of(self.unsaid(&iocs::CREATE), None),
+            },
+        };
+        became.traced(trace(reply))
+    }
+
+    fn faulty(&self, why: &str, endpoint: &'static Endpoint) -> Answer {
+        let error = Error::new(ErrorKind::InvalidRequest, clean(why).into_owned());
+        Answer::Refused(self.named(error, endpoint.operation.name))
     }
 
     /// Of an indicator that was refused, and is there now, nobody can say who put it there: this call, which something on
     /// the way handed on twice, or somebody else.
     async fn doubt(&self, new: &[(usize, NewIoc)], keys: &[String], became: &mut HashMap<usize, Became>) {
-        let was_refused = |at| matches!(became.get(at), Some((Answer::Refused(e), _)) if is_refused(e));
+        let was_refused =
+            |at| matches!(became.get(at).map(|b| &b.answer), Some(Answer::Refused(e)) if is_refused(e));
         let refused: Vec<_> = new.iter().filter(|(at, _)| was_refused(at)).cloned().collect();
         if refused.is_empty() {
             return;
         }
         let Ok(there) = self.there(&refused).await else { return };
         for (at, _) in refused {
-            if let (Some(id), Some((Answer::Refused(error), _))) = (there.get(&keys[at]), became.get(&at)) {
+            if let (Some(id), Some(entry)) = (there.get(&keys[at]), became.get_mut(&at))
+                && let Answer::Refused(error) = &entry.answer
+            {
                 let hint = "it is there now: look whether it is as you want it";
                 let error = error.clone().with_outcome_unknown().with_hint(hint);
-                became.insert(at, (Answer::Unknown(error), Some(id.clone())));
+                (entry.answer, entry.id) = (Answer::Unknown(error), Some(id.clone()));
             }
         }
     }
@@ -150,19 +192,27 @@ impl Falcon {
                     let rest = piece.split_off(piece.len() / 2);
                     pieces.extend([piece, rest]);
                 }
-                Err(error) => {
-                    became.extend(piece.into_iter().map(|(at, row)| (at, (failed(&error), Some(row.id)))))
+                Err(error) => became.extend(
+                    piece.into_iter().map(|(at, row)| (at, Became::of(failed(&error), Some(row.id)))),
+                ),
+                Ok(reply) => {
+                    became.extend(piece.into_iter().map(|(at, row)| (at, self.altered(row.id, &reply))))
                 }
-                Ok(reply) => became.extend(piece.into_iter().map(|(at, row)| {
-                    let done = reply.resources.iter().any(|ioc| ioc.id.as_ref() == Some(&row.id));
-                    let answer = if done { Answer::Accepted } else { self.unsaid(&iocs::UPDATE) };
-                    (at, (answer, Some(row.id)))
-                })),
             }
         }
     }
 
-    fn unsaid(&self, endpoint: &'static crate::api::Endpoint) -> Answer {
+    fn altered(&self, id: String, reply: &Reply<iocs::Ioc>) -> Became {
+        let row = reply.resources.iter().find(|ioc| ioc.id.as_ref() == Some(&id));
+        let answer = match row.map(iocs::Ioc::fault) {
+            Some(None) => Answer::Accepted,
+            Some(Some(why)) => self.faulty(why, &iocs::UPDATE),
+            None => self.unsaid(&iocs::UPDATE),
+        };
+        Became::of(answer, Some(id)).traced(trace(reply))
+    }
+
+    fn unsaid(&self, endpoint: &'static Endpoint) -> Answer {
         let error = Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
         Answer::Unknown(self.named(error, endpoint.operation.name))
     }
@@ -203,12 +253,16 @@ fn failed(error: &Error) -> Answer {
 }
 
 fn receipts(keys: Vec<String>, mut became: HashMap<usize, Became>) -> Vec<Receipt> {
-    let unsent = || (Answer::Refused(Error::new(ErrorKind::Vendor, "it was not sent")), None);
+    let unsent = || Became::of(Answer::Refused(Error::new(ErrorKind::Vendor, "it was not sent")), None);
     let row = |(at, key): (usize, String)| {
-        let (answer, handle) = became.remove(&at).unwrap_or_else(unsent);
-        Receipt::new(key, answer).with_handle(handle)
+        let became = became.remove(&at).unwrap_or_else(unsent);
+        Receipt::new(key, became.answer).with_handle(became.id).with_trace(became.trace)
     };
     keys.into_iter().enumerate().map(row).collect()
+}
+
+fn trace<T>(reply: &Reply<T>) -> Option<String> {
+    reply.envelope.meta.as_ref()?.trace_id.clone().filter(|id| !id.is_empty())
 }
 
 /// What is not wanted any more is taken away: the year 1 is no end, and nothing is no severity, which the service
@@ -351,6 +405,7 @@ fn groups(ioc: &Ioc) -> Result<Option<Vec<String>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{falcon, json};
 
     fn ioc(kind: IocType, value: &str, action: IocAction) -> Ioc {
         let mut ioc = Ioc::of(kind, value, action);
@@ -399,5 +454,58 @@ mod tests {
         let changed = change("0f".to_owned(), new).body;
         assert_eq!(changed.tags, Some(Vec::new()));
         assert!(changed.expiration.unwrap().to_rfc3339().starts_with("0001-01-01T00:00:00"));
+    }
+
+    const ROWS: &str = "/iocs/entities/indicators/v1";
+
+    fn domains() -> Vec<Ioc> {
+        ["a.example", "b.example"].map(|value| ioc(IocType::Domain, value, IocAction::Detect)).to_vec()
+    }
+
+    fn fault(value: &str) -> String {
+        format!(
+            r#"{{"row":2,"type":"domain","value":"{value}","message_type":"error","field_name":"value","message":"bad value"}}"#
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_that_is_an_error_inside_a_success_is_refused_with_its_words() {
+        let (falcon, _) = falcon(|sent| match sent.path.as_str() {
+            ROWS => {
+                let made = r#"{"id":"0f","type":"domain","value":"A.example"}"#;
+                let rows = format!("{made},{}", fault("b.example"));
+                json(201, &format!(r#"{{"meta":{{"trace_id":"t-1"}},"errors":null,"resources":[{rows}]}}"#))
+            }
+            _ => json(200, r#"{"meta":{},"errors":null,"resources":[]}"#),
+        });
+        let receipts = falcon.push_iocs(&domains()).await.unwrap();
+        assert!(matches!(receipts[0].answer, Answer::Accepted));
+        assert_eq!(
+            (receipts[0].handle.as_deref(), receipts[0].trace_id.as_deref()),
+            (Some("0f"), Some("t-1"))
+        );
+        let Answer::Refused(error) = &receipts[1].answer else { panic!("{receipts:?}") };
+        assert!(error.to_string().contains("bad value"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_call_is_cut_until_it_is_clear_which_row_it_is_about() {
+        let (falcon, log) = falcon(|sent| match sent.path.as_str() {
+            ROWS if sent.body.contains("b.example") => {
+                let said = r#"{"code":400,"message":"one or more errors have occurred"}"#;
+                let rows = fault("b.example");
+                json(400, &format!(r#"{{"meta":{{}},"errors":[{said}],"resources":[{rows}]}}"#))
+            }
+            ROWS => json(201, r#"{"resources":[{"id":"0f","type":"domain","value":"a.example"}]}"#),
+            _ => json(200, r#"{"meta":{},"errors":null,"resources":[]}"#),
+        });
+        let receipts = falcon.push_iocs(&domains()).await.unwrap();
+        assert!(matches!(receipts[0].answer, Answer::Accepted));
+        let Answer::Refused(error) = &receipts[1].answer else { panic!("{receipts:?}") };
+        assert!(
+            error.to_string().contains("one or more errors have occurred: b.example: bad value"),
+            "{error}"
+        );
+        assert_eq!(log.to(ROWS).len(), 3);
     }
 }

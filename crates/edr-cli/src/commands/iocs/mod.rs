@@ -1,4 +1,7 @@
-//! `edr iocs list`.
+//! `edr iocs`: list, diff, push, prune, block and unblock.
+
+mod rows;
+mod work;
 
 use edr::{Filter, Ioc, Noun};
 
@@ -10,7 +13,17 @@ use crate::listing::{self, Wanted, Wants};
 
 /// Runs the command.
 pub(super) async fn run(context: Context, command: IocsCommand) -> Result<Exit, Failure> {
-    let IocsCommand::List(list) = command;
+    match command {
+        IocsCommand::List(list) => self::list(context, list).await,
+        IocsCommand::Diff(diff) => work::diff(context, diff).await,
+        IocsCommand::Push(push) => work::push(context, *push).await,
+        IocsCommand::Prune(prune) => work::prune(context, prune).await,
+        IocsCommand::Block(hashes) => work::block(context, hashes).await,
+        IocsCommand::Unblock(hashes) => work::unblock(context, hashes).await,
+    }
+}
+
+async fn list(context: Context, list: IocList) -> Result<Exit, Failure> {
     context.check_view::<Ioc>(list.reach.raw)?;
     let filters = filters(&context, &list)?;
     let fields = listing::fields::<Ioc>(&context, &filters);

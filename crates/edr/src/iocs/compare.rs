@@ -1,0 +1,60 @@
+//! One indicator, as it is wanted and as it is there.
+
+use edr_core::{Expiration, Ioc, IocAction, Vendor};
+
+/// What tells two indicators of a tenant apart. Cortex XDR has a rule and a place on its lists of files for one digest.
+pub(super) fn slot(vendor: &Vendor, ioc: &Ioc) -> String {
+    let list = if is_on_list(vendor, &ioc.action) { "list:" } else { "" };
+    format!("{list}{}", ioc.key())
+}
+
+/// The blocklist and the allowlist of Cortex XDR: they can be written and never read, and keep no end.
+pub(super) fn is_on_list(vendor: &Vendor, action: &IocAction) -> bool {
+    vendor.as_str() == "cortex" && matches!(action, IocAction::Allow | IocAction::Block)
+}
+
+/// The fields in which what is there is not what is wanted. What the vendor does not keep is no difference, nor is what
+/// nobody asked for.
+pub(super) fn differing(wish: &Ioc, there: &Ioc, lost: &[String], remembered: bool) -> Vec<&'static str> {
+    let kept = |field: &str| !lost.iter().any(|l| l == field);
+    let text = |a: &Option<String>, b: &Option<String>| a.is_some() && a != b;
+    let tags = wish.tags.iter().any(|tag| !there.tags.contains(tag));
+    let all = [
+        ("action", wish.action != there.action),
+        ("severity", !wish.severity.is_unknown() && kept("severity") && wish.severity != there.severity),
+        ("expiration", ends_apart(&wish.expiration, &there.expiration)),
+        (
+            "platforms",
+            !remembered && kept("platforms") && !wish.platforms.is_empty() && elsewhere(wish, there),
+        ),
+        ("tags", !remembered && kept("tags") && tags),
+        ("desc", !remembered && text(&wish.desc, &there.desc)),
+        ("source", !remembered && kept("source") && text(&wish.source, &there.source)),
+        ("file_name", !remembered && kept("file_name") && text(&wish.file_name, &there.file_name)),
+    ];
+    all.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+}
+
+/// True when two readings of one place are the same.
+pub(super) fn is_same(a: &Ioc, b: &Ioc) -> bool {
+    let said = |ioc: &Ioc| (ioc.desc.clone(), ioc.source.clone(), ioc.file_name.clone(), ioc.tags.clone());
+    (&a.uid, &a.action, &a.severity) == (&b.uid, &b.action, &b.severity)
+        && !ends_apart(&a.expiration, &b.expiration)
+        && !elsewhere(a, b)
+        && (a.is_global, &a.groups) == (b.is_global, &b.groups)
+        && said(a) == said(b)
+}
+
+/// Vendors cut off parts of a second.
+fn ends_apart(wish: &Expiration, there: &Expiration) -> bool {
+    match (wish, there) {
+        (Expiration::VendorDefault, _) => false,
+        (Expiration::At(a), Expiration::At(b)) => a.timestamp() != b.timestamp(),
+        (a, b) => a != b,
+    }
+}
+
+fn elsewhere(wish: &Ioc, there: &Ioc) -> bool {
+    wish.platforms.len() != there.platforms.len()
+        || !wish.platforms.iter().all(|platform| there.platforms.contains(platform))
+}

@@ -1,0 +1,73 @@
+//! Whose an indicator is: a mark that it carries at the vendor.
+
+use std::fmt;
+
+use edr_core::{EdrProvider, Fit, Ioc};
+
+/// What every mark begins with.
+const MARK: &str = "edr:";
+
+/// Who keeps an indicator: a team, a feed, a job.
+///
+/// ```
+/// use edr::iocs::Owner;
+/// assert_eq!(Owner::new("soc").map(|o| o.mark()).as_deref(), Some("edr:soc"));
+/// assert_eq!(Owner::new("two words"), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner(String);
+
+impl Owner {
+    /// An owner by name: small letters, digits, `.`, `_` and `-`, at most 32 of them.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
+        ((1..=32).contains(&name.len()) && name.bytes().all(fits)).then(|| Self(name.to_owned()))
+    }
+
+    /// The mark: `edr:NAME`, as a tag; in square brackets at the end of a comment where the vendor keeps no tags.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        format!("{MARK}{}", self.0)
+    }
+
+    /// True for an indicator with the mark.
+    #[must_use]
+    pub fn owns(&self, ioc: &Ioc) -> bool {
+        let mark = self.mark();
+        let said = ioc.desc.as_deref().is_some_and(|desc| desc.ends_with(&format!("[{mark}]")));
+        said || ioc.tags.contains(&mark)
+    }
+
+    /// The indicator with the mark where the vendor keeps it.
+    pub(super) fn sign(&self, ioc: &Ioc, provider: &dyn EdrProvider) -> Ioc {
+        let mut signed = ioc.clone();
+        signed.tags.push(self.mark());
+        if lost(provider.ioc_fit(&signed)).iter().all(|field| field != "tags") {
+            return signed;
+        }
+        signed.tags.pop();
+        let said = ioc.desc.as_deref().map(|desc| format!("{desc} ")).unwrap_or_default();
+        signed.desc = Some(format!("{said}[{}]", self.mark()));
+        signed
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// True for a tag that is somebody's mark.
+pub(super) fn is_mark(tag: &str) -> bool {
+    tag.starts_with(MARK)
+}
+
+/// The fields that a vendor does not keep.
+pub(super) fn lost(fit: edr_core::Result<Fit>) -> Vec<String> {
+    match fit {
+        Ok(Fit::Lossy { wanted, .. }) => wanted.split(", ").map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the journal remembers of indicators, for places that the vendor does not let anybody read.
+
+use std::collections::BTreeMap;
+
+use edr_core::{Ioc, IocType, TenantId, Vendor};
+
+use super::compare::slot;
+use super::mark::Owner;
+use crate::respond::{AnswerWord, Event, IocDeed, JournalIoc, Record};
+
+/// What was pushed to one tenant, by its slot.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// What the vendor took, and nobody has taken away since.
+    pub(super) there: BTreeMap<String, Ioc>,
+    /// What was announced, and of which no answer is known.
+    pub(super) doubtful: BTreeMap<String, Ioc>,
+}
+
+/// A request that was announced.
+struct Intent<'r> {
+    deed: IocDeed,
+    owner: &'r str,
+    vendor: &'r Vendor,
+    iocs: &'r [JournalIoc],
+}
+
+impl Memory {
+    /// Reads the records of a tenant.
+    pub(super) fn of(records: &[Record], tenant: &TenantId) -> Self {
+        let mut memory = Self::default();
+        let mut intents: BTreeMap<u64, Intent<'_>> = BTreeMap::new();
+        for record in records {
+            match &record.event {
+                Event::IocsIntended { tenant: at, vendor, owner, deed, iocs, .. } if at == tenant => {
+                    let intent = Intent { deed: *deed, owner, vendor, iocs };
+                    let told = iocs.iter().map(|ioc| intent.recall(ioc));
+                    memory.doubtful.extend(told.map(|ioc| (slot(vendor, &ioc), ioc)));
+                    intents.insert(record.seq, intent);
+                }
+                Event::IocsAnswered { tenant: at, intent, answers, error, .. } if at == tenant => {
+                    let Some(intent) = intents.get(intent) else { continue };
+                    let done = |key: &str| {
+                        let answer = answers.iter().find(|answer| answer.uid == key);
+                        let nothing = error.as_ref().map(|_| AnswerWord::Refused);
+                        (answer.map(|a| a.answer).or(nothing), answer.and_then(|a| a.handle.clone()))
+                    };
+                    memory.answered(intent, done);
+                }
+                Event::IocsSettled { tenant: at, intent, iocs, .. } if at == tenant => {
+                    let Some(intent) = intents.get(intent) else { continue };
+                    let word = |done| if done { AnswerWord::Accepted } else { AnswerWord::Unknown };
+                    let done = |key: &str| {
+                        let back = iocs.iter().find(|back| back.uid == key);
+                        (back.map(|b| b.done.map_or(AnswerWord::Unknown, word)), None)
+                    };
+                    memory.answered(intent, done);
+                }
+                _ => {}
+            }
+        }
+        memory
+    }
+
+    fn answered(&mut self, intent: &Intent<'_>, done: impl Fn(&str) -> (Option<AnswerWord>, Option<String>)) {
+        for told in intent.iocs {
+            let mut ioc = intent.recall(told);
+            let slot = slot(intent.vendor, &ioc);
+            let (Some(answer), handle) = done(&told.key) else { continue };
+            ioc.uid = handle.unwrap_or(ioc.uid);
+            match (answer, intent.deed) {
+                (AnswerWord::Unknown, IocDeed::Put) => {
+                    self.doubtful.entry(slot).and_modify(|doubt| doubt.uid.clone_from(&ioc.uid));
+                }
+                (AnswerWord::Unknown, IocDeed::Delete) => {}
+                (AnswerWord::Refused, _) => drop(self.doubtful.remove(&slot)),
+                (_, IocDeed::Put) => {
+                    self.doubtful.remove(&slot);
+                    self.there.insert(slot, ioc);
+                }
+                (_, IocDeed::Delete) => {
+                    self.doubtful.remove(&slot);
+                    self.there.remove(&slot);
+                }
+            }
+        }
+    }
+}
+
+impl Intent<'_> {
+    /// The indicator, as far as it was written down.
+    fn recall(&self, told: &JournalIoc) -> Ioc {
+        let (kind, value) = told.key.split_once(':').unwrap_or(("unknown", &told.key));
+        let mut ioc = Ioc::of(IocType::from(kind), value, told.action.clone());
+        (ioc.severity, ioc.expiration) = (told.severity.clone(), told.expiration);
+        ioc.uid = told.uid.clone().unwrap_or_default();
+        ioc.tags = Owner::new(self.owner).map(|owner| owner.mark()).into_iter().collect();
+        ioc
+    }
+}
