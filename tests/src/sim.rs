@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,6 +14,8 @@ use edr_sim::estate::Vendor;
 use edr_sim::{Fault, FaultKind, FaultRule, Nth, Sim, SimBuilder};
 use edr_testkit::{Disturbance, World};
 use serde_json::{Value, json};
+
+use crate::truth::ask;
 
 /// Large enough for several pages of either vendor, small enough for some hundreds of listings. Its
 /// time stands still, so that two listings can be compared.
@@ -34,6 +35,7 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
             &["v2/alerts/get_alerts_multi_events", "v1/alerts/get_alerts_multi_events", "v1/issue/search"]
         }
         (Vendor::Cortex, Noun::Case) => &["v1/incidents/get_incidents", "v1/case/search"],
+        (Vendor::Cortex, Noun::AuditEvent) => &["v1/audits/agents_reports"],
         // The simulator's other listings have no faults of pages.
         _ => &[],
     }
@@ -59,6 +61,8 @@ pub struct SimWorld {
     /// What Falcon has, read once.
     falcon: Mutex<BTreeMap<Noun, Vec<String>>>,
     iocs: Vec<String>,
+    /// How many requests have been signed by hand.
+    signed: AtomicU64,
 }
 
 impl SimWorld {
@@ -76,7 +80,8 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon: Mutex::default(), iocs: Vec::new() }
+        let (tenant, falcon) = (tenant.to_owned(), Mutex::default());
+        Self { sim, tenant, vendor, provider, falcon, iocs: Vec::new(), signed: AtomicU64::new(0) }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
@@ -143,6 +148,19 @@ impl SimWorld {
         &self.sim
     }
 
+    pub(crate) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    pub(crate) fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
+    /// One that was not used before.
+    pub(crate) fn nonce(&self) -> String {
+        format!("{:064}", self.signed.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// How often each operation was asked for.
     #[must_use]
     pub fn counters(&self) -> BTreeMap<String, u64> {
@@ -170,13 +188,13 @@ impl SimWorld {
         self.sim.state().tenant(&self.tenant).and_then(|t| t.cortex()).is_some_and(|c| c.generation == 5)
     }
 
-    fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         let tenants = self.sim.tenants();
         tenants.iter().find(|t| t.name == self.tenant).expect("a tenant").base_url.clone()
     }
 
     /// The header with a token of its own.
-    fn falcon_bearer(&self) -> String {
+    pub(crate) fn falcon_bearer(&self) -> String {
         let credentials = self.sim.state().tenant(&self.tenant).and_then(|t| t.falcon()).expect("Falcon");
         let form = format!("client_id={}&client_secret={}", credentials.client_id, credentials.client_secret);
         let header = "Content-Type: application/x-www-form-urlencoded";
@@ -217,25 +235,11 @@ impl SimWorld {
     }
 
     /// A page of Falcon's ids, asked for without the client that is under test.
-    fn falcon_ids(&self, path: &str) -> Vec<String> {
+    pub(crate) fn falcon_ids(&self, path: &str) -> Vec<String> {
         let page = ask(&self.base_url(), &format!("GET {path}"), &self.falcon_bearer(), "");
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
     }
-}
-
-/// One request by hand, answered with JSON.
-fn ask(base: &str, line: &str, header: &str, body: &str) -> Value {
-    let host = base.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).expect("the simulator listens");
-    let length = body.len();
-    let head =
-        format!("{line} HTTP/1.0\r\nHost: {host}\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}");
-    stream.write_all(head.as_bytes()).expect("the request is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the answer is read");
-    let json = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    serde_json::from_str(json).unwrap_or_else(|e| panic!("{line}: {e}: {answer}"))
 }
 
 #[async_trait]
@@ -264,8 +268,11 @@ impl World for SimWorld {
                 let estate = self.sim.estate(&self.tenant).expect("the tenant");
                 (1..=estate.case_count()).map(|n| n.to_string()).collect()
             }
+            (Noun::AuditEvent, Vendor::Cortex) => self.cortex_audit(),
+            (Noun::AuditEvent, Vendor::Falcon) => self.falcon_audit(),
             (Noun::Host, _) => self.host_uids(),
             (Noun::Ioc, _) => self.iocs.clone(),
+            (Noun::Vulnerability, Vendor::Cortex) if self.has_issues() => self.cortex_findings(),
             (noun, Vendor::Falcon) => self.falcon_known(noun),
             _ => Vec::new(),
         }

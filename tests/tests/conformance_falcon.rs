@@ -5,7 +5,7 @@ use edr_tests::sim::{SimWorld, small};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn falcon_conforms() {
-    let world = SimWorld::start(small(), "falcon-1").await.with_iocs();
+    let world = SimWorld::start(small(), "falcon-1").await.with_iocs().with_audit();
     run_all(&world).await.into_result().unwrap();
     let asked = world.counters();
     assert!(asked.contains_key("CombinedDevicesByFilter"), "{asked:?}");
@@ -26,7 +26,7 @@ async fn a_cloud_without_the_combined_endpoints_conforms() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_estate_of_another_seed_conforms() {
-    let world = SimWorld::start(small().seed(7), "falcon-1").await.with_iocs();
+    let world = SimWorld::start(small().seed(7), "falcon-1").await.with_iocs().with_audit();
     // Applications are the most by far, and one estate of them takes long enough.
     run_some(&world, |case| !case.starts_with("applications.")).await.into_result().unwrap();
 }

@@ -496,6 +496,32 @@ mod tests {
     }
 
     #[test]
+    fn audits_and_findings_have_their_own_fields() {
+        let told = |of: fn(&[Filter]) -> Filters, noun, texts: &[&str]| {
+            let triples = of(&filters(noun, texts));
+            let told = triples.triples().iter().map(|t| format!("{} {} {}", t.field, t.operator, t.value));
+            told.collect::<Vec<_>>().join("; ")
+        };
+        let audit = ["actor.email = ann@corp.example", "host.uid = 0f", "time >= 2026-01-01", "action = x"];
+        assert_eq!(
+            told(management_logs, Noun::AuditEvent, &audit),
+            r#"email in ["ann@corp.example"]; timestamp gte 1767225600000"#
+        );
+        assert_eq!(
+            told(agent_reports, Noun::AuditEvent, &audit),
+            r#"endpoint_id in ["0f"]; timestamp gte 1767225600000"#
+        );
+        let found =
+            ["severity >= high", "is_known_exploited = true", "is_known_exploited = false", "cve = CVE-1"];
+        assert_eq!(
+            told(vulnerabilities, Noun::Vulnerability, &found),
+            r#"CVSS_SEVERITY in ["SEV_060_HIGH","SEV_070_CRITICAL"]; HAS_KEV eq true; CVE_ID in ["CVE-1"]"#
+        );
+        // What is informational is two words there.
+        assert_eq!(told(vulnerabilities, Noun::Vulnerability, &["severity = informational"]), "");
+    }
+
+    #[test]
     fn a_second_selection_of_one_field_is_left_to_us() {
         assert_eq!(
             host(&["hostname = a", "hostname = b"]),
