@@ -19,34 +19,37 @@ fn log(number: i64) -> Value {
 }
 
 /// Two reports a millisecond, neither at its beginning.
+fn reported(number: i64) -> f64 {
+    (START + number / 2) as f64 + if number % 2 == 0 { 0.25 } else { 0.75 }
+}
+
 fn report(number: i64) -> Value {
-    let at = (START + number / 2) as f64 + if number % 2 == 0 { 0.25 } else { 0.75 };
-    json!({"TIMESTAMP": at, "ENDPOINTID": "0f3a", "TYPE": "Policy", "DESCRIPTION": format!("report {number}")})
+    json!({"TIMESTAMP": reported(number), "ENDPOINTID": "0f3a", "TYPE": "Policy", "DESCRIPTION": format!("report {number}")})
 }
 
 /// A window of so many rows, as the service keeps them: bounds are exact, and the count is cut off.
-fn window(seen: &Seen, count: i64, row: fn(i64) -> Value, time: &str) -> Answer {
+fn window(seen: &Seen, count: i64, row: fn(i64) -> Value, time: fn(i64) -> f64) -> Answer {
     let filters = seen.data["filters"].as_array().cloned().unwrap_or_default();
-    let passes = |row: &Value| {
-        filters.iter().filter(|f| f["field"] == "timestamp").all(|f| {
-            let (at, bound) = (row[time].as_f64().unwrap(), f["value"].as_f64().unwrap());
-            if f["operator"] == "gte" { at >= bound } else { at <= bound }
-        })
-    };
-    let mut rows: Vec<Value> = (0..count).map(row).filter(passes).collect();
+    let bounds = filters.iter().filter(|f| f["field"] == "timestamp");
+    let bounds: Vec<(bool, f64)> =
+        bounds.map(|f| (f["operator"] == "gte", f["value"].as_f64().unwrap())).collect();
+    let holds =
+        |at: f64| bounds.iter().all(|(least, bound)| if *least { at >= *bound } else { at <= *bound });
+    let mut rows: Vec<i64> = (0..count).filter(|n| holds(time(*n))).collect();
     if seen.data["sort"]["keyword"] == "desc" {
         rows.reverse();
     }
     let (from, to) = seen.window();
     let end = usize::try_from(to).unwrap().min(rows.len());
-    let page = &rows[usize::try_from(from).unwrap().min(end)..end];
+    let page: Vec<Value> =
+        rows[usize::try_from(from).unwrap().min(end)..end].iter().map(|n| row(*n)).collect();
     ok(&json!({"reply": {"total_count": rows.len().min(9_999), "result_count": page.len(), "data": page}}))
 }
 
 fn audits(seen: &Seen, logs: i64, reports: i64) -> Answer {
     match seen.is("management_logs") {
-        true => window(seen, logs, log, "AUDIT_INSERT_TIME"),
-        false => window(seen, reports, report, "TIMESTAMP"),
+        true => window(seen, logs, log, |number| (START + number) as f64),
+        false => window(seen, reports, report, reported),
     }
 }
 
