@@ -101,7 +101,7 @@ fn ordered() -> Vec<String> {
 /// The nouns that have a field that is true or false.
 fn with_bools() -> Vec<String> {
     let all = every(&["filters.bools"]);
-    all.into_iter().filter(|name| !name.starts_with("groups.")).collect()
+    all.into_iter().filter(|name| !UNASKED.contains(&name.as_str())).collect()
 }
 
 /// What each fault must be caught by.
