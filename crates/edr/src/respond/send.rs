@@ -136,7 +136,7 @@ impl<'a> TenantRun<'a> {
     }
 
     fn readback(&self, uid: &str, host: Option<&edr_core::Host>) -> Readback {
-        let done = host.and_then(|host| is_done(&self.plan.action, host));
+        let done = host.and_then(|host| is_done(&self.provider.as_shown(&self.plan.action), host));
         let seen = match host {
             None => "the tenant does not have it any more".to_owned(),
             Some(_) if done.is_none() => "a look at the host does not tell whether it was done".to_owned(),

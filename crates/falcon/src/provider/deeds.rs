@@ -123,7 +123,7 @@ impl Falcon {
         if matches!(action, ResponseAction::Scan { .. }) {
             return self.follow_scan(targets).await;
         }
-        let action = &with_prefix(action);
+        let action = &as_shown(action);
         let ids: Vec<String> = targets.iter().map(|t| t.uid.clone()).collect();
         let connect = matches!(action, ResponseAction::Contain | ResponseAction::Release);
         let found = self.found(&ids, connect).await?;
@@ -199,7 +199,7 @@ fn is_already(action: &ResponseAction, error: &ApiError) -> bool {
 }
 
 /// The tags as Falcon has them, so that one of the same name that the sensor set is not taken for it.
-fn with_prefix(action: &ResponseAction) -> ResponseAction {
+pub(super) fn as_shown(action: &ResponseAction) -> ResponseAction {
     let whole = |tags: &[String]| {
         let one = |tag: &String| {
             if tag.starts_with(TAG_PREFIX) { tag.clone() } else { format!("{TAG_PREFIX}{tag}") }
