@@ -19,6 +19,7 @@ pub mod replay;
 pub mod schema;
 pub mod sim;
 pub mod source;
+mod truth;
 pub mod walls;
 pub mod wire;
 pub mod write_matrix;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
@@ -15,6 +14,8 @@ use edr_sim::estate::Vendor;
 use edr_sim::{Fault, FaultKind, FaultRule, Nth, Sim, SimBuilder};
 use edr_testkit::{Disturbance, World};
 use serde_json::{Value, json};
+
+use crate::truth::ask;
 
 /// Large enough for several pages of either vendor, small enough for some hundreds of listings. Its
 /// time stands still, so that two listings can be compared.
@@ -34,6 +35,7 @@ fn operations(vendor: Vendor, noun: Noun) -> &'static [&'static str] {
             &["v2/alerts/get_alerts_multi_events", "v1/alerts/get_alerts_multi_events", "v1/issue/search"]
         }
         (Vendor::Cortex, Noun::Case) => &["v1/incidents/get_incidents", "v1/case/search"],
+        (Vendor::Cortex, Noun::AuditEvent) => &["v1/audits/agents_reports"],
         // The simulator's other listings have no faults of pages.
         _ => &[],
     }
@@ -82,6 +84,8 @@ pub struct SimWorld {
     falcon: Mutex<BTreeMap<Noun, Vec<String>>>,
     iocs: Vec<String>,
     falcon_script: OnceLock<()>,
+    /// How many requests have been signed by hand.
+    signed: AtomicU64,
 }
 
 /// Whether a further world, one that differs in a detail from a world that runs the whole suite, gets this case: those of
@@ -89,7 +93,7 @@ pub struct SimWorld {
 #[must_use]
 pub fn is_sampled(case: &str) -> bool {
     let whole = std::env::var("EDR_EXHAUSTIVE").is_ok_and(|v| v == "1");
-    let further = ["applications.", "cases.", "groups.", "iocs.", "vulnerabilities."];
+    let further = ["applications.", "audit_events.", "cases.", "groups.", "iocs.", "vulnerabilities."];
     whole || !further.iter().any(|noun| case.starts_with(noun))
 }
 
@@ -108,8 +112,9 @@ impl SimWorld {
     #[must_use]
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
-        let (falcon, falcon_script) = (Mutex::default(), OnceLock::new());
-        Self { sim, tenant: tenant.to_owned(), vendor, provider, falcon, falcon_script, iocs: Vec::new() }
+        let (tenant, falcon, falcon_script) = (tenant.to_owned(), Mutex::default(), OnceLock::new());
+        let (iocs, signed) = (Vec::new(), AtomicU64::new(0));
+        Self { sim, tenant, vendor, provider, falcon, falcon_script, iocs, signed }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
@@ -176,6 +181,19 @@ impl SimWorld {
         &self.sim
     }
 
+    pub(crate) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    pub(crate) fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
+    /// One that was not used before.
+    pub(crate) fn nonce(&self) -> String {
+        format!("{:064}", self.signed.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// How often each operation was asked for.
     #[must_use]
     pub fn counters(&self) -> BTreeMap<String, u64> {
@@ -203,12 +221,12 @@ impl SimWorld {
         self.sim.state().tenant(&self.tenant).and_then(|t| t.cortex()).is_some_and(|c| c.generation == 5)
     }
 
-    fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         base_url(&self.sim, &self.tenant)
     }
 
     /// The header with a token of its own.
-    fn falcon_bearer(&self) -> String {
+    pub(crate) fn falcon_bearer(&self) -> String {
         FalconByHand::new(&self.sim, &self.tenant).bearer()
     }
 
@@ -245,7 +263,7 @@ impl SimWorld {
     }
 
     /// A page of Falcon's ids, asked for without the client that is under test.
-    fn falcon_ids(&self, path: &str) -> Vec<String> {
+    pub(crate) fn falcon_ids(&self, path: &str) -> Vec<String> {
         let page = ask(&self.base_url(), &format!("GET {path}"), &self.falcon_bearer(), "");
         let ids = page["resources"].as_array().expect("a list of ids");
         ids.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
@@ -297,20 +315,6 @@ impl FalconByHand {
     }
 }
 
-/// One request by hand, answered with JSON.
-fn ask(base: &str, line: &str, header: &str, body: &str) -> Value {
-    let host = base.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).expect("the simulator listens");
-    let length = body.len();
-    let head =
-        format!("{line} HTTP/1.0\r\nHost: {host}\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}");
-    stream.write_all(head.as_bytes()).expect("the request is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the answer is read");
-    let json = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    serde_json::from_str(json).unwrap_or_else(|e| panic!("{line}: {e}: {answer}"))
-}
-
 #[async_trait]
 impl World for SimWorld {
     fn provider(&self) -> &dyn EdrProvider {
@@ -337,8 +341,11 @@ impl World for SimWorld {
                 let estate = self.sim.estate(&self.tenant).expect("the tenant");
                 (1..=estate.case_count()).map(|n| n.to_string()).collect()
             }
+            (Noun::AuditEvent, Vendor::Cortex) => self.cortex_audit(),
+            (Noun::AuditEvent, Vendor::Falcon) => self.falcon_audit(),
             (Noun::Host, _) => self.host_uids(),
             (Noun::Ioc, _) => self.iocs.clone(),
+            (Noun::Vulnerability, Vendor::Cortex) if self.has_issues() => self.cortex_findings(),
             (noun, Vendor::Falcon) => self.falcon_known(noun),
             _ => Vec::new(),
         }

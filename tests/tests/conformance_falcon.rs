@@ -5,7 +5,7 @@ use edr_tests::sim::{SimWorld, is_sampled, small};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn falcon_conforms() {
-    let world = SimWorld::start(small(), "falcon-1").await.with_iocs();
+    let world = SimWorld::start(small(), "falcon-1").await.with_iocs().with_audit();
     run_all(&world).await.into_result().unwrap();
     let asked = world.counters();
     assert!(asked.contains_key("CombinedDevicesByFilter"), "{asked:?}");
@@ -17,7 +17,7 @@ async fn a_cloud_without_the_combined_endpoints_conforms() {
     let world = SimWorld::start(small().falcon_without_combined(true), "falcon-1").await;
     // Whole rows have no second way that is known to hold in such a cloud, and orders are given to batches of sessions,
     // which are of the combined endpoints, too.
-    let whole = ["applications.", "groups.", "iocs.", "orders.", "vulnerabilities."];
+    let whole = ["applications.", "audit_events.", "groups.", "iocs.", "orders.", "vulnerabilities."];
     let wanted = |case: &str| !whole.iter().any(|noun| case.starts_with(noun));
     run_some(&world, |case| wanted(case) && is_sampled(case)).await.into_result().unwrap();
     let asked = world.counters();
@@ -27,6 +27,6 @@ async fn a_cloud_without_the_combined_endpoints_conforms() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_estate_of_another_seed_conforms() {
-    let world = SimWorld::start(small().seed(7), "falcon-1").await.with_iocs();
+    let world = SimWorld::start(small().seed(7), "falcon-1").await.with_iocs().with_audit();
     run_some(&world, is_sampled).await.into_result().unwrap();
 }

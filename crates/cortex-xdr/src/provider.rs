@@ -1,6 +1,8 @@
 //! Cortex XDR as one EDR among others.
 
+mod audit;
 mod cases;
+mod findings;
 mod iocs;
 
 use std::fmt;
@@ -9,10 +11,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Because, Capabilities, Case, CaseChange, CaseQuery, Cursor, Diagnosis,
-    EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc, IocQuery, Noun, Page, PageEnd,
-    PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction, Result, SavedFile, Target,
-    TenantCheck, TenantId, Vendor,
+    Alert, AlertChange, AlertQuery, AuditEvent, AuditQuery, Because, Capabilities, Case, CaseChange,
+    CaseQuery, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc,
+    IocQuery, Noun, Page, PageEnd, PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction,
+    Result, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -373,6 +375,42 @@ impl EdrProvider for CortexXdr {
 
     async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
         self.drop_iocs(uids).await
+    }
+
+    async fn audit_events(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        gathered(self.audit_event_parts(query, cursor.cloned())).await
+    }
+
+    async fn vulnerabilities(
+        &self,
+        query: &VulnerabilityQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Vulnerability>> {
+        gathered(self.vulnerability_parts(query, cursor.cloned())).await
+    }
+
+    async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
+        self.one_finding(uid).await.map_err(|e| self.dress(e, "vulnerability_get"))
+    }
+
+    fn audit_event_parts<'a>(
+        &'a self,
+        query: &'a AuditQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, AuditEvent> {
+        let opened = self.open_audit(query, cursor.as_ref()).map_err(|e| self.dress(e, "audit_list"));
+        stream::once(async { opened }).try_flatten().boxed()
+    }
+
+    fn vulnerability_parts<'a>(
+        &'a self,
+        query: &'a VulnerabilityQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, Vulnerability> {
+        let opened = async move {
+            self.open_findings(query, cursor).await.map_err(|e| self.dress(e, "vulnerability_list"))
+        };
+        stream::once(opened).try_flatten().boxed()
     }
 
     fn case_parts<'a>(&'a self, query: &'a CaseQuery, cursor: Option<Cursor>) -> PartStream<'a, Case> {

@@ -8,7 +8,7 @@
 use std::net::Ipv4Addr;
 
 use chrono::{DateTime, Utc};
-use edr_core::{Capabilities, Feature, Filter, Noun, Op};
+use edr_core::{Capabilities, Feature, Filter, Noun, Op, PageEnd, Part};
 
 use crate::filter::Filters;
 use crate::{Generation, words};
@@ -22,6 +22,8 @@ enum How {
     Number,
     /// IPv4 addresses.
     Ipv4,
+    /// `true` or `false`.
+    Bool,
     /// A word of a table.
     Word(fn(&str) -> Option<&'static str>),
     /// A time in epoch milliseconds, with `gte` and `lte`.
@@ -94,6 +96,23 @@ static CASES: &[Rule] = &[
 
 static IOCS: &[Rule] = &[rule("uid", "rule_id", How::Number), rule("value", "indicator", How::Text)];
 
+static MANAGEMENT: &[Rule] = &[rule("actor.email", "email", How::Text), rule("time", "timestamp", How::Time)];
+
+static REPORTS: &[Rule] = &[
+    rule("host.hostname", "endpoint_name", How::Text),
+    rule("host.uid", "endpoint_id", How::Text),
+    rule("time", "timestamp", How::Time),
+];
+
+static FINDINGS: &[Rule] = &[
+    rule("created_time", "FIRST_OBSERVED", How::Time),
+    rule("cve", "CVE_ID", How::Text),
+    rule("host.hostname", "ASSET_NAME", How::Text),
+    rule("is_fix_available", "FIX_AVAILABLE", How::Bool),
+    rule("is_known_exploited", "HAS_KEV", How::Bool),
+    rule("severity", "CVSS_SEVERITY", How::Severity(words::ask_finding_severity)),
+];
+
 fn host_rules(generation: Option<Generation>) -> impl Iterator<Item = &'static Rule> {
     let more = if generation == Some(Generation::Xdr5) { HOSTS_5 } else { &[] };
     HOSTS.iter().chain(more)
@@ -121,6 +140,27 @@ pub(crate) fn cases(filters: &[Filter], generation: Generation) -> Filters {
 /// The conditions that stand for these filters of indicators.
 pub(crate) fn iocs(filters: &[Filter]) -> Filters {
     pushed(filters, IOCS)
+}
+
+/// The conditions that stand for these filters of what was done in the console.
+pub(crate) fn management_logs(filters: &[Filter]) -> Filters {
+    pushed(filters, MANAGEMENT)
+}
+
+/// The conditions that stand for these filters of what agents report.
+pub(crate) fn agent_reports(filters: &[Filter]) -> Filters {
+    pushed(filters, REPORTS)
+}
+
+/// The conditions that stand for these filters of vulnerabilities.
+pub(crate) fn vulnerabilities(filters: &[Filter]) -> Filters {
+    pushed(filters, FINDINGS)
+}
+
+/// A listing of which the filters leave nothing.
+pub(crate) fn nothing<T>() -> Part<T> {
+    let end = Some(PageEnd { next: None, total: Some(0) });
+    Part { end, ..Part::default() }
 }
 
 fn pushed(filters: &[Filter], rules: &[Rule]) -> Filters {
@@ -152,7 +192,7 @@ fn push(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
         return push_time(pushed, rule, filter);
     }
     // A second condition on one field is left to us: what the vendor makes of two is not known.
-    if pushed.has(rule.request, "in") {
+    if pushed.has(rule.request, "in") || pushed.has(rule.request, "eq") {
         return pushed;
     }
     let values = match rule.how {
@@ -160,6 +200,11 @@ fn push(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
         _ if filter.op() != Op::Eq => None,
         how => filter.texts().iter().map(|text| asked(how, text)).collect::<Option<Vec<_>>>(),
     };
+    match values.as_deref() {
+        Some([one]) if matches!(rule.how, How::Bool) => return pushed.equal(rule.request, one.clone()),
+        _ if matches!(rule.how, How::Bool) => return pushed,
+        _ => {}
+    }
     match values {
         Some(values) if !values.is_empty() => pushed.clone().one_of(rule.request, values).unwrap_or(pushed),
         _ => pushed,
@@ -169,6 +214,7 @@ fn push(pushed: Filters, rule: &Rule, filter: &Filter) -> Filters {
 /// A value in the vendor's words; none where it has no word that keeps all that passes.
 fn asked(how: How, text: &str) -> Option<serde_json::Value> {
     match how {
+        How::Bool => text.parse::<bool>().ok().map(Into::into),
         How::Text => Some(text.into()),
         How::Number => text.parse::<i64>().ok().map(Into::into),
         How::Ipv4 => text.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string().into()),
@@ -292,7 +338,11 @@ fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabili
             Feature::IocPush,
             "blocks and allows files by their SHA-256 alone; detects the rest, without URLs and SHA-1",
         )
-        .with_restricted(Feature::IocDelete, DELETES);
+        .with_restricted(Feature::IocDelete, DELETES)
+        .with_restricted(Feature::AuditList, AUDITS)
+        .with_max_page(Noun::AuditEvent, window);
+    // What holds for both of the records.
+    let all = all.with_filter(Noun::AuditEvent, "time", ops(How::Time));
     let all = LACKING.iter().fold(all, |all, (feature, reason)| all.without(*feature, *reason));
     let some = match generation {
         Some(Generation::Xdr3) => all.with([Feature::CaseUpdate]),
@@ -301,6 +351,7 @@ fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabili
             "a case of XDR 5 takes status, verdict and comment, not assignee and severity",
         ),
     };
+    let some = findings(some, generation);
     [Feature::IocGet, Feature::IocList].into_iter().fold(some, |c, feature| match generation {
         Some(Generation::Xdr3) => c.without(feature, NO_LIST),
         Some(Generation::Xdr5) => c.with([feature]),
@@ -308,24 +359,43 @@ fn nouns(capabilities: Capabilities, generation: Option<Generation>) -> Capabili
     })
 }
 
+/// What holds for vulnerabilities.
+fn findings(capabilities: Capabilities, generation: Option<Generation>) -> Capabilities {
+    let features = [Feature::VulnerabilityGet, Feature::VulnerabilityList];
+    let all = features.into_iter().fold(capabilities, |c, feature| match generation {
+        Some(Generation::Xdr3) => c.without(feature, NO_VULNERABILITIES),
+        Some(Generation::Xdr5) => c.with_restricted(feature, FINDS),
+        None => c.with_restricted(feature, "only where the tenant is found to be one of XDR 5"),
+    });
+    if generation != Some(Generation::Xdr5) {
+        return all;
+    }
+    let all = all.with_max_page(Noun::Vulnerability, crate::api::assets::MAX_FINDINGS);
+    FINDINGS.iter().fold(all, |c, rule| c.with_filter(Noun::Vulnerability, rule.field, ops(rule.how)))
+}
+
 /// What is read of no Cortex tenant, and why.
-const LACKING: [(Feature, &str); 8] = [
+const LACKING: [(Feature, &str); 7] = [
     (Feature::ApplicationGet, NO_APPLICATIONS),
     (Feature::ApplicationList, NO_APPLICATIONS),
     (Feature::GroupGet, NO_GROUPS),
     (Feature::GroupList, NO_GROUPS),
     (Feature::HostHistory, NO_HISTORY),
     (Feature::HostRisk, NO_RISK),
-    (Feature::VulnerabilityGet, NO_VULNERABILITIES),
-    (Feature::VulnerabilityList, NO_VULNERABILITIES),
+    (Feature::AuditGet, NO_AUDIT_BY_ID),
 ];
-const NO_APPLICATIONS: &str =
-    "Cortex XDR tells applications by the host inventory add-on alone, through a query in XQL";
+const NO_APPLICATIONS: &str = "Cortex XDR tells applications by the host inventory add-on alone, through a query in XQL; the answer of its call for affected software is not published";
+const NO_AUDIT_BY_ID: &str =
+    "no call of Cortex XDR reads one entry of an audit, and reports of agents have no id; list them";
+const AUDITS: &str =
+    "the console's audit first, then what agents report; an order is there for one of them at a time";
 const NO_GROUPS: &str = "Cortex XDR has no call that lists groups of endpoints; a host names its own";
 const NO_HISTORY: &str = "Cortex XDR tells of logins and addresses through queries in XQL alone";
 const NO_RISK: &str =
     "Cortex XDR 3 scores hosts by an id that its endpoints do not tell, and XDR 5 has no such call";
-const NO_VULNERABILITIES: &str = "Cortex XDR has no call for vulnerabilities whose answer is published";
+/// Why XDR 3 tells no vulnerabilities.
+pub(crate) const NO_VULNERABILITIES: &str = "Cortex XDR 3 has no call for vulnerabilities";
+const FINDS: &str = "findings of XDR 5 on all assets; the host by its name alone, and without a state";
 
 /// Why XDR 3 lists no indicators.
 pub(crate) const NO_LIST: &str = "Cortex XDR 3 has no call that lists indicators";
@@ -423,6 +493,32 @@ mod tests {
             ),
             r#"[{"field":"severity","operator":"in","value":["INFO"]},{"field":"status.progress","operator":"in","value":["In Progress"]},{"field":"observation_time","operator":"lte","value":1767225600999}]"#
         );
+    }
+
+    #[test]
+    fn audits_and_findings_have_their_own_fields() {
+        let told = |of: fn(&[Filter]) -> Filters, noun, texts: &[&str]| {
+            let triples = of(&filters(noun, texts));
+            let told = triples.triples().iter().map(|t| format!("{} {} {}", t.field, t.operator, t.value));
+            told.collect::<Vec<_>>().join("; ")
+        };
+        let audit = ["actor.email = ann@corp.example", "host.uid = 0f", "time >= 2026-01-01", "action = x"];
+        assert_eq!(
+            told(management_logs, Noun::AuditEvent, &audit),
+            r#"email in ["ann@corp.example"]; timestamp gte 1767225600000"#
+        );
+        assert_eq!(
+            told(agent_reports, Noun::AuditEvent, &audit),
+            r#"endpoint_id in ["0f"]; timestamp gte 1767225600000"#
+        );
+        let found =
+            ["severity >= high", "is_known_exploited = true", "is_known_exploited = false", "cve = CVE-1"];
+        assert_eq!(
+            told(vulnerabilities, Noun::Vulnerability, &found),
+            r#"CVSS_SEVERITY in ["SEV_060_HIGH","SEV_070_CRITICAL"]; HAS_KEV eq true; CVE_ID in ["CVE-1"]"#
+        );
+        // What is informational is two words there.
+        assert_eq!(told(vulnerabilities, Noun::Vulnerability, &["severity = informational"]), "");
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::record::Record;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Place {
+    /// Which of several listings that follow each other.
+    leg: u8,
     from: u64,
     /// Only from this key on.
     edge: Option<i64>,
@@ -44,6 +46,21 @@ pub(crate) struct Book {
 }
 
 impl Book {
+    /// A listing whose items have no sheet: windows of `list`, up to the cap.
+    pub(crate) fn plain(
+        operation: &'static Operation,
+        plan: fn(&PageRequest) -> RequestPlan,
+        cap: u64,
+    ) -> Self {
+        Self {
+            operation,
+            paths: &[&["reply", "data"]],
+            cap: Some(cap),
+            plan: Box::new(plan),
+            envelope: Box::new(|body| Skeleton::read(body, &["data"], &["total_count"])),
+        }
+    }
+
     pub(crate) fn of<T: Record>(sheet: &'static Sheet<T>) -> Self {
         Self {
             operation: sheet.operation,
@@ -64,6 +81,27 @@ pub(crate) struct Key<T> {
     pub(crate) read: Option<fn(&T) -> Option<i64>>,
 }
 
+/// The place of a listing among those that are read one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Leg {
+    pub(crate) at: u8,
+    /// Which comes after it.
+    pub(crate) next: Option<u8>,
+    /// The vendor's count is that of everything that is listed.
+    pub(crate) is_counted: bool,
+}
+
+impl Leg {
+    /// There is no other.
+    pub(crate) const ONLY: Self = Self { at: 0, next: None, is_counted: true };
+}
+
+/// Which listing the cursor stands in; nothing without a cursor.
+pub(crate) fn leg<Q: Query>(client: &CortexClient, query: &Q, cursor: Option<&Cursor>) -> Result<Option<u8>> {
+    let place = cursor.map(|c| c.open::<Place>(client.http().tenant(), Q::Item::NOUN, query.fingerprint()));
+    Ok(place.transpose()?.map(|place| place.leg))
+}
+
 /// One page of a listing.
 pub(crate) struct Windows<'a, Q: Query> {
     pub(crate) client: &'a CortexClient,
@@ -73,6 +111,7 @@ pub(crate) struct Windows<'a, Q: Query> {
     /// The vendor's own order when absent.
     pub(crate) key: Option<Key<Q::Item>>,
     pub(crate) decode: Decode<Q::Item>,
+    pub(crate) leg: Leg,
 }
 
 impl<'a, Q: Query> Windows<'a, Q> {
@@ -123,9 +162,15 @@ impl<'a, Q: Query> Windows<'a, Q> {
     fn end(&self, place: &Place, envelope: Skeleton, tally: &Tally) -> Result<Ending> {
         let print = self.query.fingerprint();
         let seal = |place| Cursor::seal(self.client.http().tenant(), Q::Item::NOUN, print, &place);
-        let next = self.next(place, envelope.total, tally)?.map(seal).transpose()?;
+        let next = match self.next(place, envelope.total, tally)? {
+            Some(place) => Some(Place { leg: self.leg.at, ..place }),
+            None => self.leg.next.map(|leg| Place { leg, ..Place::default() }),
+        };
+        let next = next.map(seal).transpose()?;
         // Beyond an edge the vendor counts the rest, and a count at the cap may be cut off.
-        let told = |total: &u64| place.edge.is_none() && self.book.cap.is_none_or(|cap| *total < cap);
+        let told = |total: &u64| {
+            self.leg.is_counted && place.edge.is_none() && self.book.cap.is_none_or(|cap| *total < cap)
+        };
         let hollow = is_hollow(self.window(place).0, envelope.total, tally);
         Ok(Ending { end: PageEnd { next, total: envelope.total.filter(told) }, hollow })
     }
@@ -153,6 +198,7 @@ impl<'a, Q: Query> Windows<'a, Q> {
             }
             _ => Ok(Some(Place {
                 from: to,
+                leg: place.leg,
                 edge: place.edge,
                 after: tally.last_uid.clone(),
                 disordered: tally.disordered,

@@ -189,6 +189,17 @@ pub(crate) fn ask_severity(severity: &Severity) -> Option<&'static str> {
     to_request(SEVERITY, severity)
 }
 
+/// The word with which findings of this severity are asked for. What is informational here is two words there.
+pub(crate) fn ask_finding_severity(severity: &Severity) -> Option<&'static str> {
+    Some(match severity {
+        Severity::Low => "SEV_040_LOW",
+        Severity::Medium => "SEV_050_MEDIUM",
+        Severity::High => "SEV_060_HIGH",
+        Severity::Critical => "SEV_070_CRITICAL",
+        _ => return None,
+    })
+}
+
 /// The word with which issues of this severity are asked for.
 pub(crate) fn ask_issue_severity(severity: &Severity) -> Option<&'static str> {
     Some(match severity {

@@ -22,6 +22,10 @@ pub enum Feature {
     ApplicationGet,
     /// List applications.
     ApplicationList,
+    /// Read one audit event by id.
+    AuditGet,
+    /// List what the vendor has noted of what was done.
+    AuditList,
     /// Read one case by id.
     CaseGet,
     /// List cases.
@@ -86,6 +90,8 @@ impl Feature {
             Self::AlertUpdate => "alert_update",
             Self::ApplicationGet => "application_get",
             Self::ApplicationList => "application_list",
+            Self::AuditGet => "audit_get",
+            Self::AuditList => "audit_list",
             Self::CaseGet => "case_get",
             Self::CaseList => "case_list",
             Self::CaseUpdate => "case_update",

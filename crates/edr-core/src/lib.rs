@@ -50,25 +50,25 @@ pub use cursor::Cursor;
 pub use diagnosis::{Diagnosis, Probe, ProbeState};
 pub use error::{Error, ErrorKind, PlainDetail, Result, RetryStatus, VendorDetail};
 pub use filter::{
-    Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, application_fields, case_fields,
-    group_fields, host_fields, ioc_fields, vulnerability_fields,
+    Field, FieldKind, Filter, FilterError, Noun, Op, alert_fields, application_fields, audit_fields,
+    case_fields, group_fields, host_fields, ioc_fields, vulnerability_fields,
 };
 pub use listed::Listed;
 pub use memory::{InMemory, InMemoryBuilder, Mutation, Quirk, Script};
 pub use model::{
-    Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Application, Attack, AttackRef, Case,
-    CaseHost, CaseStatus, Cloud, Comment, ConnectionState, ContainmentState, Cvss, Disposition, Dns,
-    Evidence, Expiration, File, Fix, Group, GroupKind, Hashes, Host, HostAddress, HostGroup, HostHistory,
-    HostLogin, HostRef, HostType, Indicator, Ioc, IocAction, IocType, Kubernetes, NetworkActivity,
-    NetworkEndpoint, NetworkInterface, Origin, Os, Package, Platform, Policy, Process, Provenance, Raw,
-    Registry, Risk, Severity, Signature, Tag, TenantId, User, UserKind, Vendor, Verdict, Vulnerability,
-    VulnerabilityStatus,
+    Action, Agent, AgentHealth, Alert, AlertStatus, Analytic, Anomaly, Application, Attack, AttackRef,
+    AuditEvent, AuditResult, AuditSource, Case, CaseHost, CaseStatus, Cloud, Comment, ConnectionState,
+    ContainmentState, Cvss, Disposition, Dns, Evidence, Expiration, File, Fix, Group, GroupKind, Hashes,
+    Host, HostAddress, HostGroup, HostHistory, HostLogin, HostRef, HostType, Indicator, Ioc, IocAction,
+    IocType, Kubernetes, NetworkActivity, NetworkEndpoint, NetworkInterface, Origin, Os, Package, Platform,
+    Policy, Process, Provenance, Raw, Registry, Risk, Severity, Signature, Tag, TenantId, User, UserKind,
+    Vendor, Verdict, Vulnerability, VulnerabilityStatus,
 };
 pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
 pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
 pub use query::{
-    AlertQuery, ApplicationQuery, CaseQuery, HostGroupQuery, HostQuery, IocQuery, Listing, Query, Sort,
-    VulnerabilityQuery,
+    AlertQuery, ApplicationQuery, AuditQuery, CaseQuery, HostGroupQuery, HostQuery, IocQuery, Listing, Query,
+    Sort, VulnerabilityQuery,
 };
 pub use response::{
     AlertChange, Answer, Assignee, Because, Fit, FoundHosts, ProcessRef, Progress, Receipt, ResponseAction,

@@ -3,9 +3,9 @@
 use futures_util::future::BoxFuture;
 
 use crate::{
-    Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider, Feature, Host,
-    HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Page, PartStream, Query, Result,
-    Vulnerability, VulnerabilityQuery,
+    Alert, AlertQuery, Application, ApplicationQuery, AuditEvent, AuditQuery, Case, CaseQuery, Cursor,
+    EdrProvider, Feature, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Page,
+    PartStream, Query, Result, Vulnerability, VulnerabilityQuery,
 };
 
 /// A noun that every provider lists in the same way. What is written for it (a walk, a search over all
@@ -79,6 +79,7 @@ listed!(
     application,
     application_parts
 );
+listed!(AuditEvent, AuditQuery, AuditList, AuditGet, audit_events, audit_event, audit_event_parts);
 listed!(Case, CaseQuery, CaseList, CaseGet, cases, case, case_parts);
 listed!(Host, HostQuery, HostList, HostGet, hosts, host, host_parts);
 listed!(HostGroup, HostGroupQuery, GroupList, GroupGet, groups, group, group_parts);

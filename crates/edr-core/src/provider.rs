@@ -10,11 +10,11 @@ use futures_util::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
-    CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
-    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listed, Listing, Page, Part, Progress, Query,
-    Receipt, ResponseAction, Result, Risk, SavedFile, Target, TenantId, UnreadableHost, Vendor,
-    Vulnerability, VulnerabilityQuery, Walked, walk,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, AuditEvent, AuditQuery, Because,
+    Capabilities, Case, CaseChange, CaseQuery, Collected, Cursor, Diagnosis, Error, ErrorKind, Feature, Fit,
+    FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listed, Listing,
+    Page, Part, Progress, Query, Receipt, ResponseAction, Result, Risk, SavedFile, Target, TenantId,
+    UnreadableHost, Vendor, Vulnerability, VulnerabilityQuery, Walked, walk,
 };
 
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
@@ -351,6 +351,26 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         Err(self.lacking(Feature::ApplicationGet))
     }
 
+    /// One page of what the vendor has noted of what was done: the first, or the one at `cursor`. Where it keeps
+    /// several records (see [`AuditEvent::source`]) they follow each other, each newest first unless the query says
+    /// otherwise.
+    ///
+    /// # Errors
+    /// As for [`Self::hosts`].
+    async fn audit_events(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        let _ = (query, cursor);
+        Err(self.lacking(Feature::AuditList))
+    }
+
+    /// One audit event by the vendor's own id.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] when this tenant has no such event.
+    async fn audit_event(&self, uid: &str) -> Result<AuditEvent> {
+        let _ = uid;
+        Err(self.lacking(Feature::AuditGet))
+    }
+
     /// The error for a feature that is missing, with the capability's reason and the tenant's name.
     fn lacking(&self, feature: Feature) -> Error {
         let silent = || Error::unsupported(format!("{} is not built for this vendor", feature.as_str()));
@@ -431,6 +451,16 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         cursor: Option<Cursor>,
     ) -> PartStream<'a, Vulnerability> {
         let page = async move { self.vulnerabilities(query, cursor.as_ref()).await.map(Part::from) };
+        stream::once(page).boxed()
+    }
+
+    /// The same page as [`Self::audit_events`], given out while it arrives.
+    fn audit_event_parts<'a>(
+        &'a self,
+        query: &'a AuditQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, AuditEvent> {
+        let page = async move { self.audit_events(query, cursor.as_ref()).await.map(Part::from) };
         stream::once(page).boxed()
     }
 

@@ -6,9 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Alert, Application, Case, CaseStatus, ConnectionState, ContainmentState, Field, Filter, Host, HostGroup,
-    Ioc, IocAction, IocType, Noun, Op, Platform, Raw, Severity, TenantId, Vendor, Vulnerability,
-    VulnerabilityStatus,
+    Alert, Application, AuditEvent, AuditSource, Case, CaseStatus, ConnectionState, ContainmentState, Field,
+    Filter, Host, HostGroup, Ioc, IocAction, IocType, Noun, Op, Platform, Raw, Severity, TenantId, Vendor,
+    Vulnerability, VulnerabilityStatus,
 };
 
 /// An order. A provider sorts only where its vendor does; see [`crate::Capabilities`].
@@ -129,6 +129,7 @@ macro_rules! listing {
 listing!(Host, Host, passes_host);
 listing!(Alert, Alert, passes_alert);
 listing!(Application, Application, passes_application);
+listing!(AuditEvent, AuditEvent, passes_audit_event);
 listing!(Case, Case, passes_case);
 listing!(HostGroup, HostGroup, passes_group);
 listing!(Ioc, Ioc, passes_ioc);
@@ -285,6 +286,17 @@ query! {
     ApplicationQuery, Application
 }
 
+query! {
+    /// Which entries of the vendor's own audit.
+    ///
+    /// ```
+    /// use edr_core::{AuditQuery, AuditSource};
+    /// let query = AuditQuery::new().source(AuditSource::Console).actor("ann@corp.example");
+    /// assert_eq!(query.filters[0].to_string(), "source = console");
+    /// ```
+    AuditQuery, AuditEvent
+}
+
 impl HostQuery {
     /// Only this platform.
     #[must_use]
@@ -414,6 +426,46 @@ impl VulnerabilityQuery {
     #[must_use]
     pub fn of_host(self, uid: &str) -> Self {
         self.filter(Filter::word(Noun::Vulnerability, "host.uid", uid))
+    }
+}
+
+impl AuditQuery {
+    /// Only this of the vendor's records.
+    #[must_use]
+    pub fn source(self, source: AuditSource) -> Self {
+        self.filter(Filter::word(Noun::AuditEvent, "source", source.as_str()))
+    }
+
+    /// True unless the filters leave out everything of this record: it need not be asked for then.
+    ///
+    /// ```
+    /// use edr_core::{AuditQuery, AuditSource};
+    /// let query = AuditQuery::new().source(AuditSource::Console);
+    /// assert!(query.wants(AuditSource::Console) && !query.wants(AuditSource::Agent));
+    /// ```
+    #[must_use]
+    pub fn wants(&self, source: AuditSource) -> bool {
+        let mut any = AuditEvent::default();
+        any.source = source;
+        self.filters.iter().filter(|f| f.field().name == "source").all(|f| f.passes_audit_event(&any))
+    }
+
+    /// Only what was done by the account with this e-mail address.
+    #[must_use]
+    pub fn actor(self, email: &str) -> Self {
+        self.filter(Filter::word(Noun::AuditEvent, "actor.email", email))
+    }
+
+    /// Only what happened at or after this time.
+    #[must_use]
+    pub fn since(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::AuditEvent, "time", Op::Ge, time))
+    }
+
+    /// Only what happened before this time.
+    #[must_use]
+    pub fn until(self, time: DateTime<Utc>) -> Self {
+        self.filter(Filter::time(Noun::AuditEvent, "time", Op::Lt, time))
     }
 }
 

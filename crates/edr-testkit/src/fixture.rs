@@ -1,5 +1,6 @@
 //! Items of each noun that are hard to get right, and a world in memory that holds them.
 
+mod audit;
 mod nouns;
 mod software;
 
@@ -12,15 +13,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::clock::{Clock as _, ManualClock};
 use edr_core::{
     Action, AgentHealth, Alert, AlertChange, AlertQuery, AlertStatus, Analytic, Application,
-    ApplicationQuery, Attack, AttackRef, Because, Capabilities, Case, CaseQuery, Cloud, ConnectionState,
-    ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence, Fit, FoundHosts, Group,
-    Host, HostGroup, HostGroupQuery, HostQuery, HostType, InMemory, InMemoryBuilder, Indicator, Ioc,
-    IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page, Platform, Policy, Process, Progress,
-    Receipt, ResponseAction, Result, Script, Severity, Tag, Target, TenantCheck, TenantId, User, Vendor,
-    Verdict, Vulnerability, VulnerabilityQuery, model,
+    ApplicationQuery, Attack, AttackRef, AuditEvent, AuditQuery, Because, Capabilities, Case, CaseQuery,
+    Cloud, ConnectionState, ContainmentState, Cursor, Disposition, EdrProvider, Error, ErrorKind, Evidence,
+    Fit, FoundHosts, Group, Host, HostGroup, HostGroupQuery, HostQuery, HostType, InMemory, InMemoryBuilder,
+    Indicator, Ioc, IocQuery, Kubernetes, Listing as _, NetworkInterface, Noun, Page, Platform, Policy,
+    Process, Progress, Receipt, ResponseAction, Result, Script, Severity, Tag, Target, TenantCheck, TenantId,
+    User, Vendor, Verdict, Vulnerability, VulnerabilityQuery, model,
 };
 
 use crate::{Disturbance, World};
+pub use audit::audit_events;
 pub use nouns::{cases, iocs};
 pub use software::{applications, groups, vulnerabilities};
 
@@ -275,6 +277,7 @@ impl MemoryWorld {
         let builder = iocs().into_iter().fold(builder, InMemoryBuilder::ioc);
         let builder = groups().into_iter().fold(builder, InMemoryBuilder::group);
         let builder = applications().into_iter().fold(builder, InMemoryBuilder::application);
+        let builder = audit_events().into_iter().fold(builder, InMemoryBuilder::audit_event);
         let memory = vulnerabilities().into_iter().fold(builder, InMemoryBuilder::vulnerability).build();
         let gate = Arc::new(Gate { inner: memory.clone(), shut: AtomicBool::new(false) });
         let provider = wrap(gate.clone());
@@ -306,6 +309,9 @@ impl World for MemoryWorld {
             Noun::Alert => return self.alert_uids(),
             Noun::Application => {
                 self.memory.edit_applications(|all| uids.extend(all.iter().map(|a| a.uid().to_owned())));
+            }
+            Noun::AuditEvent => {
+                self.memory.edit_audit_events(|all| uids.extend(all.iter().map(|e| e.uid().to_owned())));
             }
             Noun::Vulnerability => {
                 self.memory.edit_vulnerabilities(|all| uids.extend(all.iter().map(|v| v.uid().to_owned())));
@@ -489,6 +495,14 @@ impl EdrProvider for Gate {
 
     async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
         self.pass("vulnerability_get")?.vulnerability(uid).await
+    }
+
+    async fn audit_events(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        self.pass("audit_list")?.audit_events(query, cursor).await
+    }
+
+    async fn audit_event(&self, uid: &str) -> Result<AuditEvent> {
+        self.pass("audit_get")?.audit_event(uid).await
     }
 
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {

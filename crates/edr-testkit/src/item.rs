@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertQuery, Application, ApplicationQuery, Case, CaseQuery, Cursor, EdrProvider,
-    EdrProviderExt as _, Filter, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed, Raw,
-    Result, Vulnerability, VulnerabilityQuery, WalkStream,
+    Alert, AlertQuery, Application, ApplicationQuery, AuditEvent, AuditQuery, Case, CaseQuery, Cursor,
+    EdrProvider, EdrProviderExt as _, Filter, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery,
+    Listed, Raw, Result, Vulnerability, VulnerabilityQuery, WalkStream,
 };
 use futures_util::stream::BoxStream;
 
@@ -17,6 +17,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for edr_core::Alert {}
     impl Sealed for edr_core::Application {}
+    impl Sealed for edr_core::AuditEvent {}
     impl Sealed for edr_core::Case {}
     impl Sealed for edr_core::Host {}
     impl Sealed for edr_core::HostGroup {}
@@ -24,7 +25,7 @@ mod sealed {
     impl Sealed for edr_core::Vulnerability {}
 }
 
-/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`], [`Ioc`], [`HostGroup`], [`Application`] and [`Vulnerability`]; a
+/// A noun that can be listed. Implemented for [`Host`], [`Alert`], [`Case`], [`Ioc`], [`HostGroup`], [`Application`], [`AuditEvent`] and [`Vulnerability`]; a
 /// case of the suite that is a promise of all of them takes it as a parameter.
 pub trait Item: Listed + sealed::Sealed {
     /// The field that names it to a person.
@@ -192,6 +193,19 @@ impl Item for Application {
             ("last_used", self.last_used),
             ("modified_time", self.modified_time),
         ]
+    }
+}
+
+impl Item for AuditEvent {
+    const NAME: &'static str = "desc";
+    const SELECTION: &'static [&'static str] = &["action", "actor.name", "time"];
+    const STEADY: &'static [&'static str] =
+        &["source", "type", "action", "desc", "time", "actor.email", "host.uid", "result", "targets"];
+
+    ask!(AuditQuery, sample::of_audit_event);
+
+    fn times(&self) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
+        vec![("created_time", self.created_time), ("time", self.time)]
     }
 }
 

@@ -6,7 +6,7 @@ mod nouns;
 use chrono::{DateTime, SecondsFormat, Utc};
 use edr_core::{Alert, Attack, Host};
 
-pub(crate) use nouns::{of_application, of_case, of_group, of_ioc, of_vulnerability};
+pub(crate) use nouns::{of_application, of_audit_event, of_case, of_group, of_ioc, of_vulnerability};
 
 fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<String> {
     values.into_iter().map(|v| v.to_string()).filter(|v| !v.is_empty()).collect()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
-use edr_core::{Alert, Application, Case as CaseItem, Host, HostGroup, Ioc, Vulnerability};
+use edr_core::{Alert, Application, AuditEvent, Case as CaseItem, Host, HostGroup, Ioc, Vulnerability};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -83,6 +83,11 @@ macro_rules! suite {
                     run: |world| Box::pin($module::$function::<Application>(world)),
                 },
                 Case {
+                    name: concat!("audit_events.", $name),
+                    promise: $promise,
+                    run: |world| Box::pin($module::$function::<AuditEvent>(world)),
+                },
+                Case {
                     name: concat!("vulnerabilities.", $name),
                     promise: $promise,
                     run: |world| Box::pin($module::$function::<Vulnerability>(world)),
@@ -131,6 +136,7 @@ suite! {
         "cases.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<CaseItem>;
         "iocs.filters.ordered": "Severities are compared as the reference does it.", filters::ordered::<Ioc>;
         "groups.filters.ordered": "Numbers are compared as the reference does it.", filters::ordered::<HostGroup>;
+        "audit_events.filters.ordered": "Severities are compared as the reference does it.", filters::ordered::<AuditEvent>;
         "vulnerabilities.filters.ordered": "Severities and numbers are compared as the reference does it.", filters::ordered::<Vulnerability>;
         "alerts.newest_first": "Alerts come newest first.", alerts::newest_first::<Alert>;
         "cases.newest_first": "Cases come newest first.", alerts::newest_first::<CaseItem>;

@@ -22,10 +22,11 @@ mod turn;
 
 pub use edr_core as core;
 pub use edr_core::{
-    Alert, AlertQuery, Application, ApplicationQuery, Capabilities, Case, CaseChange, CaseQuery,
-    ConnectionState, ContainmentState, Diagnosis, EdrProvider, EdrProviderExt, Error, ErrorKind, Filter, Gap,
-    Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Noun, Op, Outcome, Platform, Probe,
-    ProbeState, Rejected, Result, Severity, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
+    Alert, AlertQuery, Application, ApplicationQuery, AuditEvent, AuditQuery, Capabilities, Case, CaseChange,
+    CaseQuery, ConnectionState, ContainmentState, Diagnosis, EdrProvider, EdrProviderExt, Error, ErrorKind,
+    Filter, Gap, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Noun, Op, Outcome, Platform,
+    Probe, ProbeState, Rejected, Result, Severity, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    Warning,
 };
 
 pub use children::Child;

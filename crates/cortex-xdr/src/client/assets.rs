@@ -14,7 +14,7 @@ use crate::filter::Filters;
 use crate::{Generation, wire};
 
 /// Where the findings of a page stand.
-const FINDINGS: &[&[&str]] = &[&["reply", "data"]];
+pub(crate) const FINDINGS: &[&[&str]] = &[&["reply", "data"]];
 /// So many pages in a row may be empty before the listing gives up.
 const PATIENCE: u32 = 3;
 /// Findings of a page: the vendor's own default.
@@ -160,7 +160,8 @@ impl FindingListing {
     }
 }
 
-fn next_token(body: &[u8]) -> Option<String> {
+/// What leads to the next page.
+pub(crate) fn next_token(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     wire::text(value.get("reply")?.get("next_page_token")?)
 }

@@ -2,7 +2,7 @@
 //! Each service has a file of its own below.
 
 mod admin;
-mod assets;
+pub(crate) mod assets;
 mod cases;
 mod files;
 mod listing;

@@ -4,12 +4,14 @@
 
 mod alert;
 mod attack;
+mod audit;
 mod case;
 mod device;
 mod evidence;
 mod host;
 mod ioc;
 mod process;
+mod vulnerability;
 
 #[cfg(test)]
 mod fixtures;
@@ -26,9 +28,11 @@ use serde_json::Value;
 use crate::wire::{self, Stamp};
 
 pub(crate) use alert::alert;
+pub(crate) use audit::{agent_report, management_log};
 pub(crate) use case::{case, incident};
 pub(crate) use host::host;
 pub(crate) use ioc::ioc;
+pub(crate) use vulnerability::vulnerability;
 
 /// What every item of a tenant gets.
 #[derive(Clone, Debug)]

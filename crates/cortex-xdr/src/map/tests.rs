@@ -366,3 +366,60 @@ fn rules_are_indicators() {
     assert_eq!(ioc(&context(), Raw::new("{}")).unwrap_err().noun, Noun::Ioc);
     assert_eq!(case(&context(), Raw::new(r#"{"case_id":{}}"#)).unwrap_err().noun, Noun::Case);
 }
+
+#[test]
+fn audits_are_events() {
+    let read = |json: &Value, decode: fn(&Context, Raw) -> Result<edr_core::AuditEvent, Box<Rejected>>| {
+        let mut event = decode(&context(), Raw::new(json.to_string())).unwrap_or_else(|r| panic!("{r:?}"));
+        assert_eq!(event.raw.as_bytes(), json.to_string().as_bytes());
+        event.raw = Raw::default();
+        event
+    };
+    let log = json!({"AUDIT_ID": 501, "AUDIT_OWNER_NAME": "Ann Berg", "AUDIT_OWNER_EMAIL": "ann@corp.example",
+        "AUDIT_ASSET_JSON": "{\"a\":1}", "AUDIT_ASSET_NAMES": "win-7", "AUDIT_HOSTNAME": "win-7", "AUDIT_RESULT": "FAIL",
+        "AUDIT_REASON": "not connected", "AUDIT_DESCRIPTION": "Isolate endpoint", "AUDIT_ENTITY": "RESPONSE",
+        "AUDIT_ENTITY_SUBTYPE": "Isolate", "AUDIT_SESSION_ID": "s1", "AUDIT_CASE_ID": 389,
+        "AUDIT_INSERT_TIME": 1_767_210_000_000_i64, "AUDIT_SEVERITY": "SEV_010_INFO", "AUDIT_SOURCE_IP": "203.0.113.7",
+        "AUDIT_USER_ROLES": "Instance Administrator"});
+    insta::assert_json_snapshot!("management_log", read(&log, management_log));
+    let report = json!({"TIMESTAMP": 1_767_210_000_000.4631, "RECEIVEDTIME": 1_767_210_001_200.25, "ENDPOINTID": "0f3a",
+        "ENDPOINTNAME": "win-7", "DOMAIN": "WORKGROUP", "TRAPSVERSION": "8.4.0.51588", "SEVERITY": "SEV_030_MEDIUM",
+        "CATEGORY": "status", "TYPE": "Installation", "SUBTYPE": "Install", "RESULT": "SUCCESS", "REASON": null,
+        "DESCRIPTION": "XDR Agent was installed"});
+    let event = read(&report, agent_report);
+    insta::assert_json_snapshot!("agent_report", event);
+    assert_eq!(read(&report, agent_report).uid, event.uid, "the same report is the same event");
+    let mut later = report.clone();
+    later["TIMESTAMP"] = json!(1_767_210_000_000.5);
+    assert_ne!(read(&later, agent_report).uid, event.uid);
+    let bare = read(&json!({"AUDIT_ID": "7"}), management_log);
+    assert_eq!((bare.actor, bare.host, bare.result), (None, None, edr_core::AuditResult::Unknown));
+    let nothing = agent_report(&context(), Raw::new("{}")).unwrap_err();
+    assert_eq!((nothing.noun, nothing.reason.as_str()), (Noun::AuditEvent, "it says nothing"));
+    assert!(management_log(&context(), Raw::new(r#"{"AUDIT_ENTITY":"AUTH"}"#)).is_err());
+}
+
+#[test]
+fn findings_are_vulnerabilities() {
+    let read = |json: &Value| {
+        let raw = Raw::new(json.to_string());
+        let mut found = vulnerability(&context(), raw).unwrap_or_else(|r| panic!("{r:?}"));
+        found.raw = Raw::default();
+        found
+    };
+    let finding = json!({"platform_id": "f00d", "cve_id": "CVE-2025-0001", "cve_description": "Use after free",
+        "asset_id": "a1", "asset_name": "win-7", "asset_type": "ENDPOINT", "asset_type_class": "Compute",
+        "operating_system": "Windows 11", "os_family": "AGENT_OS_WINDOWS", "cvss_score": 8.8, "cvss_severity": "HIGH",
+        "epss_score": 0.91, "has_kev": true, "exploit_level": "WEAPONIZED", "fix_available": "true",
+        "fix_versions": ["131.0.1"], "remediation": "Install Chrome 131.0.1 or newer",
+        "affected_software": ["Chrome 130.0", "Chromium"], "package_version": "130.0",
+        "cve_publish_date": 1_735_700_000_000_i64, "first_observed": 1_767_210_000_000_i64,
+        "last_observed": 1_767_220_000_000_i64});
+    insta::assert_json_snapshot!("finding", read(&finding));
+    let image = read(&json!({"platform_id": "1", "cve_id": "GHSA-x", "asset_name": "web:latest",
+        "asset_type_class": "Container Image", "cvss_severity": "NONE", "exploit_level": "RUMOURED"}));
+    assert_eq!((image.host, image.cve, image.name.as_str()), (edr_core::HostRef::default(), None, "GHSA-x"));
+    assert_eq!((image.severity, image.is_exploit_available), (Severity::Informational, None));
+    let nameless = vulnerability(&context(), Raw::new(r#"{"cve_id":"CVE-2025-0001"}"#)).unwrap_err();
+    assert_eq!((nameless.noun, nameless.uid), (Noun::Vulnerability, None));
+}

@@ -9,7 +9,7 @@ use super::CortexXdr;
 use crate::api::cases::{CaseProgress, CaseReason, CaseUpdate};
 use crate::api::incidents::{IncidentSeverity, IncidentStatus, IncidentUpdate};
 use crate::api::{cases, incidents};
-use crate::windows::{self, Book, Key, Windows};
+use crate::windows::{self, Book, Key, Leg, Windows};
 use crate::{Filters, Generation, map, push};
 
 impl CortexXdr {
@@ -44,6 +44,7 @@ impl CortexXdr {
                 Generation::Xdr3 => map::incident,
                 Generation::Xdr5 => map::case,
             },
+            leg: Leg::ONLY,
         };
         windows.open(cursor.as_ref())
     }

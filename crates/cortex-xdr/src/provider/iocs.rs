@@ -16,7 +16,7 @@ use crate::api::indicators::{
     self, Expiration as RuleEnd, Indicator, IndicatorFilters, IndicatorSeverity, IndicatorType, Inserted,
     Refused,
 };
-use crate::windows::{self, Book, Windows};
+use crate::windows::{self, Book, Leg, Windows};
 use crate::{Filters, Generation, map, push};
 
 /// Where a file stands that is blocked, …
@@ -60,6 +60,7 @@ impl CortexXdr {
             filters: push::iocs(query.filters()),
             key: None,
             decode: map::ioc,
+            leg: Leg::ONLY,
         };
         windows.open(cursor.as_ref())
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod assets;
+mod audit;
 mod common;
 mod credentials;
 mod deeds;

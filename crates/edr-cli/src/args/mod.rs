@@ -21,7 +21,7 @@ pub(crate) use global::{ColorEnv, Globals};
 pub(crate) use iocs::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush, IocsCommand};
 pub(crate) use report::{CoverageArgs, ReportCommand};
 pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
-pub(crate) use select::{AlertList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
+pub(crate) use select::{AlertList, AuditList, CaseList, CaseUpdate, HostList, IocList, Reach, Terms};
 
 /// Hosts and alerts of CrowdStrike Falcon and Palo Alto Cortex XDR, as one estate.
 #[derive(Debug, Parser)]
@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// Plans of response, and what became of them
     #[command(subcommand, arg_required_else_help = true)]
     Respond(RespondCommand),
-    /// The journal of everything that was changed
+    /// The journal of everything that was changed, and the vendors' own audits
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
     /// See and test the tenants of the configuration

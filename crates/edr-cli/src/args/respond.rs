@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::act::Guards;
+use super::select::AuditList;
 
 /// Plans and operations.
 #[derive(Debug, Subcommand)]
@@ -71,10 +72,21 @@ pub(crate) struct Apply {
     pub(crate) wait: bool,
 }
 
-/// The journal.
+/// The journal, and what the vendors have noted.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 pub(crate) enum AuditCommand {
+    /// List the vendors' own audits: who did what in the console and by the API, what agents report
+    #[command(after_help = "\
+Cortex XDR: the console's audit, then the reports of agents. CrowdStrike Falcon: installation tokens, then
+sessions of Real Time Response; what is done in its console comes by the event stream alone. Each of them
+is newest first, and they follow each other: with --limit, name one by --source.
+
+Examples:
+  edr audit events --since 24h
+  edr audit events --source console --filter 'result = failure'
+  edr audit events -t acme --source agent --since 7d -o csv > reports.csv")]
+    Events(AuditList),
     /// List the journal's records, the oldest first
     List {
         /// Only this operation

@@ -3,8 +3,8 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use edr::core::{
-    AlertStatus, CaseStatus, ConnectionState, ContainmentState, IocAction, IocType, Platform, Severity,
-    Verdict,
+    AlertStatus, AuditSource, CaseStatus, ConnectionState, ContainmentState, IocAction, IocType, Platform,
+    Severity, Verdict,
 };
 
 use super::severity::SeverityChoice;
@@ -81,6 +81,25 @@ pub(crate) struct AlertList {
     #[arg(long, help_heading = "Selection", value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Only alerts stored before
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `audit events`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditList {
+    /// Only what passes FIELD OP VALUE (repeatable: all must hold)
+    #[arg(long, help_heading = "Selection", value_name = "EXPR")]
+    pub(crate) filter: Vec<String>,
+    /// Only these of the vendors' records
+    #[arg(long, help_heading = "Selection", value_delimiter = ',', value_parser = words(AuditSource::KNOWN.iter().map(AuditSource::as_str)), ignore_case = true)]
+    pub(crate) source: Vec<String>,
+    /// Only what happened since: an age (24h, 7d), a date or RFC 3339
+    #[arg(long, help_heading = "Selection", value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only what happened before
     #[arg(long, help_heading = "Selection", value_name = "TIME")]
     pub(crate) until: Option<String>,
     #[command(flatten)]

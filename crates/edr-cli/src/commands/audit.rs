@@ -1,45 +1,75 @@
-//! `edr audit`: the journal, record by record, and whether it proves itself.
+//! `edr audit`: the journal, record by record, and whether it proves itself; and what the vendors have noted.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use edr::Estate;
 use edr::respond::{AnswerWord, Audit, Event, IocDeed, Record as JournalRecord};
+use edr::{AuditEvent, Estate, Filter, Noun, Op};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::act;
-use crate::args::AuditCommand;
+use crate::args::{AuditCommand, AuditList, Terms};
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
+use crate::listing::{self, Wanted, Wants};
 use crate::outcome::counted;
 use crate::output::Record;
 use crate::output::columns::{Column, Fit, Value, columns, fit, maybe, text, time};
 
 const IOCS: (&str, &str) = ("indicator", "indicators");
 
-/// Runs the command. Nothing is sent.
+/// Runs the command. For the journal nothing is sent.
 pub(super) async fn run(context: Context, command: AuditCommand) -> Result<Exit, Failure> {
+    match command {
+        AuditCommand::Events(list) => events(context, list).await,
+        command => journal(&context, command).await,
+    }
+}
+
+async fn events(context: Context, list: AuditList) -> Result<Exit, Failure> {
+    context.check_view::<AuditEvent>(list.reach.raw)?;
+    let filters = filters(&context, &list)?;
+    let fields = listing::fields::<AuditEvent>(&context, &filters);
+    let wants = Wants { query: Wanted { filters, fields, ..Wanted::default() }, terms: Vec::new() };
+    listing::run::<AuditEvent>(context, wants, list.reach).await
+}
+
+fn filters(context: &Context, list: &AuditList) -> Result<Vec<Filter>, Failure> {
+    let terms = Terms { filter: list.filter.clone(), ..Terms::default() };
+    let mut filters = listing::expressions(Noun::AuditEvent, &terms, context)?;
+    filters.extend(listing::alternatives(Noun::AuditEvent, "source", &list.source, context)?);
+    for (time, op, flag) in [(&list.since, Op::Ge, "--since"), (&list.until, Op::Lt, "--until")] {
+        if let Some(time) = time {
+            filters.push(listing::time(Noun::AuditEvent, "time", op, time, flag, context)?);
+        }
+    }
+    Ok(filters)
+}
+
+async fn journal(context: &Context, command: AuditCommand) -> Result<Exit, Failure> {
     if context.globals.narrows() {
         return Err(Failure::usage("the journal is one for all tenants: -t and its like mean nothing here"));
     }
     let session = context.load().await?;
-    let responder = act::open(&context, &session, Estate::of([]))?;
+    let responder = act::open(context, &session, Estate::of([]))?;
     match command {
         AuditCommand::List { operation } => {
             context.check_view::<AuditRow>(false)?;
             let mut records = responder.journal().records()?;
             records.retain(|r| operation.as_deref().is_none_or(|id| r.event.plan() == Some(id)));
             let rows: Vec<AuditRow> = records.into_iter().map(AuditRow).collect();
-            act::print(&context, &rows)?;
+            act::print(context, &rows)?;
             Ok(Exit::Complete)
         }
+        // What the vendors have noted has been listed.
+        AuditCommand::Events(_) => Ok(Exit::Complete),
         AuditCommand::Verify => {
             context.check_view::<VerifyRow>(false)?;
             let (audit, journal) = (responder.journal().verify()?, responder.journal().path());
-            verified(&context, audit, journal)
+            verified(context, audit, journal)
         }
     }
 }

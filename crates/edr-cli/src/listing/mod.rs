@@ -7,8 +7,8 @@ use std::io;
 
 use edr::core::{Listing, Raw};
 use edr::{
-    Alert, AlertQuery, Case, CaseQuery, Estate, EstateEvent, EstateStream, Filter, Host, HostQuery, Ioc,
-    IocQuery, Noun, Op, TenantId,
+    Alert, AlertQuery, AuditEvent, AuditQuery, Case, CaseQuery, Estate, EstateEvent, EstateStream, Filter,
+    Host, HostQuery, Ioc, IocQuery, Noun, Op, TenantId,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -142,6 +142,28 @@ impl Kind for Case {
 
     fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
         estate.list(query!(CaseQuery, wanted))
+    }
+
+    fn strip(&mut self) {
+        self.raw = Raw::default();
+    }
+
+    fn host(&self) -> Option<&Host> {
+        None
+    }
+}
+
+impl Kind for AuditEvent {
+    const FILTERS: Noun = Noun::AuditEvent;
+    const NAME: &'static str = "host.hostname";
+    const ID: &'static str = "host.uid";
+    const ADDRESS: &'static str = "src_ip";
+    const IS_HOST: bool = false;
+    const BY_KEY: bool = true;
+    const KEYS: &'static [&'static str] = &["uid", "source", "time"];
+
+    fn open(estate: &Estate, wanted: Wanted) -> EstateStream<Self> {
+        estate.list(query!(AuditQuery, wanted))
     }
 
     fn strip(&mut self) {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{FieldKind, Filter};
-use crate::{Alert, Application, Case, Host, HostGroup, Ioc, Vulnerability};
+use crate::{Alert, Application, AuditEvent, Case, Host, HostGroup, Ioc, Vulnerability};
 
 macro_rules! nouns {
     ($($(#[$doc:meta])* $name:ident $word:literal $words:literal $table:path, $passes:ident $says:literal;)+) => {
@@ -72,6 +72,8 @@ nouns! {
     Alert "alert" "alerts" super::alert::ALERT_FIELDS, passes_alert "True when the alert passes.";
     /// Applications on hosts.
     Application "application" "applications" super::application::APPLICATION_FIELDS, passes_application "True when the application passes.";
+    /// Entries of the vendor's own audit.
+    AuditEvent "audit_event" "audit events" super::audit::AUDIT_FIELDS, passes_audit_event "True when the audit event passes.";
     /// Cases and incidents.
     Case "case" "cases" super::case::CASE_FIELDS, passes_case "True when the case passes.";
     /// Groups of hosts.

@@ -11,6 +11,7 @@
 
 mod alert;
 mod application;
+mod audit;
 mod case;
 mod fields;
 mod host;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::Severity;
 pub use alert::alert_fields;
 pub use application::application_fields;
+pub use audit::audit_fields;
 pub use case::case_fields;
 pub use fields::{Field, Noun};
 pub use host::host_fields;

@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, Because, Capabilities, Case, CaseChange,
-    CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup,
-    HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun, Op, Page, PageEnd, Progress, Query,
-    Raw, Receipt, Rejected, ResponseAction, Result, Risk, Target, TenantCheck, TenantId, Vendor, Verdict,
-    Vulnerability, VulnerabilityQuery,
+    Alert, AlertChange, AlertQuery, Application, ApplicationQuery, AuditEvent, AuditQuery, Because,
+    Capabilities, Case, CaseChange, CaseQuery, Cursor, Drift, EdrProvider, Error, ErrorKind, Feature, Fit,
+    FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun, Op,
+    Page, PageEnd, Progress, Query, Raw, Receipt, Rejected, ResponseAction, Result, Risk, Target,
+    TenantCheck, TenantId, Vendor, Verdict, Vulnerability, VulnerabilityQuery,
 };
 use nouns::{Kept as _, Shelf};
 
@@ -179,6 +179,13 @@ impl InMemoryBuilder {
         self
     }
 
+    /// Adds an audit event; its tenant and vendor become the provider's.
+    #[must_use]
+    pub fn audit_event(mut self, event: AuditEvent) -> Self {
+        self.shelf.audit_events.push(event);
+        self
+    }
+
     /// Adds a vulnerability; its tenant and vendor become the provider's.
     #[must_use]
     pub fn vulnerability(mut self, vulnerability: Vulnerability) -> Self {
@@ -251,6 +258,8 @@ fn capabilities(page_size: u32, batch: u32) -> Capabilities {
         .with_sorts(Noun::Case, &["created_time", "severity"])
         .with_sorts(Noun::Ioc, &["created_time", "modified_time", "uid", "value"])
         .with_sorts(Noun::Application, Application::SORTS)
+        .with([Feature::AuditGet, Feature::AuditList])
+        .with_sorts(Noun::AuditEvent, AuditEvent::SORTS)
         .with([Feature::GroupGet, Feature::GroupList, Feature::HostHistory, Feature::HostRisk])
         .with_sorts(Noun::HostGroup, HostGroup::SORTS)
         .with_sorts(Noun::Vulnerability, Vulnerability::SORTS);
@@ -589,6 +598,14 @@ impl EdrProvider for InMemory {
     }
 
     async fn application(&self, uid: &str) -> Result<Application> {
+        self.one_kept(uid)
+    }
+
+    async fn audit_events(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        self.list_audit(query, cursor)
+    }
+
+    async fn audit_event(&self, uid: &str) -> Result<AuditEvent> {
         self.one_kept(uid)
     }
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use super::{Content, InMemory, Quirk};
 use crate::{
-    Answer, Application, Assignee, Case, CaseChange, CaseQuery, Comment, Cursor, EdrProvider as _, Feature,
-    HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt, Result, TenantId, Vendor,
-    Vulnerability,
+    Answer, Application, Assignee, AuditEvent, AuditQuery, Case, CaseChange, CaseQuery, Comment, Cursor,
+    EdrProvider as _, Feature, HostGroup, HostHistory, Ioc, IocQuery, Listing, Noun, Page, Query, Receipt,
+    Result, TenantId, Vendor, Vulnerability,
 };
 
 /// What is held besides hosts and alerts.
@@ -18,6 +18,7 @@ pub(super) struct Shelf {
     pub(super) histories: HashMap<String, HostHistory>,
     pub(super) groups: Vec<HostGroup>,
     pub(super) applications: Vec<Application>,
+    pub(super) audit_events: Vec<AuditEvent>,
     pub(super) vulnerabilities: Vec<Vulnerability>,
     /// How many indicators were made here.
     made: u64,
@@ -37,6 +38,9 @@ impl Shelf {
         }
         for application in &mut self.applications {
             (application.tenant, application.vendor) = (tenant.clone(), vendor.clone());
+        }
+        for event in &mut self.audit_events {
+            (event.tenant, event.vendor) = (tenant.clone(), vendor.clone());
         }
         for vulnerability in &mut self.vulnerabilities {
             (vulnerability.tenant, vulnerability.vendor) = (tenant.clone(), vendor.clone());
@@ -82,6 +86,7 @@ macro_rules! kept {
 }
 
 kept!(Application, applications, edit_applications, "Changes the applications.", name installed);
+kept!(AuditEvent, audit_events, edit_audit_events, "Changes the audit events.", time);
 kept!(HostGroup, groups, edit_groups, "Changes the groups.", created_time name);
 kept!(
     Vulnerability,
@@ -97,10 +102,24 @@ impl InMemory {
         Q: Query,
         Q::Item: Kept,
     {
+        self.list_by(query, cursor, ("uid", false))
+    }
+
+    /// Newest first.
+    pub(super) fn list_audit(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        self.list_by(query, cursor, ("time", true))
+    }
+
+    /// In the order that is asked for, else by this field, the largest first where so it is said.
+    fn list_by<Q>(&self, query: &Q, cursor: Option<&Cursor>, other: (&str, bool)) -> Result<Page<Q::Item>>
+    where
+        Q: Query,
+        Q::Item: Kept,
+    {
         let mut items = Q::Item::kept(&self.asked().shelf).to_vec();
-        let field = query.sort().map_or("uid", |s| s.field.name);
+        let (field, descending) = query.sort().map_or(other, |s| (s.field.name, s.descending));
         items.sort_by(|a, b| a.order(b, field).then_with(|| a.uid().cmp(b.uid())));
-        if query.sort().is_some_and(|s| s.descending) {
+        if descending {
             items.reverse();
         }
         self.listed(query, cursor, items)

@@ -411,10 +411,40 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// How an act that was noted has ended.
+    AuditResult {
+        /// It did not work.
+        Failure => "failure",
+        /// It worked.
+        Success => "success",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
+open_enum! {
+    /// Which of a vendor's records an audit event stands in.
+    AuditSource {
+        /// What agents report of themselves.
+        Agent => "agent",
+        /// What was done in the console and by the API.
+        Console => "console",
+        /// What was done to the tokens that sensors show when they are installed.
+        InstallToken => "install_token",
+        /// The sessions in which people worked on hosts.
+        RemoteSession => "remote_session",
+        /// Not stated.
+        Unknown => "unknown",
+    }
+}
+
 unknown_by_default!(
     Action,
     AgentHealth,
     AlertStatus,
+    AuditResult,
+    AuditSource,
     CaseStatus,
     ConnectionState,
     ContainmentState,

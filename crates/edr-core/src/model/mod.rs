@@ -5,6 +5,7 @@
 
 mod alert;
 mod application;
+mod audit;
 mod case;
 mod enums;
 mod history;
@@ -20,10 +21,12 @@ mod vulnerability;
 
 pub use alert::{Alert, Analytic, Attack, AttackRef, Comment, Evidence, Indicator};
 pub use application::Application;
+pub use audit::AuditEvent;
 pub use case::{Case, CaseHost};
 pub use enums::{
-    Action, AgentHealth, AlertStatus, CaseStatus, ConnectionState, ContainmentState, Disposition, GroupKind,
-    HostType, IocAction, IocType, Platform, Provenance, Severity, UserKind, Verdict, VulnerabilityStatus,
+    Action, AgentHealth, AlertStatus, AuditResult, AuditSource, CaseStatus, ConnectionState,
+    ContainmentState, Disposition, GroupKind, HostType, IocAction, IocType, Platform, Provenance, Severity,
+    UserKind, Verdict, VulnerabilityStatus,
 };
 pub use history::{HostAddress, HostHistory, HostLogin};
 pub use host::{Agent, Cloud, Group, Host, Kubernetes, NetworkInterface, Os, Policy, Risk, Tag};

@@ -123,6 +123,13 @@ impl Clause {
         }
     }
 
+    /// Whether a number with a fraction satisfies the condition.
+    pub(super) fn float(&self, actual: f64) -> bool {
+        // A whole number bounds the fraction from its own side.
+        let whole = if self.op == Op::Lte { actual.ceil() } else { actual.floor() };
+        self.int(whole as i64)
+    }
+
     /// Whether a truth value satisfies the condition.
     pub(super) fn bool(&self, actual: bool) -> bool {
         self.operand == Operand::Bool(actual)

@@ -12,6 +12,7 @@ mod alerts;
 mod alerts_update;
 mod api_keys;
 mod assets;
+mod audits;
 mod auth;
 mod cases;
 mod casework;

@@ -1,6 +1,6 @@
-//! Audits, installation packages, users and their roles.
+//! Installation packages, users and their roles.
 //!
-//! Facts: cortex-xdr-api sections 6.5 to 6.7. What the log of changes holds for the tenant is what the console's audit tells.
+//! Facts: cortex-xdr-api sections 6.6 and 6.7.
 
 use std::collections::BTreeMap;
 
@@ -20,51 +20,6 @@ fn page(call: &Call<'_>, rows: &[Value]) -> Answer {
     let window = Window::parse(&call.data)?;
     let part = window.slice(rows);
     Reply::of(&json!({"total_count": rows.len(), "result_count": part.len(), "data": part}))
-}
-
-/// Whether a time lies within the bounds of the filters.
-fn within(call: &Call<'_>, at: i64) -> bool {
-    let filters = call.data.get("filters").and_then(Value::as_array).into_iter().flatten();
-    filters.filter(|filter| filter["field"] == "timestamp").all(|filter| match filter["operator"].as_str() {
-        Some("gte") => filter["value"].as_i64().is_some_and(|value| at >= value),
-        _ => filter["value"].as_i64().is_some_and(|value| at <= value),
-    })
-}
-
-/// `POST audits/management_logs`: the changes of this tenant, oldest first.
-pub(super) fn management_logs(call: &Call<'_>) -> Answer {
-    let own = call.sim().log.entries().into_iter().enumerate().filter(|(_, m)| m.tenant == call.tenant.name);
-    let row = |(number, mutation): (usize, crate::log::Mutation)| {
-        let at = chrono::DateTime::parse_from_rfc3339(&mutation.time).map_or(0, |at| at.timestamp_millis());
-        within(call, at).then(|| {
-            json!({
-                "AUDIT_ID": number + 1, "AUDIT_OWNER_NAME": "", "AUDIT_OWNER_EMAIL": "", "AUDIT_ASSET_JSON": mutation.after.to_string(),
-                "AUDIT_ASSET_NAMES": mutation.target, "AUDIT_HOSTNAME": null, "AUDIT_RESULT": "SUCCESS", "AUDIT_REASON": null,
-                "AUDIT_DESCRIPTION": mutation.operation, "AUDIT_ENTITY": "PUBLIC_API", "AUDIT_ENTITY_SUBTYPE": mutation.operation,
-                "AUDIT_SESSION_ID": null, "AUDIT_CASE_ID": null, "AUDIT_INSERT_TIME": at, "AUDIT_SEVERITY": "SEV_010_INFO",
-                "AUDIT_SOURCE_IP": "127.0.0.1", "AUDIT_USER_ROLES": ["Instance Administrator"],
-            })
-        })
-    };
-    page(call, &own.filter_map(row).collect::<Vec<_>>())
-}
-
-/// `POST audits/agents_reports`: one of each host, with times that have a fraction.
-pub(super) fn agents_reports(call: &Call<'_>) -> Answer {
-    let estate = call.estate();
-    let row = |index: u64| {
-        let fields = estate.fields(index);
-        let at = fields.first_seen_ms();
-        within(call, at).then(|| {
-            json!({
-                "TIMESTAMP": at as f64 + 0.4631, "RECEIVEDTIME": at as f64 + 1_200.25, "ENDPOINTID": fields.id(),
-                "ENDPOINTNAME": fields.hostname(), "DOMAIN": estate.company().domain, "TRAPSVERSION": "8.4.0.51588",
-                "SEVERITY": "SEV_010_INFO", "CATEGORY": "status", "TYPE": "Installation", "SUBTYPE": "Install",
-                "RESULT": "SUCCESS", "REASON": null, "DESCRIPTION": "XDR Agent was installed",
-            })
-        })
-    };
-    page(call, &(0..estate.host_count()).filter_map(row).collect::<Vec<_>>())
 }
 
 const VERSIONS: [&str; 2] = ["8.4.0.51588", "8.5.0.38472"];

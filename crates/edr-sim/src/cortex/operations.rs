@@ -10,7 +10,7 @@ use super::{
     Call, alerts, alerts_update, api_keys, assets, cases, endpoints, endpoints_update, filter_data,
     incidents, isolate, issues, system,
 };
-use super::{casework, desk, intel, office, orders, scripts, xql};
+use super::{audits, casework, desk, intel, office, orders, scripts, xql};
 
 /// Which product generations have an operation (facts 7: XDR 5 drops alerts and incidents, and adds issues and cases).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,8 +223,8 @@ pub static OPERATIONS: &[Operation] = &[
     post("/public_api/v1/xql/start_xql_query", Both, xql::start),
     post("/public_api/v1/xql/get_query_results", Both, xql::results),
     post("/public_api/v1/xql/get_query_results_stream", Both, xql::stream),
-    post("/public_api/v1/audits/management_logs", Both, office::management_logs),
-    post("/public_api/v1/audits/agents_reports", Both, office::agents_reports),
+    post("/public_api/v1/audits/management_logs", Both, audits::management_logs),
+    post("/public_api/v1/audits/agents_reports", Both, audits::agents_reports),
     free(Verb::Post, "/public_api/v1/distributions/get_versions", office::versions),
     post("/public_api/v1/distributions/create", Both, office::create),
     post("/public_api/v1/distributions/get_status", Both, office::status),

@@ -1,9 +1,9 @@
 //! Errors, and what is not offered.
 
 use edr_core::{
-    AlertChange, AlertQuery, AlertStatus, ApplicationQuery, Because, CaseQuery, EdrProviderExt as _, Error,
-    ErrorKind, Feature, HostGroupQuery, HostQuery, IocQuery, Probe, ProbeState, ProcessRef, ResponseAction,
-    Result as Answer, VulnerabilityQuery,
+    AlertChange, AlertQuery, AlertStatus, ApplicationQuery, AuditQuery, Because, CaseQuery,
+    EdrProviderExt as _, Error, ErrorKind, Feature, HostGroupQuery, HostQuery, IocQuery, Probe, ProbeState,
+    ProcessRef, ResponseAction, Result as Answer, VulnerabilityQuery,
 };
 
 use crate::{CaseResult, Disturbance, Failure, Item, Ran, World};
@@ -193,12 +193,14 @@ pub async fn unsupported(world: &dyn World) -> CaseResult {
 }
 
 /// What can be tried without knowing the back end.
-const FEATURES: [Feature; 26] = [
+const FEATURES: [Feature; 28] = [
     Feature::AlertGet,
     Feature::AlertList,
     Feature::AlertUpdate,
     Feature::ApplicationGet,
     Feature::ApplicationList,
+    Feature::AuditGet,
+    Feature::AuditList,
     Feature::CaseGet,
     Feature::CaseList,
     Feature::FileFetch,
@@ -238,6 +240,8 @@ async fn attempt(world: &dyn World, feature: Feature) -> Answer<()> {
         Feature::ApplicationList => {
             return provider.applications(&ApplicationQuery::new(), None).await.map(drop);
         }
+        Feature::AuditGet => return provider.audit_event("0").await.map(drop),
+        Feature::AuditList => return provider.audit_events(&AuditQuery::new(), None).await.map(drop),
         Feature::CaseGet => return provider.case("0").await.map(drop),
         Feature::CaseList => return provider.cases(&CaseQuery::new(), None).await.map(drop),
         Feature::FileFetch => ResponseAction::FetchFile { path: "/x".to_owned() },

@@ -1,6 +1,6 @@
 //! The nouns besides hosts and alerts.
 
-use edr_core::{Application, Case, HostGroup, HostRef, Ioc, Vulnerability};
+use edr_core::{Application, AuditEvent, Case, HostGroup, HostRef, Ioc, Vulnerability};
 
 use super::{texts, time};
 
@@ -120,6 +120,33 @@ pub(crate) fn of_vulnerability(found: &Vulnerability, field: &str) -> Vec<String
         "status" => texts([&found.status]),
         "uid" => texts([&found.uid]),
         _ => of_host_ref(&found.host, field),
+    }
+}
+
+/// The values of an audit event's field; empty when it has none, or when there is no such field.
+pub(crate) fn of_audit_event(event: &AuditEvent, field: &str) -> Vec<String> {
+    let host = event.host.iter();
+    match field {
+        "action" => texts(&event.action),
+        "actor.email" => texts(event.actor.iter().filter_map(|u| u.email.as_ref())),
+        "actor.name" => texts(event.actor.iter().filter_map(|u| u.name.as_ref())),
+        "case_uid" => texts(&event.case_uid),
+        "created_time" => time(event.created_time),
+        "desc" => texts(&event.desc),
+        "host.domain" => texts(host.filter_map(|h| h.domain.as_ref())),
+        "host.hostname" => texts(host.filter_map(|h| h.hostname.as_ref())),
+        "host.uid" => texts(host.filter_map(|h| h.uid.as_ref())),
+        "reason" => texts(&event.reason),
+        "result" => texts([&event.result]),
+        "session_uid" => texts(&event.session_uid),
+        "severity" => texts([&event.severity]),
+        "source" => texts([&event.source]),
+        "src_ip" => texts(event.src_ip),
+        "targets" => texts(&event.targets),
+        "time" => time(event.time),
+        "type" => texts(&event.kind),
+        "uid" => texts([&event.uid]),
+        _ => Vec::new(),
     }
 }
 

@@ -7,11 +7,12 @@ use std::task::Poll;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Answer, Application, ApplicationQuery, Because, Capabilities, Case,
-    CaseQuery, ConnectionState, ContainmentState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature,
-    FieldKind, Filter, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listed,
-    Listing, Noun, Op, Page, Part, PartStream, Probe, Progress, Query, Raw, Receipt, ResponseAction, Result,
-    Sort, Standing, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    Alert, AlertChange, AlertQuery, Answer, Application, ApplicationQuery, AuditEvent, AuditQuery, Because,
+    Capabilities, Case, CaseQuery, ConnectionState, ContainmentState, Cursor, Diagnosis, EdrProvider, Error,
+    ErrorKind, Feature, FieldKind, Filter, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, Ioc,
+    IocQuery, Listed, Listing, Noun, Op, Page, Part, PartStream, Probe, Progress, Query, Raw, Receipt,
+    ResponseAction, Result, Sort, Standing, Target, TenantCheck, TenantId, Vendor, Vulnerability,
+    VulnerabilityQuery,
 };
 use futures_util::{StreamExt as _, future, stream};
 
@@ -101,6 +102,9 @@ trait Bend: Listed {
 
 macro_rules! bend {
     ($item:ident, $query:ident, $name:ident, $stamp:ident) => {
+        bend!($item, $query, |item| &mut item.$name, $stamp);
+    };
+    ($item:ident, $query:ident, |$it:ident| $name:expr, $stamp:ident) => {
         impl Bend for $item {
             fn made_up(uid: &str) -> Self {
                 Self::new("memory", "fixture", uid, "{}")
@@ -112,7 +116,8 @@ macro_rules! bend {
                 &mut self.uid
             }
             fn name_mut(&mut self) -> &mut String {
-                &mut self.$name
+                let $it = self;
+                $name
             }
             fn stamp_mut(&mut self) -> &mut Option<DateTime<Utc>> {
                 &mut self.$stamp
@@ -137,6 +142,7 @@ trait Skew: Query {
 
 bend!(Alert, AlertQuery, title, created_time);
 bend!(Application, ApplicationQuery, name, installed);
+bend!(AuditEvent, AuditQuery, |event| event.desc.get_or_insert_default(), time);
 bend!(Case, CaseQuery, title, created_time);
 bend!(Host, HostQuery, hostname, last_seen);
 bend!(HostGroup, HostGroupQuery, name, created_time);
@@ -521,6 +527,23 @@ impl EdrProvider for Broken {
 
     async fn vulnerability(&self, uid: &str) -> Result<Vulnerability> {
         self.item(uid).await
+    }
+
+    async fn audit_events(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        self.page(query, cursor).await
+    }
+
+    async fn audit_event(&self, uid: &str) -> Result<AuditEvent> {
+        self.item(uid).await
+    }
+
+    fn audit_event_parts<'a>(
+        &'a self,
+        query: &'a AuditQuery,
+        cursor: Option<Cursor>,
+    ) -> PartStream<'a, AuditEvent> {
+        let page = async move { self.last_is_lost(self.audit_events(query, cursor.as_ref()).await) };
+        stream::once(page).flatten().boxed()
     }
 
     fn application_parts<'a>(

@@ -7,6 +7,7 @@
 mod alert;
 mod application;
 mod attack;
+mod audit;
 mod case;
 mod disposition;
 mod evidence;
@@ -24,8 +25,8 @@ use chrono::{DateTime, Utc};
 use edr_core::model::time::Reading;
 use edr_core::model::{read, time};
 use edr_core::{
-    Alert, Anomaly, Application, Case, Hashes, Host, HostGroup, HostHistory, Ioc, Listing, Noun, Origin,
-    Provenance, Raw, Rejected, Risk, TenantId, Vulnerability,
+    Alert, Anomaly, Application, AuditEvent, Case, Hashes, Host, HostGroup, HostHistory, Ioc, Listing, Noun,
+    Origin, Provenance, Raw, Rejected, Risk, TenantId, Vulnerability,
 };
 
 use crate::VENDOR;
@@ -107,6 +108,22 @@ pub fn application(raw: &Bytes, context: &Context) -> Result<Application, Box<Re
 /// [`Rejected`] when it is no JSON object, or has no id.
 pub fn vulnerability(raw: &Bytes, context: &Context) -> Result<Vulnerability, Box<Rejected>> {
     decode(raw, context, "id", |row| vulnerability::map(row, context))
+}
+
+/// Maps an entry of the audit of installation tokens.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn token_event(raw: &Bytes, context: &Context) -> Result<AuditEvent, Box<Rejected>> {
+    decode(raw, context, "id", |row| audit::token_event(row, context))
+}
+
+/// Maps a session of Real Time Response.
+///
+/// # Errors
+/// [`Rejected`] when it is no JSON object, or has no id.
+pub fn remote_session(raw: &Bytes, context: &Context) -> Result<AuditEvent, Box<Rejected>> {
+    decode(raw, context, "id", |row| audit::remote_session(row, context))
 }
 
 /// Reads and maps an item; `map` gives nothing when the item has no id.

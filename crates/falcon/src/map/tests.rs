@@ -72,6 +72,19 @@ fn software() {
 }
 
 #[test]
+fn audits() {
+    type Decode = fn(&Bytes, &Context) -> Result<AuditEvent, Box<Rejected>>;
+    for (name, decode) in [("token_event", token_event as Decode), ("remote_session", remote_session)] {
+        let payload = raw(name);
+        let mut event = decode(&payload, &context()).unwrap();
+        assert_eq!(event.raw.as_bytes(), payload);
+        event.raw = Raw::default();
+        insta::assert_json_snapshot!(name, event);
+        assert!(decode(&Bytes::from("{}"), &context()).unwrap_err().reason.contains("no id"));
+    }
+}
+
+#[test]
 fn groups() {
     let payload = raw("host_group");
     let mut group = group(&payload, &context()).unwrap();

@@ -119,6 +119,14 @@ pub(super) fn vulnerabilities(filters: &[Filter]) -> Fql {
     with(compile(filters, vulnerability), || Ok(field("created_timestamp")?.since(DateTime::UNIX_EPOCH)))
 }
 
+/// The part of the filters on audit events that sessions of Real Time Response are asked with. It is not among
+/// [`SERVED`]: the other record of the audit is asked without filters.
+pub(super) fn sessions(filters: &[Filter]) -> Fql {
+    let is_time = |filter: &&Filter| filter.field().name == "time" && RANGE.contains(&filter.op());
+    let parts = filters.iter().filter(is_time).filter_map(|filter| range("created_at", filter).ok()?);
+    Fql::all(parts.take(MAX_PROPERTIES).collect::<Vec<_>>())
+}
+
 /// A filter that lets everything through, where there is none.
 fn with(fql: Fql, all: impl FnOnce() -> Result<Fql, FqlError>) -> Fql {
     if fql.is_empty() { all().unwrap_or(fql) } else { fql }

@@ -2,6 +2,7 @@
 
 mod alert_work;
 mod alerts;
+mod audit;
 mod cases;
 mod commands;
 mod deeds;
@@ -25,11 +26,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use edr_core::{
-    Alert, AlertChange, AlertQuery, Anomaly, Application, ApplicationQuery, Because, Capabilities, Case,
-    CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Feature, Fit,
-    FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc, IocQuery, Listing, Noun,
-    Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected, ResponseAction, Result,
-    Risk, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery, Warning,
+    Alert, AlertChange, AlertQuery, Anomaly, Application, ApplicationQuery, AuditEvent, AuditQuery, Because,
+    Capabilities, Case, CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error,
+    ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc,
+    IocQuery, Listing, Noun, Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected,
+    ResponseAction, Result, Risk, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability,
+    VulnerabilityQuery, Warning,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -337,6 +339,9 @@ fn in_order<T: Listing>(mut items: Vec<T>, rejected: &[Rejected], ids: &[String]
     (items, missing)
 }
 
+const AUDITS: &str = "installation tokens first, then sessions of Real Time Response, each with a scope of its own; what is \
+     done in the console comes by the event stream alone; an order is there for one of the two at a time";
+
 fn capabilities() -> Capabilities {
     use Feature::{AlertGet, AlertList, ConnectionState, ContainmentState, HostGet, HostList};
     let base = Capabilities::new()
@@ -383,6 +388,9 @@ fn capabilities() -> Capabilities {
         .with_restricted(Feature::ApplicationList, "where the tenant has Falcon Discover")
         .with_restricted(Feature::VulnerabilityGet, "where the tenant has Falcon Spotlight")
         .with_restricted(Feature::VulnerabilityList, "where the tenant has Falcon Spotlight")
+        .with_restricted(Feature::AuditList, AUDITS)
+        .without(Feature::AuditGet, "the audit of sessions is not read by id; list the events")
+        .with_max_page(Noun::AuditEvent, audit::MAX_PAGE)
         .with_max_page(Noun::Application, api::discover::MAX_PAGE)
         .with_sorts(Noun::Application, &rows::sorts::<Application>())
         .with_max_page(Noun::Vulnerability, api::spotlight::MAX_PAGE)
@@ -547,6 +555,10 @@ impl EdrProvider for Falcon {
         cursor: Option<Cursor>,
     ) -> PartStream<'a, Vulnerability> {
         self.rows(query, cursor)
+    }
+
+    async fn audit_events(&self, query: &AuditQuery, cursor: Option<&Cursor>) -> Result<Page<AuditEvent>> {
+        self.audit_page(query, cursor).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The page of a case: what, who works on it, where, and what is in it.
 
-use edr::{Case, Ioc};
+use edr::{AuditEvent, Case, Ioc};
 
 use super::{Card, Page};
 use crate::output::style::Look;
@@ -38,6 +38,32 @@ const FACTS: &[(&str, &str)] = &[
     ("alert_uids", "alert ids"),
     ("labels", "labels"),
     ("console_url", "console"),
+];
+
+impl Card for AuditEvent {
+    fn card(&self, page: &mut Page<'_>) {
+        let title = self.desc.as_deref().or(self.action.as_deref()).unwrap_or(&self.uid);
+        page.head(title, &[(Look::Severity, self.severity.as_str())]);
+        page.columns(self, ACT);
+    }
+}
+
+const ACT: &[(&str, &str)] = &[
+    ("tenant", "tenant"),
+    ("vendor", "vendor"),
+    ("uid", "id"),
+    ("source", "from"),
+    ("type", "type"),
+    ("action", "action"),
+    ("time", "time"),
+    ("actor.name", "by"),
+    ("src_ip", "address"),
+    ("targets", "on"),
+    ("host.hostname", "host"),
+    ("result", "result"),
+    ("reason", "reason"),
+    ("session_uid", "session"),
+    ("case_uid", "case"),
 ];
 
 impl Card for Ioc {

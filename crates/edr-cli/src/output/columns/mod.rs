@@ -1,6 +1,7 @@
 //! Columns: the model's field names, each with its value.
 
 mod alert;
+mod audit;
 mod case;
 mod host;
 mod ioc;
