@@ -4,12 +4,14 @@ use edr_core::{Alert, AlertStatus, Attack, AttackRef, Verdict};
 use serde_json::Value;
 
 use crate::build::Object;
+use crate::frame::{Class, FINDINGS, Source, head, metadata};
 use crate::inventory::{observables, value};
-use crate::{Class, Event, Source, Writer, device, evidence, head, metadata, words};
+use crate::{Writer, device, evidence, frame, words};
 
-pub(crate) fn event(alert: &Alert, writer: &Writer) -> Event {
-    let class =
-        Class { uid: 2004, name: "Detection Finding", category: (2, "Findings"), activity: activity(alert) };
+pub(crate) fn event(alert: &Alert, writer: &Writer) -> Object {
+    let done = alert.status == AlertStatus::Resolved;
+    let activity = words::finding_activity(done, alert.created_time, alert.modified_time);
+    let class = Class { uid: 2004, name: "Detection Finding", category: FINDINGS, activity };
     let described = alert.device.as_deref().and_then(device::device);
     let cloud = alert.device.as_deref().and_then(device::cloud);
     let mut profiles = vec!["incident", "security_control"];
@@ -41,17 +43,7 @@ pub(crate) fn event(alert: &Alert, writer: &Writer) -> Event {
         alert.device.as_deref().filter(|_| known).map(|d| observables(d, "device")).unwrap_or_default();
     seen.extend(alert.iocs.iter().map(indicator));
     event.list("observables", seen).object("unmapped", unmapped(alert));
-    Event(event.into_map())
-}
-
-/// A finding is created once; what has changed since is an update, and what is resolved is closed.
-fn activity(alert: &Alert) -> (u64, &'static str) {
-    let changed = alert.modified_time.zip(alert.created_time).is_some_and(|(changed, made)| changed > made);
-    match alert.status {
-        AlertStatus::Resolved => (3, "Close"),
-        _ if changed => (2, "Update"),
-        _ => (1, "Create"),
-    }
+    event
 }
 
 /// What the product did, and what people decided.
@@ -104,7 +96,7 @@ fn related(uid: &str) -> Value {
     object.into()
 }
 
-fn attack(attack: &Attack) -> Option<Value> {
+pub(crate) fn attack(attack: &Attack) -> Option<Value> {
     let entry = |entry: &Option<AttackRef>| {
         let mut object = Object::new();
         let entry = entry.as_ref()?;
@@ -120,13 +112,7 @@ fn attack(attack: &Attack) -> Option<Value> {
 }
 
 fn indicator(indicator: &edr_core::Indicator) -> Value {
-    let kind = match indicator.kind.as_str() {
-        "domain" => (1, "Hostname"),
-        "ipv4" | "ipv6" => (2, "IP Address"),
-        "url" => (6, "Uniform Resource Locator"),
-        "md5" | "sha1" | "sha256" => (8, "Hash"),
-        _ => (99, indicator.kind.as_str()),
-    };
+    let kind = words::indicator(&indicator.kind).unwrap_or((99, &indicator.kind));
     let mut object = Object::new();
     object.put("value", indicator.value.as_str()).id("type", "type", kind);
     object.into()
@@ -151,9 +137,7 @@ fn unmapped(alert: &Alert) -> Object {
     }
     let left = alert.evidences.iter().filter(|e| loses(e)).map(value);
     edr.list("evidences", left);
-    let mut unmapped = Object::new();
-    unmapped.object("edr", edr);
-    unmapped
+    frame::unmapped(edr)
 }
 
 /// True when the standard's form of an evidence holds less than the model's: a process without any id, a
