@@ -5,17 +5,15 @@ use serde_json::Value;
 
 use crate::build::Object;
 use crate::frame::{Class, DISCOVERY, Source, head, metadata};
-use crate::inventory::{labels, nameless, observables};
+use crate::inventory::{labels, nameless, observables, value};
 use crate::{Writer, device, frame};
 
 pub(crate) fn event(change: &ContainmentChange, writer: &Writer) -> Object {
     let class =
         Class { uid: 5019, name: "Device Config State Change", category: DISCOVERY, activity: (1, "Log") };
     let host = &change.host;
-    let cloud = device::cloud(host);
     let mut source = Source::of(&host.vendor, urn(change), host.tenant_uid.as_deref());
     source.labels = labels(host);
-    source.profiles.extend(cloud.iter().map(|_| "cloud"));
     let mut event = head(&class, writer, &host.raw);
     event
         .put("time", change.time.timestamp_millis())
@@ -23,7 +21,6 @@ pub(crate) fn event(change: &ContainmentChange, writer: &Writer) -> Object {
         .put("message", format!("containment: {} to {}", change.before, host.containment_state))
         .object("metadata", metadata(source))
         .object("device", device::device(host).unwrap_or_else(nameless))
-        .object("cloud", cloud.unwrap_or_default())
         .list("prev_security_states", states(&change.before))
         .list("security_states", states(&host.containment_state))
         .list("observables", observables(host, "device"))
@@ -59,6 +56,7 @@ fn unmapped(change: &ContainmentChange) -> Object {
         .put("vendor", change.host.vendor.as_str())
         .put("prev_containment_state", change.before.as_str())
         .put("containment_state", change.host.containment_state.as_str())
-        .time("contained_time", change.host.contained_time);
+        .time("contained_time", change.host.contained_time)
+        .some("cloud", change.host.cloud.as_ref().map(value));
     frame::unmapped(edr)
 }
