@@ -22,6 +22,7 @@ const LATER: &[(&str, &str)] = &[
     ("policies", "type"),
     ("process", "ancestry"),
     ("process", "path"),
+    ("related_events", "type"),
     ("vulnerabilities", "advisory"),
 ];
 
@@ -37,7 +38,13 @@ const NUMBERS: &[(&str, &str, std::ops::RangeInclusive<u64>)] = &[
     ("assignee", "type_id", 4..=98),
 ];
 
-const NO_PLACE: &str = "1.3.0 has no such attribute";
+/// Objects whose `hostname` must be made of letters, digits and dashes, and whether they have a `name` beside it.
+const HOSTNAMES: &[(&str, bool)] =
+    &[("device", true), ("dst_endpoint", true), ("query", false), ("src_endpoint", true)];
+
+const NO_PLACE: &str = "it has no place in 1.3.0";
+const NO_HOSTNAME: &str = "1.3.0 takes no such name of a host; it is a name";
+const NO_PATH: &str = "1.3.0 wants the path of an observable";
 const NO_NUMBER: &str = "1.3.0 has no such value; it is 99 with its word";
 
 /// What is lost, as it is found.
@@ -58,10 +65,11 @@ pub(crate) fn take_back(event: &mut Map<String, Value>) -> Vec<Loss> {
     let mut found = Found::default();
     let package = event.get("sbom").and_then(|bill| bill.get("package")).cloned();
     object(event, "", "", &mut found);
+    observables(event, &mut found);
     match event.get("class_uid").and_then(Value::as_u64) {
         Some(2002) => vulnerabilities(event, &mut found),
         Some(2004) => OF_INCIDENTS.iter().for_each(|key| drop_key(event, key, key, &mut found)),
-        Some(5020) => software(event, package),
+        Some(5020) => software(event, package, &mut found),
         Some(7001) => detect(event, &mut found),
         _ => {}
     }
@@ -94,11 +102,64 @@ fn object(map: &mut Map<String, Value>, holder: &str, at: &str, found: &mut Foun
             found.add(&join(at, key), NO_NUMBER, value);
         }
     }
+    hostname(map, holder, at, found);
     for (key, value) in map.iter_mut().filter(|(key, _)| *key != "unmapped") {
         inside(value, key, &join(at, key), found);
     }
-    if holder == "agent_list" {
-        policies(map);
+    match holder {
+        "agent_list" => policies(map),
+        "finding_info" | "finding_info_list" => titled(map),
+        _ => {}
+    }
+    map.retain(|_, value| !is_nothing(value));
+}
+
+/// What has lost all that was in it.
+fn is_nothing(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn hostname(map: &mut Map<String, Value>, holder: &str, at: &str, found: &mut Found) {
+    let Some((_, has_name)) = HOSTNAMES.iter().find(|(h, _)| *h == holder) else { return };
+    let Some(name) = map.get("hostname").and_then(Value::as_str).map(str::to_owned) else { return };
+    if name.split('.').all(is_label) {
+        return;
+    }
+    map.remove("hostname");
+    if *has_name && !map.contains_key("name") {
+        map.insert("name".to_owned(), json!(name));
+    }
+    found.add(&join(at, "hostname"), NO_HOSTNAME, json!(name));
+}
+
+fn is_label(label: &str) -> bool {
+    let inner = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    !label.is_empty() && inner && !label.starts_with('-') && !label.ends_with('-')
+}
+
+/// A finding has a title there; its id stands in.
+fn titled(info: &mut Map<String, Value>) {
+    if !info.contains_key("title")
+        && let Some(uid) = info.get("uid").cloned()
+    {
+        info.insert("title".to_owned(), uid);
+    }
+}
+
+/// An observable has the path there at which it stands; what stands nowhere, or no longer, is left out.
+fn observables(event: &mut Map<String, Value>, found: &mut Found) {
+    let Some(Value::Array(all)) = event.remove("observables") else { return };
+    let mut kept = Vec::new();
+    for (n, observable) in all.into_iter().enumerate() {
+        let name = observable.get("name").and_then(Value::as_str);
+        if name.is_some_and(|name| !found.later.contains_key(name)) {
+            kept.push(observable);
+        } else {
+            found.add(&format!("observables.{n}"), NO_PATH, observable);
+        }
+    }
+    if !kept.is_empty() {
+        event.insert("observables".to_owned(), Value::Array(kept));
     }
 }
 
@@ -109,6 +170,7 @@ fn inside(value: &mut Value, holder: &str, at: &str, found: &mut Found) {
             for (n, item) in items.iter_mut().enumerate() {
                 inside(item, holder, &format!("{at}.{n}"), found);
             }
+            items.retain(|item| !is_nothing(item));
         }
         _ => {}
     }
@@ -147,9 +209,13 @@ fn vulnerabilities(event: &mut Map<String, Value>, found: &mut Found) {
     }
 }
 
-/// A package is wanted there, with a version even where none is known.
-fn software(event: &mut Map<String, Value>, package: Option<Value>) {
-    let name = event.get("product").and_then(|p| p.get("name")).cloned().unwrap_or_else(|| json!(""));
+/// A package is wanted there, with a version even where none is known; and a product has a maker.
+fn software(event: &mut Map<String, Value>, package: Option<Value>, found: &mut Found) {
+    let product = event.get("product");
+    let name = product.and_then(|p| p.get("name")).cloned().unwrap_or_else(|| json!(""));
+    if product.is_some_and(|p| p.get("vendor_name").is_none()) {
+        drop_key(event, "product", "product", found);
+    }
     event.insert("package".to_owned(), package.unwrap_or_else(|| json!({ "name": name, "version": "" })));
 }
 
@@ -217,6 +283,29 @@ mod tests {
     }
 
     #[test]
+    fn a_hostname_that_is_none_there_is_a_name() {
+        let mut host = Host::new("falcon", "acme", "0f3a", "{}");
+        host.hostname = "web_01".into();
+        let event = older().host(&host);
+        assert_eq!(paths(&event), ["device.hostname", "observables.0"]);
+        assert_eq!(event.as_map()["device"]["name"], "web_01");
+        for (name, good) in [("ANN-NB01.corp.example", true), ("", false), ("-a", false), ("a..b", false)] {
+            assert_eq!(name.split('.').all(super::is_label), good, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_case_has_titles_and_no_observables() {
+        let mut case = edr_core::Case::new("falcon", "acme", "7", "{}");
+        case.alert_uids = vec!["a1".into()];
+        case.users = vec![User { name: Some("ann".into()), ..User::default() }];
+        let event = older().case(&case);
+        assert_eq!(event.as_map()["finding_info_list"][1]["title"], "a1");
+        assert_eq!(paths(&event), ["observables.0"]);
+        assert!(event.as_map().get("observables").is_none());
+    }
+
+    #[test]
     fn an_advisory_stands_in_for_a_cve() {
         let mut found = Vulnerability::new("falcon", "acme", "1", "{}");
         found.name = "MSRC-1".into();
@@ -234,7 +323,7 @@ mod tests {
         (application.name, application.version) = ("curl".into(), Some("8.1".into()));
         let event = older().application(&application);
         assert_eq!(event.as_map()["package"]["version"], "8.1");
-        assert_eq!(paths(&event), ["sbom"]);
+        assert_eq!(paths(&event), ["product", "sbom"]);
         let scan = ResponseAction::Scan { paths: Vec::new() };
         let deed = Deed::new("falcon", "acme", "op", scan, HostRef::default(), DateTime::UNIX_EPOCH);
         let event = older().deed(&deed);

@@ -164,7 +164,8 @@ fn disturb(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
                     map.insert(key, list[usize::from(roll()) % list.len()].into());
                 }
             }
-            map.values_mut().for_each(|v| disturb(v, dice));
+            let open = map.iter_mut().filter(|(key, _)| !closed.contains(&key.as_str()));
+            open.for_each(|(_, v)| disturb(v, dice));
         }
         Value::Array(items) => {
             let keep = usize::from(roll()) % (items.len() + 2);
@@ -182,7 +183,7 @@ fn is_closed(map: &Map<String, Value>) -> &'static [&'static str] {
     match map.contains_key("vendor") {
         true if of_a_deed => &["operation", "requested", "as_of"],
         false if tagged => {
-            &["fate", "standing", "kind", "reason", "word", "action", "process", "script", "tags"]
+            &["fate", "standing", "kind", "reason", "word", "action", "script", "args", "tags"]
         }
         _ if map.len() == 1 => &["pid", "uid"],
         _ => &[],
@@ -197,7 +198,7 @@ fn required(map: &Map<String, Value>, key: &str) -> bool {
     let identity = ["tenant", "vendor"].contains(&key) || (key == "uid" && map.contains_key("vendor"));
     let change = map.contains_key("before") && ["host", "before", "time"].contains(&key);
     let deed = map.contains_key("operation") && ["action", "host", "fate"].contains(&key);
-    let path = key == "path" && map.contains_key("action");
+    let path = ["path", "process"].contains(&key) && map.contains_key("action");
     origin || anomaly || risk || identity || change || deed || path
 }
 
