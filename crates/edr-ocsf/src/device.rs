@@ -162,6 +162,11 @@ pub(crate) fn user(user: &User) -> Option<Value> {
     object.filled()
 }
 
+/// True when the account's principal name has no attribute in the standard.
+pub(crate) fn loses_principal(user: &User) -> bool {
+    user.email.as_deref().is_some_and(|email| !is_email(email) && user.name.as_deref() != Some(email))
+}
+
 /// An address that the standard takes; the model also holds principal names, such as `ann@MACHINE`.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };

@@ -1,11 +1,11 @@
 //! An alert as Detection Finding (2004).
 
-use edr_core::{Alert, AlertStatus, Attack, AttackRef, Verdict};
+use edr_core::{Alert, AlertStatus, Attack, AttackRef, Evidence, Host, NetworkEndpoint, Process, Verdict};
 use serde_json::Value;
 
 use crate::build::Object;
 use crate::frame::{Class, FINDINGS, Source, head, metadata};
-use crate::inventory::{observables, value};
+use crate::inventory::{labels, observables, rest, value};
 use crate::{Writer, device, evidence, frame, words};
 
 pub(crate) fn event(alert: &Alert, writer: &Writer) -> Object {
@@ -124,6 +124,7 @@ fn unmapped(alert: &Alert) -> Object {
     edr.put("tenant", alert.tenant.as_str())
         .put("vendor", alert.vendor.as_str())
         .some("is_suppressed", alert.is_suppressed)
+        .object("device", alert.device.as_deref().map(of_the_host).unwrap_or_default())
         .some("prevented", alert.prevented)
         .some("would_prevent", alert.would_prevent)
         .list("group_keys", alert.group_keys.iter().map(String::as_str))
@@ -140,14 +141,37 @@ fn unmapped(alert: &Alert) -> Object {
     frame::unmapped(edr)
 }
 
+/// The labels of an event are the alert's; those of its host stand with what else the host has no attribute for.
+fn of_the_host(host: &Host) -> Object {
+    let mut edr = rest(host);
+    edr.list("tags", labels(host));
+    edr
+}
+
 /// True when the standard's form of an evidence holds less than the model's: a process without any id, a
-/// file's activity, a signature.
-fn loses(evidence: &edr_core::Evidence) -> bool {
-    let process = evidence.process.as_ref().is_some_and(|p| {
-        let nameless = p.pid.is_none() && p.uid.is_none() && !p.is_empty();
-        nameless
-            || p.signature.is_some()
-            || p.parent.as_ref().is_some_and(|p| p.pid.is_none() && p.uid.is_none())
+/// file's activity, a signature, a country, a time.
+fn loses(evidence: &Evidence) -> bool {
+    let network = evidence.network.as_ref().is_some_and(|n| {
+        n.time.is_some() || n.local.iter().chain(&n.remote).any(|end| end.country.is_some() || is_bare(end))
     });
-    process || evidence.file.as_ref().is_some_and(|f| f.activity.is_some() || f.time.is_some())
+    evidence.process.as_ref().is_some_and(loses_process)
+        || evidence.file.as_ref().is_some_and(|f| f.activity.is_some() || f.time.is_some())
+        || network
+        || evidence.dns.as_ref().is_some_and(|d| d.time.is_some())
+        || evidence.registry.as_ref().is_some_and(|r| r.key.is_none())
+        || evidence.user.as_ref().is_some_and(device::loses_principal)
+}
+
+/// A port without a host.
+fn is_bare(end: &NetworkEndpoint) -> bool {
+    end.port.is_some() && end.ip.is_none() && end.hostname.is_none()
+}
+
+fn loses_process(process: &Process) -> bool {
+    let nameless = process.pid.is_none() && process.uid.is_none() && !process.is_empty();
+    nameless
+        || process.signature.is_some()
+        || process.user.as_ref().is_some_and(device::loses_principal)
+        || process.parent.as_deref().is_some_and(loses_process)
+        || process.ancestry.iter().any(|p| loses_process(p) || !p.hashes.is_empty() || p.user.is_some())
 }

@@ -59,12 +59,17 @@ impl<'a> Source<'a> {
     }
 }
 
-pub(crate) fn metadata(source: Source<'_>) -> Object {
-    let (product, maker) = match source.vendor.as_str() {
+/// A product and who makes it.
+pub(crate) fn product(vendor: &Vendor) -> (&str, &str) {
+    match vendor.as_str() {
         "falcon" => ("Falcon", "CrowdStrike"),
         "cortex" => ("Cortex XDR", "Palo Alto Networks"),
         other => (other, other),
-    };
+    }
+}
+
+pub(crate) fn metadata(source: Source<'_>) -> Object {
+    let (product, maker) = product(source.vendor);
     let mut feature = Object::new();
     feature.some("name", source.feature);
     let mut described = Object::new();

@@ -65,16 +65,29 @@ pub(crate) fn observe(kind: (u64, &str), path: &str, value: &str) -> Value {
 }
 
 /// What the standard has no attribute for, in the model's names.
-pub(crate) fn unmapped(host: &Host) -> Object {
-    let mut edr = Object::new();
+fn unmapped(host: &Host) -> Object {
+    let mut edr = rest(host);
     edr.put("tenant", host.tenant.as_str())
         .put("vendor", host.vendor.as_str())
         .put("connection_state", host.connection_state.as_str())
         .put("containment_state", host.containment_state.as_str())
-        .put("agent.health", host.agent.health.as_str())
+        .put("agent.health", host.agent.health.as_str());
+    frame::unmapped(edr)
+}
+
+/// What the object `device` has no attribute for, as far as it is known.
+pub(crate) fn rest(host: &Host) -> Object {
+    let known = |unknown: bool, word: &str| (!unknown).then(|| word.to_owned());
+    let mut edr = Object::new();
+    edr.some("connection_state", known(host.connection_state.is_unknown(), host.connection_state.as_str()))
+        .some(
+            "containment_state",
+            known(host.containment_state.is_unknown(), host.containment_state.as_str()),
+        )
+        .some("agent.health", known(host.agent.health.is_unknown(), host.agent.health.as_str()))
         .some("agent.content_version", host.agent.content_version.as_deref())
         .some("fs_containment_state", host.fs_containment_state.as_deref())
-        .some("contained_time", host.contained_time.map(|t| t.timestamp_millis()))
+        .time("contained_time", host.contained_time)
         .some("is_hidden", host.is_hidden)
         .some("is_vdi", host.is_vdi)
         .some("external_ip", host.external_ip.map(|ip| ip.to_string()))
@@ -91,7 +104,7 @@ pub(crate) fn unmapped(host: &Host) -> Object {
         .some("console_url", host.console_url.as_deref())
         .list("origins", host.origins.iter().map(value))
         .list("anomalies", host.anomalies.iter().map(value));
-    frame::unmapped(edr)
+    edr
 }
 
 /// A part of the model as it is.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::build::Object;
 use crate::frame::{Class, DISCOVERY, Source, head, metadata};
-use crate::inventory::{labels, nameless, observables, value};
+use crate::inventory::{labels, nameless, observables, rest, value};
 use crate::{Writer, device, frame};
 
 pub(crate) fn event(change: &ContainmentChange, writer: &Writer) -> Object {
@@ -51,12 +51,11 @@ fn states(state: &ContainmentState) -> Vec<Value> {
 }
 
 fn unmapped(change: &ContainmentChange) -> Object {
-    let mut edr = Object::new();
+    let mut edr = rest(&change.host);
     edr.put("tenant", change.host.tenant.as_str())
         .put("vendor", change.host.vendor.as_str())
         .put("prev_containment_state", change.before.as_str())
         .put("containment_state", change.host.containment_state.as_str())
-        .time("contained_time", change.host.contained_time)
         .some("cloud", change.host.cloud.as_ref().map(value));
     frame::unmapped(edr)
 }

@@ -5,6 +5,7 @@
 
 mod model;
 mod nouns;
+mod whole;
 
 use std::collections::BTreeMap;
 
