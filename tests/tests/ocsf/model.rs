@@ -50,7 +50,7 @@ fn alert_json() -> Value {
         "user": user, "created_time": "2026-01-02T03:04:05Z", "terminated_time": "2026-01-02T03:05:05Z",
         "signature": {"status": "Signed", "signer": "Example"}, "parent": parent, "ancestry": [parent, {"name": "root"}]});
     json!({
-        "tenant": "acme", "vendor": "cortex", "uid": "41", "uid_alt": "x41", "tenant_uid": "c1", "time": "2026-01-02T03:04:05Z",
+        "tenant": "acme", "vendor": "cortex", "uid": "41", "uid_alt": "x41", "tenant_uid": "c1d2", "time": "2026-01-02T03:04:05Z",
         "created_time": "2026-01-02T03:04:06Z", "modified_time": "2026-01-02T03:04:07Z", "first_seen": "2026-01-02T03:04:00Z",
         "last_seen": "2026-01-02T03:04:05Z", "title": "Bad thing", "desc": "It happened", "severity": "high", "confidence_score": 80,
         "status": "in_progress", "verdict": "true_positive", "is_suppressed": false, "action": "denied", "disposition": "quarantined",

@@ -50,7 +50,7 @@ fn forms(text: &str) -> Vec<String> {
 
 fn missing(item: &impl Serialize, event: Event) -> Vec<String> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let mut item = serde_json::to_value(item).unwrap();
+    let mut item = serde_json::to_value(item).expect("the model is JSON");
     if let Some(map) = item.as_object_mut() {
         map.remove("raw");
     }
