@@ -46,10 +46,18 @@ fn severities_are_read_by_the_word() {
     for (word, expected) in [
         ("high", Severity::High),
         ("HIGH", Severity::High),
-        ("SEV_040_HIGH", Severity::High),
-        ("SEV_060_HIGH", Severity::High),
+        // Of alerts.
         ("SEV_010_INFO", Severity::Informational),
+        ("SEV_020_LOW", Severity::Low),
+        ("SEV_030_MEDIUM", Severity::Medium),
+        ("SEV_040_HIGH", Severity::High),
+        ("SEV_050_CRITICAL", Severity::Critical),
+        // Of vulnerabilities, where the same numbers mean something else.
         ("SEV_030_INFO", Severity::Informational),
+        ("SEV_040_LOW", Severity::Low),
+        ("SEV_050_MEDIUM", Severity::Medium),
+        ("SEV_060_HIGH", Severity::High),
+        ("SEV_070_CRITICAL", Severity::Critical),
         ("INFO", Severity::Informational),
         ("SEV_090_UNKNOWN", Severity::Unknown),
         ("apocalyptic", Severity::Other("apocalyptic".into())),

@@ -32,6 +32,7 @@ mod capability;
 mod change;
 pub mod clock;
 mod cursor;
+mod deed;
 mod diagnosis;
 mod error;
 mod filter;
@@ -47,6 +48,7 @@ mod walk;
 pub use capability::{Capabilities, Feature, FilterSupport, Site, Support};
 pub use change::CaseChange;
 pub use cursor::Cursor;
+pub use deed::{ContainmentChange, Deed, Fate};
 pub use diagnosis::{Diagnosis, Probe, ProbeState};
 pub use error::{Error, ErrorKind, PlainDetail, Result, RetryStatus, VendorDetail};
 pub use filter::{

@@ -1,6 +1,6 @@
 //! A host as the object `device`, and an account as the object `user`.
 
-use edr_core::{Host, NetworkInterface, Os, Policy, User};
+use edr_core::{Host, HostRef, NetworkInterface, Os, Policy, User, model::read};
 use serde_json::Value;
 
 use crate::build::Object;
@@ -57,6 +57,22 @@ pub(crate) fn device(host: &Host) -> Option<Object> {
     Some(device)
 }
 
+/// A host that something else names; nothing when neither id nor name is known.
+pub(crate) fn named_host(host: &HostRef) -> Option<Object> {
+    let known = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
+    let mut device = Object::new();
+    device.some("uid", known(&host.uid)).some("hostname", known(&host.hostname));
+    if device.is_empty() {
+        return None;
+    }
+    device.id("type", "type", (0, "Unknown")).some("domain", host.domain.as_deref());
+    if !host.platform.is_unknown() || host.os.is_some() {
+        let (platform, name) = (host.platform.clone(), host.os.clone());
+        device.object("os", os(&Os { platform, name, ..Os::default() }));
+    }
+    Some(device)
+}
+
 /// The standard wants a name; the family stands in for one.
 fn os(os: &Os) -> Object {
     let (id, caption) = words::os(&os.platform);
@@ -75,11 +91,17 @@ fn hardware(host: &Host) -> Object {
     let mut hardware = Object::new();
     hardware
         .some("serial_number", host.serial_number.as_deref())
-        .some("uuid", host.smbios_uuid.as_deref())
+        .some("uuid", host.smbios_uuid.as_deref().filter(|u| is_uuid(u)))
         .some("bios_manufacturer", host.bios_manufacturer.as_deref())
         .some("bios_ver", host.bios_version.as_deref())
         .some("chassis", host.chassis.as_deref());
     hardware
+}
+
+fn is_uuid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|p| p.len()).collect();
+    lengths == [8, 4, 4, 4, 12] && parts.concat().bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn interface(interface: &NetworkInterface) -> Option<Value> {
@@ -87,7 +109,7 @@ fn interface(interface: &NetworkInterface) -> Option<Value> {
     object
         .some("name", interface.name.as_deref())
         .some("ip", interface.ip.map(|ip| ip.to_string()))
-        .some("mac", interface.mac.as_deref());
+        .some("mac", interface.mac.as_deref().and_then(read::mac));
     if object.is_empty() {
         return None;
     }
@@ -138,6 +160,11 @@ pub(crate) fn user(user: &User) -> Option<Value> {
         .some("email_addr", user.email.as_deref().filter(|e| is_email(e)))
         .id("type", "type", words::user(&user.kind));
     object.filled()
+}
+
+/// True when the account's principal name has no attribute in the standard.
+pub(crate) fn loses_principal(user: &User) -> bool {
+    user.email.as_deref().is_some_and(|email| !is_email(email) && user.name.as_deref() != Some(email))
 }
 
 /// An address that the standard takes; the model also holds principal names, such as `ann@MACHINE`.

@@ -70,7 +70,7 @@ fn ancestor(process: &Process) -> Option<Value> {
 }
 
 /// The last part of a path of Windows or of anything else.
-fn file_name(path: &str) -> &str {
+pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit(['\\', '/']).find(|part| !part.is_empty()).unwrap_or(path)
 }
 
@@ -88,6 +88,13 @@ fn described(name: &str, path: Option<&str>, hashes: &Hashes) -> Value {
         .some("path", path)
         .list("hashes", fingerprints(hashes));
     object.into()
+}
+
+/// A digest by its length; nothing when it is none.
+pub(crate) fn fingerprint(digest: &str) -> Option<Value> {
+    let mut hashes = Hashes::default();
+    hashes.insert(digest);
+    fingerprints(&hashes).pop()
 }
 
 fn fingerprints(hashes: &Hashes) -> Vec<Value> {

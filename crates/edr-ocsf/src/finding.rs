@@ -1,15 +1,17 @@
 //! An alert as Detection Finding (2004).
 
-use edr_core::{Alert, AlertStatus, Attack, AttackRef, Verdict};
+use edr_core::{Alert, AlertStatus, Attack, AttackRef, Evidence, Host, NetworkEndpoint, Process, Verdict};
 use serde_json::Value;
 
 use crate::build::Object;
-use crate::inventory::{observables, value};
-use crate::{Class, Event, Source, Writer, device, evidence, head, metadata, words};
+use crate::frame::{Class, FINDINGS, Source, head, metadata};
+use crate::inventory::{labels, observables, rest, value};
+use crate::{Writer, device, evidence, frame, words};
 
-pub(crate) fn event(alert: &Alert, writer: &Writer) -> Event {
-    let class =
-        Class { uid: 2004, name: "Detection Finding", category: (2, "Findings"), activity: activity(alert) };
+pub(crate) fn event(alert: &Alert, writer: &Writer) -> Object {
+    let done = alert.status == AlertStatus::Resolved;
+    let activity = words::finding_activity(done, alert.created_time, alert.modified_time);
+    let class = Class { uid: 2004, name: "Detection Finding", category: FINDINGS, activity };
     let described = alert.device.as_deref().and_then(device::device);
     let cloud = alert.device.as_deref().and_then(device::cloud);
     let mut profiles = vec!["incident", "security_control"];
@@ -41,17 +43,7 @@ pub(crate) fn event(alert: &Alert, writer: &Writer) -> Event {
         alert.device.as_deref().filter(|_| known).map(|d| observables(d, "device")).unwrap_or_default();
     seen.extend(alert.iocs.iter().map(indicator));
     event.list("observables", seen).object("unmapped", unmapped(alert));
-    Event(event.into_map())
-}
-
-/// A finding is created once; what has changed since is an update, and what is resolved is closed.
-fn activity(alert: &Alert) -> (u64, &'static str) {
-    let changed = alert.modified_time.zip(alert.created_time).is_some_and(|(changed, made)| changed > made);
-    match alert.status {
-        AlertStatus::Resolved => (3, "Close"),
-        _ if changed => (2, "Update"),
-        _ => (1, "Create"),
-    }
+    event
 }
 
 /// What the product did, and what people decided.
@@ -104,7 +96,7 @@ fn related(uid: &str) -> Value {
     object.into()
 }
 
-fn attack(attack: &Attack) -> Option<Value> {
+pub(crate) fn attack(attack: &Attack) -> Option<Value> {
     let entry = |entry: &Option<AttackRef>| {
         let mut object = Object::new();
         let entry = entry.as_ref()?;
@@ -120,13 +112,7 @@ fn attack(attack: &Attack) -> Option<Value> {
 }
 
 fn indicator(indicator: &edr_core::Indicator) -> Value {
-    let kind = match indicator.kind.as_str() {
-        "domain" => (1, "Hostname"),
-        "ipv4" | "ipv6" => (2, "IP Address"),
-        "url" => (6, "Uniform Resource Locator"),
-        "md5" | "sha1" | "sha256" => (8, "Hash"),
-        _ => (99, indicator.kind.as_str()),
-    };
+    let kind = words::indicator(&indicator.kind).unwrap_or((99, &indicator.kind));
     let mut object = Object::new();
     object.put("value", indicator.value.as_str()).id("type", "type", kind);
     object.into()
@@ -138,6 +124,7 @@ fn unmapped(alert: &Alert) -> Object {
     edr.put("tenant", alert.tenant.as_str())
         .put("vendor", alert.vendor.as_str())
         .some("is_suppressed", alert.is_suppressed)
+        .object("device", alert.device.as_deref().map(of_the_host).unwrap_or_default())
         .some("prevented", alert.prevented)
         .some("would_prevent", alert.would_prevent)
         .list("group_keys", alert.group_keys.iter().map(String::as_str))
@@ -151,19 +138,40 @@ fn unmapped(alert: &Alert) -> Object {
     }
     let left = alert.evidences.iter().filter(|e| loses(e)).map(value);
     edr.list("evidences", left);
-    let mut unmapped = Object::new();
-    unmapped.object("edr", edr);
-    unmapped
+    frame::unmapped(edr)
+}
+
+/// The labels of an event are the alert's; those of its host stand with what else the host has no attribute for.
+fn of_the_host(host: &Host) -> Object {
+    let mut edr = rest(host);
+    edr.list("tags", labels(host));
+    edr
 }
 
 /// True when the standard's form of an evidence holds less than the model's: a process without any id, a
-/// file's activity, a signature.
-fn loses(evidence: &edr_core::Evidence) -> bool {
-    let process = evidence.process.as_ref().is_some_and(|p| {
-        let nameless = p.pid.is_none() && p.uid.is_none() && !p.is_empty();
-        nameless
-            || p.signature.is_some()
-            || p.parent.as_ref().is_some_and(|p| p.pid.is_none() && p.uid.is_none())
+/// file's activity, a signature, a country, a time.
+fn loses(evidence: &Evidence) -> bool {
+    let network = evidence.network.as_ref().is_some_and(|n| {
+        n.time.is_some() || n.local.iter().chain(&n.remote).any(|end| end.country.is_some() || is_bare(end))
     });
-    process || evidence.file.as_ref().is_some_and(|f| f.activity.is_some() || f.time.is_some())
+    evidence.process.as_ref().is_some_and(loses_process)
+        || evidence.file.as_ref().is_some_and(|f| f.activity.is_some() || f.time.is_some())
+        || network
+        || evidence.dns.as_ref().is_some_and(|d| d.time.is_some())
+        || evidence.registry.as_ref().is_some_and(|r| r.key.is_none())
+        || evidence.user.as_ref().is_some_and(device::loses_principal)
+}
+
+/// A port without a host.
+fn is_bare(end: &NetworkEndpoint) -> bool {
+    end.port.is_some() && end.ip.is_none() && end.hostname.is_none()
+}
+
+fn loses_process(process: &Process) -> bool {
+    let nameless = process.pid.is_none() && process.uid.is_none() && !process.is_empty();
+    nameless
+        || process.signature.is_some()
+        || process.user.as_ref().is_some_and(device::loses_principal)
+        || process.parent.as_deref().is_some_and(loses_process)
+        || process.ancestry.iter().any(|p| loses_process(p) || !p.hashes.is_empty() || p.user.is_some())
 }

@@ -6,15 +6,11 @@ use serde_json::Value;
 
 use crate::build::Object;
 use crate::device;
-use crate::{Class, Event, Source, Writer, head, metadata};
+use crate::frame::{COLLECT, Class, DISCOVERY, Source, head, metadata};
+use crate::{Writer, frame};
 
-pub(crate) fn event(host: &Host, writer: &Writer) -> Event {
-    let class = Class {
-        uid: 5001,
-        name: "Device Inventory Info",
-        category: (5, "Discovery"),
-        activity: (2, "Collect"),
-    };
+pub(crate) fn event(host: &Host, writer: &Writer) -> Object {
+    let class = Class { uid: 5001, name: "Device Inventory Info", category: DISCOVERY, activity: COLLECT };
     let cloud = device::cloud(host);
     let mut event = head(&class, writer, &host.raw);
     let source = Source {
@@ -33,11 +29,11 @@ pub(crate) fn event(host: &Host, writer: &Writer) -> Event {
         .object("cloud", cloud.unwrap_or_default())
         .list("observables", observables(host, "device"))
         .object("unmapped", unmapped(host));
-    Event(event.into_map())
+    event
 }
 
 /// A host without anything that names it is still told, with an id that says so.
-fn nameless() -> Object {
+pub(crate) fn nameless() -> Object {
     let mut device = Object::new();
     device.put("name", "unknown").id("type", "type", (0, "Unknown"));
     device
@@ -54,32 +50,44 @@ pub(crate) fn labels(host: &Host) -> Vec<String> {
 
 /// Values to search for, each with the path at which it stands.
 pub(crate) fn observables(host: &Host, at: &str) -> Vec<Value> {
-    let mut found = Vec::new();
-    let mut add = |kind: (u64, &str), path: &str, value: String| {
-        let mut object = Object::new();
-        object.put("name", format!("{at}.{path}")).put("value", value).id("type", "type", kind);
-        found.push(object.into());
-    };
-    if !host.hostname.is_empty() {
-        add((1, "Hostname"), "hostname", host.hostname.clone());
-    }
-    if let Some(ip) = host.ip {
-        add((2, "IP Address"), "ip", ip.to_string());
-    }
-    found
+    let name = Some(host.hostname.as_str()).filter(|name| !name.is_empty());
+    let path = |key: &str| format!("{at}.{key}");
+    let name = name.map(|name| observe((1, "Hostname"), &path("hostname"), name));
+    let ip = host.ip.map(|ip| observe((2, "IP Address"), &path("ip"), &ip.to_string()));
+    name.into_iter().chain(ip).collect()
+}
+
+/// A value to search for, at its path.
+pub(crate) fn observe(kind: (u64, &str), path: &str, value: &str) -> Value {
+    let mut object = Object::new();
+    object.put("name", path).put("value", value).id("type", "type", kind);
+    object.into()
 }
 
 /// What the standard has no attribute for, in the model's names.
-pub(crate) fn unmapped(host: &Host) -> Object {
-    let mut edr = Object::new();
+fn unmapped(host: &Host) -> Object {
+    let mut edr = rest(host);
     edr.put("tenant", host.tenant.as_str())
         .put("vendor", host.vendor.as_str())
         .put("connection_state", host.connection_state.as_str())
         .put("containment_state", host.containment_state.as_str())
-        .put("agent.health", host.agent.health.as_str())
+        .put("agent.health", host.agent.health.as_str());
+    frame::unmapped(edr)
+}
+
+/// What the object `device` has no attribute for, as far as it is known.
+pub(crate) fn rest(host: &Host) -> Object {
+    let known = |unknown: bool, word: &str| (!unknown).then(|| word.to_owned());
+    let mut edr = Object::new();
+    edr.some("connection_state", known(host.connection_state.is_unknown(), host.connection_state.as_str()))
+        .some(
+            "containment_state",
+            known(host.containment_state.is_unknown(), host.containment_state.as_str()),
+        )
+        .some("agent.health", known(host.agent.health.is_unknown(), host.agent.health.as_str()))
         .some("agent.content_version", host.agent.content_version.as_deref())
         .some("fs_containment_state", host.fs_containment_state.as_deref())
-        .some("contained_time", host.contained_time.map(|t| t.timestamp_millis()))
+        .time("contained_time", host.contained_time)
         .some("is_hidden", host.is_hidden)
         .some("is_vdi", host.is_vdi)
         .some("external_ip", host.external_ip.map(|ip| ip.to_string()))
@@ -96,9 +104,7 @@ pub(crate) fn unmapped(host: &Host) -> Object {
         .some("console_url", host.console_url.as_deref())
         .list("origins", host.origins.iter().map(value))
         .list("anomalies", host.anomalies.iter().map(value));
-    let mut unmapped = Object::new();
-    unmapped.object("edr", edr);
-    unmapped
+    edr
 }
 
 /// A part of the model as it is.

@@ -1,4 +1,4 @@
-//! Hosts and alerts as events of the [Open Cybersecurity Schema Framework](https://schema.ocsf.io/1.8.0), version 1.8.0.
+//! The model as events of the [Open Cybersecurity Schema Framework](https://schema.ocsf.io/1.8.0), version 1.8.0 or 1.3.0.
 //!
 //! A pure projection of the model: nothing is asked, nothing is guessed, the same item gives the same event.
 //!
@@ -6,68 +6,107 @@
 //! | --- | --- |
 //! | [`Host`] | Device Inventory Info (5001), activity Collect |
 //! | [`Alert`] | Detection Finding (2004), activity Create, Update or Close |
+//! | [`Case`] | Incident Finding (2005), activity Create, Update or Close |
+//! | [`Vulnerability`] | Vulnerability Finding (2002), activity Create, Update or Close |
+//! | [`Application`] | Software Inventory Info (5020), activity Collect |
+//! | [`Ioc`] | OSINT Inventory Info (5021), activity Collect; not in 1.3.0 |
+//! | [`ContainmentChange`] | Device Config State Change (5019), activity Log |
+//! | [`Deed`] | Remediation Activity (7001), File (7002), Process (7003) or Network Remediation Activity (7004) |
 //!
 //! What the standard has no attribute for stands under `unmapped.edr` in the model's names: containment and connection
 //! state above all, which OCSF's `device` does not know. Enums outside the standard's tables are `99` with the vendor's own word.
 //! Times are milliseconds since 1970. The vendor's JSON is in `raw_data` when [`Writer::with_raw`] asks for it.
 //!
+//! An event of 1.3.0 says in [`Event::losses`] which attributes of 1.8.0 it has no place for.
+//!
 //! ```
 //! use chrono::DateTime;
-//! use edr_core::Host;
-//! use edr_ocsf::Writer;
+//! use edr_core::{Host, Ioc};
+//! use edr_ocsf::{Version, Writer};
 //!
 //! let mut host = Host::new("falcon", "acme", "0f3a", "{}");
 //! host.hostname = "ANN-NB01".into();
-//! let event = Writer::new(DateTime::UNIX_EPOCH).host(&host);
+//! host.model = Some("XPS".into());
+//! let writer = Writer::new(DateTime::UNIX_EPOCH);
+//! let event = writer.host(&host);
 //! assert_eq!(event.class_uid(), 5001);
 //! assert_eq!(event.as_map()["device"]["hostname"], "ANN-NB01");
+//! assert!(event.losses().is_empty());
+//!
+//! let older = writer.version(Version::V1_3_0);
+//! assert_eq!(older.host(&host).losses()[0].path, "device.model");
+//! assert!(older.ioc(&Ioc::new("falcon", "acme", "1", "{}")).is_err());
 //! ```
 
 mod build;
 mod device;
 mod evidence;
 mod finding;
+mod frame;
+mod incident;
 mod inventory;
+mod older;
+mod osint;
+mod remediation;
+mod software;
+mod state;
+mod version;
+mod vulnerability;
 mod words;
 
 use chrono::{DateTime, Utc};
-use edr_core::{Alert, Host, Raw, Vendor};
-use serde::Serialize;
+use edr_core::{Alert, Application, Case, ContainmentChange, Deed, Host, Ioc, Vulnerability};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use build::Object;
+pub use version::{Loss, Unsupported, Version};
 
-/// The version of the schema that events are written in.
+/// The version of the schema that events are written in unless another is asked for.
 pub const VERSION: &str = "1.8.0";
 
-/// One event.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Event(Map<String, Value>);
+/// One event. Serialises as its attributes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    map: Map<String, Value>,
+    losses: Vec<Loss>,
+}
 
 impl Event {
     /// The class, such as 2004.
     #[must_use]
     pub fn class_uid(&self) -> u64 {
-        self.0.get("class_uid").and_then(Value::as_u64).unwrap_or_default()
+        self.map.get("class_uid").and_then(Value::as_u64).unwrap_or_default()
     }
 
     /// When it happened, in milliseconds since 1970.
     #[must_use]
     pub fn time(&self) -> i64 {
-        self.0.get("time").and_then(Value::as_i64).unwrap_or_default()
+        self.map.get("time").and_then(Value::as_i64).unwrap_or_default()
     }
 
     /// The attributes.
     #[must_use]
     pub fn as_map(&self) -> &Map<String, Value> {
-        &self.0
+        &self.map
+    }
+
+    /// What its version has no place for, by path; nothing in 1.8.0.
+    #[must_use]
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     /// The event as a JSON value.
     #[must_use]
     pub fn into_value(self) -> Value {
-        Value::Object(self.0)
+        Value::Object(self.map)
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.map.serialize(s)
     }
 }
 
@@ -76,13 +115,21 @@ impl Event {
 pub struct Writer {
     now: DateTime<Utc>,
     raw: bool,
+    version: Version,
 }
 
 impl Writer {
-    /// A writer whose inventory was collected at this time.
+    /// A writer of 1.8.0 whose inventory was collected at this time.
     #[must_use]
     pub fn new(collected: DateTime<Utc>) -> Self {
-        Self { now: collected, raw: false }
+        Self { now: collected, raw: false, version: Version::default() }
+    }
+
+    /// In this version of the schema.
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
     }
 
     /// Puts the vendor's JSON into `raw_data`.
@@ -95,68 +142,64 @@ impl Writer {
     /// The event of a host: Device Inventory Info (5001).
     #[must_use]
     pub fn host(&self, host: &Host) -> Event {
-        inventory::event(host, self)
+        self.finish(inventory::event(host, self))
     }
 
     /// The event of an alert: Detection Finding (2004).
     #[must_use]
     pub fn alert(&self, alert: &Alert) -> Event {
-        finding::event(alert, self)
+        self.finish(finding::event(alert, self))
     }
-}
 
-/// A class with its activity.
-struct Class {
-    uid: u64,
-    name: &'static str,
-    category: (u64, &'static str),
-    activity: (u64, &'static str),
-}
-
-/// What every event begins with.
-fn head(class: &Class, writer: &Writer, raw: &Raw) -> Object {
-    let mut event = Object::new();
-    event
-        .id("activity", "activity_name", class.activity)
-        .put("category_uid", class.category.0)
-        .put("category_name", class.category.1)
-        .put("class_uid", class.uid)
-        .put("class_name", class.name)
-        .put("type_uid", class.uid * 100 + class.activity.0)
-        .put("type_name", format!("{}: {}", class.name, class.activity.1));
-    if writer.raw {
-        event.some("raw_data", raw.as_str().filter(|text| !text.is_empty()));
+    /// The event of a case: Incident Finding (2005).
+    #[must_use]
+    pub fn case(&self, case: &Case) -> Event {
+        self.finish(incident::event(case, self))
     }
-    event
-}
 
-/// Where an event comes from.
-struct Source<'a> {
-    vendor: &'a Vendor,
-    urn: String,
-    tenant_uid: Option<&'a str>,
-    feature: Option<&'a str>,
-    labels: Vec<String>,
-    profiles: Vec<&'static str>,
-}
+    /// The event of a vulnerability on a host: Vulnerability Finding (2002).
+    #[must_use]
+    pub fn vulnerability(&self, vulnerability: &Vulnerability) -> Event {
+        self.finish(vulnerability::event(vulnerability, self))
+    }
 
-fn metadata(source: Source<'_>) -> Object {
-    let (product, maker) = match source.vendor.as_str() {
-        "falcon" => ("Falcon", "CrowdStrike"),
-        "cortex" => ("Cortex XDR", "Palo Alto Networks"),
-        other => (other, other),
-    };
-    let mut feature = Object::new();
-    feature.some("name", source.feature);
-    let mut described = Object::new();
-    described.put("name", product).put("vendor_name", maker).object("feature", feature);
-    let mut metadata = Object::new();
-    metadata
-        .put("version", VERSION)
-        .put("uid", source.urn)
-        .object("product", described)
-        .some("tenant_uid", source.tenant_uid)
-        .list("labels", source.labels)
-        .list("profiles", source.profiles);
-    metadata
+    /// The event of an application on a host: Software Inventory Info (5020).
+    #[must_use]
+    pub fn application(&self, application: &Application) -> Event {
+        self.finish(software::event(application, self))
+    }
+
+    /// The event of an indicator that a tenant manages: OSINT Inventory Info (5021).
+    ///
+    /// # Errors
+    /// [`Unsupported`] in 1.3.0, which does not have the class.
+    pub fn ioc(&self, ioc: &Ioc) -> Result<Event, Unsupported> {
+        match self.version {
+            Version::V1_3_0 => {
+                Err(Unsupported { class_uid: osint::CLASS.0, class: osint::CLASS.1, version: self.version })
+            }
+            Version::V1_8_0 => Ok(self.finish(osint::event(ioc, self))),
+        }
+    }
+
+    /// The event of a change of containment: Device Config State Change (5019).
+    #[must_use]
+    pub fn containment(&self, change: &ContainmentChange) -> Event {
+        self.finish(state::event(change, self))
+    }
+
+    /// The event of what we did to a host: Remediation Activity (7001 to 7004).
+    #[must_use]
+    pub fn deed(&self, deed: &Deed) -> Event {
+        self.finish(remediation::event(deed, self))
+    }
+
+    fn finish(&self, event: Object) -> Event {
+        let mut map = event.into_map();
+        let losses = match self.version {
+            Version::V1_3_0 => older::take_back(&mut map),
+            Version::V1_8_0 => Vec::new(),
+        };
+        Event { map, losses }
+    }
 }

@@ -1,6 +1,11 @@
 //! The model's words as numbers and captions of OCSF 1.8.0.
 
-use edr_core::{Action, AlertStatus, Disposition, HostType, Platform, Severity, UserKind, Verdict};
+use edr_core::{
+    Action, AlertStatus, CaseStatus, Disposition, HostType, IocType, Platform, Severity, UserKind, Verdict,
+    Vulnerability, VulnerabilityStatus,
+};
+
+use chrono::{DateTime, Utc};
 
 /// A number and its caption.
 pub(crate) type Word<'a> = (u64, &'a str);
@@ -20,6 +25,20 @@ pub(crate) fn severity(severity: &Severity) -> Word<'_> {
     }
 }
 
+/// A finding is created once; what has changed since is an update, and what is done is closed.
+pub(crate) fn finding_activity(
+    done: bool,
+    made: Option<DateTime<Utc>>,
+    changed: Option<DateTime<Utc>>,
+) -> Word<'static> {
+    let later = changed.zip(made).is_some_and(|(changed, made)| changed > made);
+    match (done, later) {
+        (true, _) => (3, "Close"),
+        (_, true) => (2, "Update"),
+        _ => (1, "Create"),
+    }
+}
+
 /// `reopened` has no number of its own: it is in progress, with its own caption.
 pub(crate) fn status(status: &AlertStatus) -> Word<'_> {
     match status {
@@ -28,6 +47,33 @@ pub(crate) fn status(status: &AlertStatus) -> Word<'_> {
         AlertStatus::Suppressed => (3, "Suppressed"),
         AlertStatus::Resolved => (4, "Resolved"),
         AlertStatus::Other(word) => (OTHER, word),
+        _ => (0, "Unknown"),
+    }
+}
+
+/// `reopened` has no number of its own here either.
+pub(crate) fn case_status(status: &CaseStatus) -> Word<'_> {
+    match status {
+        CaseStatus::New => (1, "New"),
+        CaseStatus::InProgress | CaseStatus::Reopened => (2, "In Progress"),
+        CaseStatus::OnHold => (3, "On Hold"),
+        CaseStatus::Resolved => (4, "Resolved"),
+        CaseStatus::Closed => (5, "Closed"),
+        CaseStatus::Other(word) => (OTHER, word),
+        _ => (0, "Unknown"),
+    }
+}
+
+/// What people live with is suppressed, whether it is there or not; what was not seen for long is archived.
+pub(crate) fn vulnerability_status(found: &Vulnerability) -> Word<'_> {
+    if found.is_suppressed == Some(true) {
+        return (3, "Suppressed");
+    }
+    match &found.status {
+        VulnerabilityStatus::Open | VulnerabilityStatus::Reopened => (1, "New"),
+        VulnerabilityStatus::Closed => (4, "Resolved"),
+        VulnerabilityStatus::Expired => (5, "Archived"),
+        VulnerabilityStatus::Other(word) => (OTHER, word),
         _ => (0, "Unknown"),
     }
 }
@@ -123,6 +169,43 @@ pub(crate) fn analytic(kind: Option<&str>) -> Word<'_> {
     }
 }
 
+/// What an indicator is, as `osint.type_id`.
+pub(crate) fn osint(kind: &IocType) -> Word<'_> {
+    match kind {
+        IocType::Ip | IocType::Ipv4 | IocType::Ipv6 => (1, "IP Address"),
+        IocType::AllSubdomains | IocType::Domain => (2, "Domain"),
+        IocType::Hash | IocType::Md5 | IocType::Sha1 | IocType::Sha256 => (4, "Hash"),
+        IocType::Url => (5, "URL"),
+        IocType::FileName | IocType::FilePath => (11, "File"),
+        IocType::Other(word) => (OTHER, word),
+        _ => (0, "Unknown"),
+    }
+}
+
+/// What an indicator is, as the type of an observable; nothing for what has no type there.
+pub(crate) fn indicator(kind: &str) -> Option<Word<'static>> {
+    Some(match kind {
+        "domain" => (1, "Hostname"),
+        "ip" | "ipv4" | "ipv6" => (2, "IP Address"),
+        "url" => (6, "URL String"),
+        "file_name" => (7, "File Name"),
+        "hash" | "md5" | "sha1" | "sha256" => (8, "Hash"),
+        "file_path" => (45, "File Path"),
+        _ => return None,
+    })
+}
+
+/// How far a source can be relied on, from the letters A to G.
+pub(crate) fn confidence(letter: &str) -> Word<'_> {
+    match letter.trim() {
+        "A" | "B" | "a" | "b" => (3, "High"),
+        "C" | "c" => (2, "Medium"),
+        "D" | "E" | "d" | "e" => (1, "Low"),
+        "F" | "G" | "f" | "g" | "" => (0, "Unknown"),
+        _ => (OTHER, letter),
+    }
+}
+
 pub(crate) fn direction(word: Option<&str>) -> Word<'_> {
     match word {
         Some("inbound") => (1, "Inbound"),
@@ -148,6 +231,18 @@ mod tests {
         assert_eq!(HostType::KNOWN.iter().filter(|w| unknown(device(w))).count(), 1);
         assert_eq!(Platform::KNOWN.iter().filter(|w| unknown(os(w))).count(), 1);
         assert_eq!(UserKind::KNOWN.iter().filter(|w| unknown(user(w))).count(), 1);
+        assert_eq!(CaseStatus::KNOWN.iter().filter(|w| unknown(case_status(w))).count(), 1);
+        assert_eq!(IocType::KNOWN.iter().filter(|w| unknown(osint(w))).count(), 1);
+        let of = |status: &VulnerabilityStatus| {
+            let mut found = Vulnerability::default();
+            found.status = status.clone();
+            found
+        };
+        let unknown_found = |w: &&VulnerabilityStatus| vulnerability_status(&of(w)) == (0, "Unknown");
+        assert_eq!(VulnerabilityStatus::KNOWN.iter().filter(unknown_found).count(), 1);
+        let mut borne = of(&VulnerabilityStatus::Open);
+        borne.is_suppressed = Some(true);
+        assert_eq!(vulnerability_status(&borne), (3, "Suppressed"));
         assert_eq!(severity(&Severity::Other("odd".into())), (99, "odd"));
         assert_eq!(analytic(Some("signature")), (99, "signature"));
     }

@@ -16,7 +16,7 @@ pub(crate) fn full_alert() -> Alert {
     alert
 }
 
-fn host_json() -> Value {
+pub(crate) fn host_json() -> Value {
     let user = json!({"name": "ann", "domain": "CORP", "uid": "S-1-5-21-1", "email": "ann@corp.example", "kind": "user"});
     json!({
         "tenant": "acme", "vendor": "falcon", "uid": "0f3a", "tenant_uid": "c1d2", "hostname": "ANN-NB01", "name": "Ann's",
@@ -50,7 +50,7 @@ fn alert_json() -> Value {
         "user": user, "created_time": "2026-01-02T03:04:05Z", "terminated_time": "2026-01-02T03:05:05Z",
         "signature": {"status": "Signed", "signer": "Example"}, "parent": parent, "ancestry": [parent, {"name": "root"}]});
     json!({
-        "tenant": "acme", "vendor": "cortex", "uid": "41", "uid_alt": "x41", "tenant_uid": "c1", "time": "2026-01-02T03:04:05Z",
+        "tenant": "acme", "vendor": "cortex", "uid": "41", "uid_alt": "x41", "tenant_uid": "c1d2", "time": "2026-01-02T03:04:05Z",
         "created_time": "2026-01-02T03:04:06Z", "modified_time": "2026-01-02T03:04:07Z", "first_seen": "2026-01-02T03:04:00Z",
         "last_seen": "2026-01-02T03:04:05Z", "title": "Bad thing", "desc": "It happened", "severity": "high", "confidence_score": 80,
         "status": "in_progress", "verdict": "true_positive", "is_suppressed": false, "action": "denied", "disposition": "quarantined",
@@ -89,8 +89,30 @@ const ENUMS: &[&str] = &[
     "health",
     "connection_state",
     "containment_state",
+    "before",
     "direction",
+    "priority",
+    "platform",
+    "reliability",
 ];
+
+/// Texts that may be anything.
+const TEXTS: &[&str] = &[
+    "name",
+    "uid",
+    "version",
+    "email",
+    "mac",
+    "smbios_uuid",
+    "path",
+    "value",
+    "title",
+    "hostname",
+    "console_url",
+];
+
+const ODD_TEXTS: &[&str] =
+    &["", " ", "ann@MACHINE", "00:00", r"\\.\pipe\ä", "-", "a/b\\c", "\u{1F600} [x]", "CVE"];
 
 const WORDS: &[&str] = &[
     "unknown",
@@ -124,21 +146,26 @@ const WORDS: &[&str] = &[
     "Quite Odd",
 ];
 
-/// Takes away, and changes words, as the dice say.
+/// Takes away, and changes words and texts, as the dice say.
 fn disturb(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
     let mut roll = || dice.next().unwrap_or(255);
     match value {
         Value::Object(map) => {
-            let keys: Vec<String> = map.keys().cloned().collect();
+            let closed = is_closed(map);
+            let keys: Vec<String> =
+                map.keys().filter(|key| !closed.contains(&key.as_str())).cloned().collect();
             for key in keys {
                 let fate = roll();
+                let list = if ENUMS.contains(&key.as_str()) { WORDS } else { ODD_TEXTS };
+                let open = ENUMS.contains(&key.as_str()) || TEXTS.contains(&key.as_str());
                 if fate < 40 && !required(map, &key) {
                     map.remove(&key);
-                } else if ENUMS.contains(&key.as_str()) && map[&key].is_string() && fate < 140 {
-                    map.insert(key, WORDS[usize::from(roll()) % WORDS.len()].into());
+                } else if open && map[&key].is_string() && fate < 120 {
+                    map.insert(key, list[usize::from(roll()) % list.len()].into());
                 }
             }
-            map.values_mut().for_each(|v| disturb(v, dice));
+            let open = map.iter_mut().filter(|(key, _)| !closed.contains(&key.as_str()));
+            open.for_each(|(_, v)| disturb(v, dice));
         }
         Value::Array(items) => {
             let keep = usize::from(roll()) % (items.len() + 2);
@@ -149,18 +176,37 @@ fn disturb(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
     }
 }
 
+/// Keys that say what else there is, with which nothing is read when they change.
+fn is_closed(map: &Map<String, Value>) -> &'static [&'static str] {
+    let of_a_deed = map.contains_key("operation");
+    let tagged = map.contains_key("fate") || map.contains_key("action");
+    match map.contains_key("vendor") {
+        true if of_a_deed => &["operation", "requested", "as_of"],
+        false if tagged => {
+            &["fate", "standing", "kind", "reason", "word", "action", "script", "args", "tags"]
+        }
+        _ if map.len() == 1 => &["pid", "uid"],
+        _ => &[],
+    }
+}
+
 /// What the model itself does not read without.
 fn required(map: &Map<String, Value>, key: &str) -> bool {
     let origin = map.contains_key("provenance") && ["field", "provenance"].contains(&key);
     let anomaly = map.contains_key("reason") && ["field", "value", "reason"].contains(&key);
-    let risk = ["score", "higher_is_worse"].contains(&key);
+    let risk = ["score", "higher_is_worse"].contains(&key) && map.contains_key("higher_is_worse");
     let identity = ["tenant", "vendor"].contains(&key) || (key == "uid" && map.contains_key("vendor"));
-    origin || anomaly || risk || identity
+    let change = map.contains_key("before") && ["host", "before", "time"].contains(&key);
+    let deed = map.contains_key("operation") && ["action", "host", "fate"].contains(&key);
+    let path = ["path", "process"].contains(&key) && map.contains_key("action");
+    origin || anomaly || risk || identity || change || deed || path
 }
 
-fn any<T: serde::de::DeserializeOwned + std::fmt::Debug>(full: fn() -> Value) -> impl Strategy<Value = T> {
+pub(crate) fn any<T: serde::de::DeserializeOwned + std::fmt::Debug>(
+    full: impl Fn() -> Value,
+) -> impl Strategy<Value = T> {
     prop::collection::vec(any_byte(), 600).prop_map(move |dice| {
-        let mut value = full();
+        let mut value: Value = full();
         let spare = dice.clone();
         disturb(&mut value, &mut dice.into_iter().chain(spare));
         serde_json::from_value(value).expect("the model reads whatever is left")

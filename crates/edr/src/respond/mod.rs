@@ -45,6 +45,7 @@ mod canon;
 mod chain;
 mod confirm;
 mod decide;
+mod deeds;
 mod error;
 mod files;
 mod groups;

@@ -383,6 +383,50 @@ mod tests {
     }
 
     #[test]
+    fn platforms_forms_and_containment_follow_the_tables() {
+        let mut notes = Notes::new(chrono::DateTime::UNIX_EPOCH);
+        for (name, id, expected) in [
+            (Some("Windows"), Some("1"), Platform::Windows),
+            (Some("Mac"), None, Platform::Macos),
+            (Some("Linux"), None, Platform::Linux),
+            (Some("Android"), None, Platform::Android),
+            (Some("iOS"), None, Platform::Ios),
+            (Some("iPadOS"), None, Platform::Ipados),
+            (Some("Kubernetes"), None, Platform::Other("Kubernetes".into())),
+            (None, Some("0"), Platform::Windows),
+            (Some(""), Some("1"), Platform::Macos),
+            (None, Some("3"), Platform::Linux),
+            (None, Some("7"), Platform::Unknown),
+        ] {
+            assert_eq!(platform(name, id, &mut notes), expected, "{name:?} {id:?}");
+        }
+        for (product, chassis, expected) in [
+            ("Workstation", "Laptop", HostType::Laptop),
+            ("Workstation", "Notebook", HostType::Laptop),
+            ("Workstation", "Portable", HostType::Laptop),
+            ("Workstation", "Desktop", HostType::Desktop),
+            ("Domain Controller", "", HostType::Server),
+            ("Server", "", HostType::Server),
+            ("Mobile", "", HostType::Mobile),
+            ("Pod", "", HostType::Other("Pod".into())),
+            ("", "", HostType::Unknown),
+        ] {
+            let json = format!(r#"{{"product_type_desc":"{product}","chassis_type_desc":"{chassis}"}}"#);
+            assert_eq!(kind(&serde_json::from_str(&json).unwrap(), &mut notes), expected, "{json}");
+        }
+        for (word, expected) in [
+            (Some("normal"), ContainmentState::Normal),
+            (Some("containment_pending"), ContainmentState::ContainmentPending),
+            (Some("contained"), ContainmentState::Contained),
+            (Some("lift_containment_pending"), ContainmentState::LiftPending),
+            (Some("odd"), ContainmentState::Other("odd".into())),
+            (None, ContainmentState::Unknown),
+        ] {
+            assert_eq!(containment(word), expected, "{word:?}");
+        }
+    }
+
+    #[test]
     fn a_tag_is_split_at_its_first_slash() {
         assert_eq!(
             tag("FalconGroupingTags/a/b"),
