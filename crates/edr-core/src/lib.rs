@@ -65,7 +65,7 @@ pub use model::{
     VulnerabilityStatus,
 };
 pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
-pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
+pub use provider::{EdrProvider, EdrProviderExt, Opener, PartStream, TenantCheck, WalkStream};
 pub use query::{
     AlertQuery, ApplicationQuery, CaseQuery, HostGroupQuery, HostQuery, IocQuery, Listing, Query, Sort,
     VulnerabilityQuery,
