@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::alerts::CAP;
 use crate::api::{self, AlertsPath, Order, PageRequest, Skeleton};
 use crate::dialect::is_path_missing;
-use crate::listing::{Ending, Reading, Tally, is_hollow, next_from, window};
+use crate::listing::{Ending, Reading, Tally, decoded, is_hollow, next_from, window};
 use crate::{CortexClient, Filters, Generation, map, push};
 
 /// The order of a listing.
@@ -224,10 +224,8 @@ impl<'a> Listing<'a> {
         let context = self.client.context();
         let reading = Reading {
             client: self.client,
-            reader,
-            first,
+            items: decoded(reader, first, move |raw| map::alert(&context, raw)),
             query: self.query,
-            decode: Box::new(move |raw| map::alert(&context, raw)),
             key: self.by.key(),
             descending: self.descending,
             anchor: self.place.after.clone(),

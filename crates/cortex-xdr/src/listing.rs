@@ -1,7 +1,7 @@
 //! One page as a stream of parts: items are decoded, mapped and checked while the body arrives.
 
 use edr_core::{Drift, Error, PageEnd, Part, PartStream, Query, Raw, Rejected, Result};
-use edr_http::{ItemEvent, ItemReader};
+use edr_http::{DecodedEvent, DecodedReader, ItemEvent, ItemReader};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{CortexClient, api};
@@ -60,7 +60,20 @@ pub(crate) fn next_from(begun: u64, size: u32, tally: &Tally) -> u64 {
     begun.saturating_add(if news > 0 { tally.arrived } else { u64::from(size) })
 }
 
-type Decode<'a, T> = Box<dyn Fn(Raw) -> Result<T, Box<Rejected>> + Send + 'a>;
+/// The items of a page as they arrive, decoded.
+pub(crate) type Items<T> = DecodedReader<Decoded<T>>;
+/// An item, or what could not be decoded.
+pub(crate) type Decoded<T> = Result<T, Box<Rejected>>;
+
+/// Decodes what a reader gives out, after an event that has been read already.
+pub(crate) fn decoded<T: Send + 'static>(
+    reader: ItemReader,
+    first: Option<ItemEvent>,
+    decode: impl Fn(Raw) -> Decoded<T> + Send + Sync + 'static,
+) -> Items<T> {
+    reader.decoded(first, move |bytes| decode(Raw::new(bytes)))
+}
+
 type End<'a> = Box<dyn Fn(&[u8], &Tally) -> Result<Ending> + Send + 'a>;
 
 /// How a page ends.
@@ -80,11 +93,8 @@ pub(crate) fn is_hollow(begun: u64, total: Option<u64>, tally: &Tally) -> bool {
 /// A page that is being read.
 pub(crate) struct Reading<'a, Q: Query> {
     pub(crate) client: &'a CortexClient,
-    pub(crate) reader: ItemReader,
-    /// An event that has been read already.
-    pub(crate) first: Option<ItemEvent>,
+    pub(crate) items: Items<Q::Item>,
     pub(crate) query: &'a Q,
-    pub(crate) decode: Decode<'a, Q::Item>,
     /// The key by which the listing is ordered, where it has one.
     pub(crate) key: fn(&Q::Item) -> Option<i64>,
     pub(crate) descending: bool,
@@ -118,9 +128,12 @@ impl<'a, Q: Query> Reading<'a, Q> {
     }
 
     async fn part(&mut self, tally: &mut Tally) -> Option<Result<Part<Q::Item>>> {
-        let event = match self.first.take() {
-            Some(event) => Ok(event),
-            None => self.reader.next().await?,
+        let event = loop {
+            match self.items.next().await? {
+                // What it says comes again at the end.
+                Ok(DecodedEvent::Head(_)) => {}
+                event => break event,
+            }
         };
         let part = event.and_then(|event| self.take(event, tally));
         let rejected = part.as_ref().map_or(0, |part| part.rejected.len());
@@ -128,17 +141,18 @@ impl<'a, Q: Query> Reading<'a, Q> {
         Some(part)
     }
 
-    fn take(&self, event: ItemEvent, tally: &mut Tally) -> Result<Part<Q::Item>> {
+    fn take(&self, event: DecodedEvent<Decoded<Q::Item>>, tally: &mut Tally) -> Result<Part<Q::Item>> {
         let mut part = Part::default();
         match event {
-            ItemEvent::Items(items) => {
-                items.into_iter().for_each(|bytes| self.item(Raw::new(bytes), tally, &mut part));
+            DecodedEvent::Head(_) => {}
+            DecodedEvent::Items(items) => {
+                items.into_iter().for_each(|item| self.item(item, tally, &mut part));
             }
-            ItemEvent::Restarted => {
+            DecodedEvent::Restarted => {
                 *tally = self.tally();
                 part.restarted = true;
             }
-            ItemEvent::End { skeleton, .. } => {
+            DecodedEvent::End { skeleton, .. } => {
                 let dressed = |e: Error| {
                     let http = self.client.http();
                     e.with_operation(self.operation).with_tenant(http.tenant(), http.vendor())
@@ -153,9 +167,9 @@ impl<'a, Q: Query> Reading<'a, Q> {
         Ok(part)
     }
 
-    fn item(&self, raw: Raw, tally: &mut Tally, part: &mut Part<Q::Item>) {
+    fn item(&self, item: Decoded<Q::Item>, tally: &mut Tally, part: &mut Part<Q::Item>) {
         use edr_core::Listing as _;
-        match (self.decode)(raw) {
+        match item {
             Ok(item) => {
                 let known = self.meets_anchor(Some(item.uid()), tally);
                 tally.count(Some(item.uid()), (self.key)(&item), self.descending);

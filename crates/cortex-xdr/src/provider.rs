@@ -3,29 +3,28 @@
 mod audit;
 mod cases;
 mod findings;
+mod hosts;
 mod iocs;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use crate::api::{self, PageRequest, Skeleton};
+use crate::client::CortexClient;
+use crate::config::CortexXdrBuilder;
+use crate::{Filters, Generation, alert_pages, auth, map, push};
 use async_trait::async_trait;
 use edr_core::{
     Alert, AlertChange, AlertQuery, AuditEvent, AuditQuery, Because, Capabilities, Case, CaseChange,
     CaseQuery, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc,
-    IocQuery, Noun, Page, PageEnd, PartStream, Progress, Query as _, Raw, Receipt, Rejected, ResponseAction,
-    Result, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
+    IocQuery, Noun, Opener, Page, PageEnd, PartStream, Progress, Query as _, Raw, Receipt, Rejected,
+    ResponseAction, Result, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability,
+    VulnerabilityQuery,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-
-use crate::api::{self, Order, PageRequest, Skeleton};
-use crate::client::CortexClient;
-use crate::config::CortexXdrBuilder;
-use crate::listing::{Ending, Reading, Tally, is_hollow, next_from, window};
-use crate::{Filters, Generation, alert_pages, auth, map, push};
 
 /// One tenant of Cortex XDR. Cheap to clone; clones share connections, pace and what was learned.
 #[derive(Clone)]
@@ -42,14 +41,6 @@ impl fmt::Debug for CortexXdr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CortexXdr").field(&self.0.client).finish()
     }
-}
-
-/// A place in a listing of hosts.
-#[derive(Serialize, Deserialize)]
-struct Place {
-    from: u64,
-    /// The id of the item before.
-    after: Option<String>,
 }
 
 impl CortexXdr {
@@ -96,58 +87,6 @@ impl CortexXdr {
     /// Names tenant and operation in an error that was made here.
     pub(crate) fn dress(&self, error: Error, operation: &'static str) -> Error {
         error.with_operation(operation).with_tenant(self.tenant(), self.vendor())
-    }
-
-    fn open_hosts<'a>(
-        &'a self,
-        query: &'a HostQuery,
-        cursor: Option<Cursor>,
-    ) -> Result<PartStream<'a, Host>> {
-        let order = host_order(query)?;
-        let place = match cursor {
-            Some(cursor) => cursor.open::<Place>(self.tenant(), Noun::Host, query.fingerprint())?,
-            None => Place { from: 0, after: None },
-        };
-        let size = query.page_size().unwrap_or(api::MAX_WINDOW).clamp(1, api::MAX_WINDOW);
-        let filters = push::hosts(query.filters(), self.client().known_generation());
-        let (from, size) = window(place.from, place.after.as_deref(), size);
-        let plan = api::endpoints(&PageRequest::window(from, size).filters(filters).order(order));
-        let context = self.client().context();
-        let reading = Reading {
-            client: self.client(),
-            reader: self.client().http().items(plan, api::endpoints::ENDPOINTS),
-            first: None,
-            query,
-            decode: Box::new(move |raw| map::host(&context, raw)),
-            key: |_| None,
-            descending: false,
-            anchor: place.after,
-            from: place.from,
-            disordered: false,
-            end: Box::new(move |body, tally| self.host_end(query, from, size, body, tally)),
-            operation: api::endpoints::GET_ENDPOINT.name,
-        };
-        Ok(reading.into_parts())
-    }
-
-    /// A full window always leads on, and so does a short one that ends before the vendor's count: a
-    /// window in the middle may be empty. The count alone never ends a listing.
-    fn host_end(
-        &self,
-        query: &HostQuery,
-        from: u64,
-        size: u32,
-        body: &[u8],
-        tally: &Tally,
-    ) -> Result<Ending> {
-        let envelope = Skeleton::read(body, api::endpoints::LIST, api::endpoints::COUNT)?;
-        let to = next_from(from, size, tally);
-        let more = tally.arrived >= u64::from(size) || envelope.total.is_some_and(|total| to < total);
-        // After an empty window nobody knows what the next one should begin after.
-        let place = Place { from: to, after: tally.last_uid.clone() };
-        let seal = || Cursor::seal(self.tenant(), Noun::Host, query.fingerprint(), &place);
-        let end = PageEnd { next: more.then(seal).transpose()?, total: envelope.total };
-        Ok(Ending { end, hollow: is_hollow(from, envelope.total, tally) })
     }
 
     async fn one_host(&self, uid: &str) -> Result<Host> {
@@ -222,21 +161,6 @@ fn found_generation(generation: Result<Generation>) -> String {
         Ok(generation) => generation.number().to_string(),
         Err(error) => format!("unknown: neither issues nor alerts can be read ({})", error.kind().as_str()),
     }
-}
-
-/// Oldest first when nothing is said: a new agent then joins at the end and shifts nothing.
-fn host_order(query: &HostQuery) -> Result<Order> {
-    let Some(sort) = query.sort else { return Ok(Order::ascending("first_seen")) };
-    let field = match sort.field.name {
-        "first_seen" => "first_seen",
-        "last_seen" => "last_seen",
-        "uid" => "endpoint_id",
-        other => {
-            return Err(Error::unsupported(format!("Cortex XDR does not sort hosts by {other}"))
-                .with_hint("sort by first_seen, last_seen or uid"));
-        }
-    };
-    Ok(Order { field: field.to_owned(), descending: sort.descending })
 }
 
 /// A whole page from its parts.
@@ -324,13 +248,12 @@ impl EdrProvider for CortexXdr {
     }
 
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
-        match self.open_hosts(query, cursor) {
-            Ok(parts) => parts,
-            Err(error) => {
-                let error = self.dress(error, api::endpoints::GET_ENDPOINT.name);
-                stream::once(async move { Err(error) }).boxed()
-            }
-        }
+        self.host_window(query, cursor, None)
+    }
+
+    fn host_pages<'a>(&'a self, query: &'a HostQuery) -> Opener<'a, Host> {
+        let lead = hosts::Lead::default();
+        Box::new(move |cursor| self.host_window(query, cursor, Some(lead.clone())))
     }
 
     fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {

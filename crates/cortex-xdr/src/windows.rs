@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::CortexClient;
 use crate::api::{self, Order, PageRequest, Sheet, Skeleton};
 use crate::filter::Filters;
-use crate::listing::{Ending, Reading, Tally, is_hollow, next_from, window};
+use crate::listing::{Ending, Reading, Tally, decoded, is_hollow, next_from, window};
 use crate::map::Context;
 use crate::record::Record;
 
@@ -124,12 +124,11 @@ impl<'a, Q: Query> Windows<'a, Q> {
             None => Place::default(),
         };
         let (context, decode) = (self.client.context(), self.decode);
+        let reader = self.client.http().items((self.book.plan)(&self.request(&place)), self.book.paths);
         let reading = Reading {
             client: self.client,
-            reader: self.client.http().items((self.book.plan)(&self.request(&place)), self.book.paths),
-            first: None,
+            items: decoded(reader, None, move |raw| decode(&context, raw)),
             query: self.query,
-            decode: Box::new(move |raw| decode(&context, raw)),
             key: self.key.as_ref().and_then(|key| key.read).unwrap_or(|_| None),
             descending: self.key.as_ref().is_some_and(|key| key.descending),
             anchor: place.after.clone(),

@@ -67,7 +67,7 @@ pub use model::{
     Vendor, Verdict, Vulnerability, VulnerabilityStatus,
 };
 pub use page::{Collected, Drift, Gap, Outcome, Page, PageEnd, Part, Rejected, Walked, Warning};
-pub use provider::{EdrProvider, EdrProviderExt, PartStream, TenantCheck, WalkStream};
+pub use provider::{EdrProvider, EdrProviderExt, Opener, PartStream, TenantCheck, WalkStream};
 pub use query::{
     AlertQuery, ApplicationQuery, AuditQuery, CaseQuery, HostGroupQuery, HostQuery, IocQuery, Listing, Query,
     Sort, VulnerabilityQuery,

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     Alert, AlertQuery, Application, ApplicationQuery, AuditEvent, AuditQuery, Case, CaseQuery, Cursor,
-    EdrProvider, Feature, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Page,
+    EdrProvider, Feature, Host, HostGroup, HostGroupQuery, HostQuery, Ioc, IocQuery, Listing, Opener, Page,
     PartStream, Query, Result, Vulnerability, VulnerabilityQuery,
 };
 
@@ -34,10 +34,15 @@ pub trait Listed: Listing {
         query: &'a Self::Query,
         cursor: Option<Cursor>,
     ) -> PartStream<'a, Self>;
+
+    /// The pages of one walk, as it asks for them.
+    fn pages<'a, P: EdrProvider + ?Sized>(provider: &'a P, query: &'a Self::Query) -> Opener<'a, Self> {
+        Box::new(move |cursor| Self::parts(provider, query, cursor))
+    }
 }
 
 macro_rules! listed {
-    ($item:ident, $query:ident, $list:ident, $get:ident, $page:ident, $one:ident, $parts:ident) => {
+    ($item:ident, $query:ident, $list:ident, $get:ident, $page:ident, $one:ident, $parts:ident $(, $pages:ident)?) => {
         impl Listed for $item {
             type Query = $query;
             const LIST: Feature = Feature::$list;
@@ -65,6 +70,11 @@ macro_rules! listed {
             ) -> PartStream<'a, Self> {
                 provider.$parts(query, cursor)
             }
+            $(
+                fn pages<'a, P: EdrProvider + ?Sized>(provider: &'a P, query: &'a $query) -> Opener<'a, Self> {
+                    provider.$pages(query)
+                }
+            )?
         }
     };
 }
@@ -81,7 +91,7 @@ listed!(
 );
 listed!(AuditEvent, AuditQuery, AuditList, AuditGet, audit_events, audit_event, audit_event_parts);
 listed!(Case, CaseQuery, CaseList, CaseGet, cases, case, case_parts);
-listed!(Host, HostQuery, HostList, HostGet, hosts, host, host_parts);
+listed!(Host, HostQuery, HostList, HostGet, hosts, host, host_parts, host_pages);
 listed!(HostGroup, HostGroupQuery, GroupList, GroupGet, groups, group, group_parts);
 listed!(Ioc, IocQuery, IocList, IocGet, iocs, ioc, ioc_parts);
 listed!(

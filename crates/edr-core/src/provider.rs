@@ -20,6 +20,10 @@ use crate::{
 /// The parts of one page, as they arrive. Ends after the part that has an end, or after an error.
 pub type PartStream<'a, T> = BoxStream<'a, Result<Part<T>>>;
 
+/// Opens the pages of one walk, one after the other: the first, and then the one at each cursor. It may know more than a
+/// page does, and have asked for the next one ahead.
+pub type Opener<'a, T> = Box<dyn FnMut(Option<Cursor>) -> PartStream<'a, T> + Send + 'a>;
+
 /// The events of a walk over all pages. Ends after [`Walked::End`].
 pub type WalkStream<'a, T> = BoxStream<'a, Walked<T>>;
 
@@ -416,6 +420,12 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         stream::once(page).boxed()
     }
 
+    /// The pages of one walk over hosts. A provider that can ask for the next page before this one has been read does
+    /// it here; a page on its own ([`Self::hosts`], [`Self::host_parts`]) asks for nothing but itself.
+    fn host_pages<'a>(&'a self, query: &'a HostQuery) -> Opener<'a, Host> {
+        Box::new(move |cursor| self.host_parts(query, cursor))
+    }
+
     /// The same page as [`Self::alerts`], given out while it arrives.
     fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {
         let page = async move { self.alerts(query, cursor.as_ref()).await.map(Part::from) };
@@ -504,7 +514,7 @@ pub trait EdrProviderExt: EdrProvider {
         Q: Query,
         Q::Item: Listed<Query = Q>,
     {
-        walk::walk(self.tenant(), self.vendor(), from, move |cursor| Q::Item::parts(self, query, cursor))
+        walk::walk(self.tenant(), self.vendor(), from, Q::Item::pages(self, query))
     }
 
     /// Everything that a query asks for, as a plain stream. An item that could not be decoded, and a listing

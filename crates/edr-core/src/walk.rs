@@ -126,11 +126,11 @@ pub(crate) fn walk<'a, T, F>(
     tenant: &'a TenantId,
     vendor: &'a Vendor,
     from: Option<Cursor>,
-    open: F,
+    mut open: F,
 ) -> WalkStream<'a, T>
 where
     T: Listing,
-    F: Fn(Option<Cursor>) -> PartStream<'a, T> + Send + 'a,
+    F: FnMut(Option<Cursor>) -> PartStream<'a, T> + Send + 'a,
 {
     let page = open(from.clone());
     let walker = Walker {
@@ -159,7 +159,7 @@ where
 impl<'a, T, F> Walker<'a, T, F>
 where
     T: Listing,
-    F: Fn(Option<Cursor>) -> PartStream<'a, T> + Send + 'a,
+    F: FnMut(Option<Cursor>) -> PartStream<'a, T> + Send + 'a,
 {
     async fn step(&mut self) -> Option<Walked<T>> {
         loop {
@@ -182,12 +182,9 @@ where
         if part.restarted {
             self.pass.page.begin_again();
         }
-        let mut fresh = Vec::with_capacity(part.items.len());
-        for item in part.items {
-            if self.is_news(item.key()) {
-                fresh.push(item);
-            }
-        }
+        // In place: items are large, and nearly all of them are new.
+        let mut fresh = part.items;
+        fresh.retain(|item| self.is_news(item.key()));
         for key in part.filtered_out {
             self.is_news(key);
         }

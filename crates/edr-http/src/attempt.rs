@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use edr_core::Error;
 use http::StatusCode;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{Span, debug_span, field};
 
@@ -40,6 +41,8 @@ pub(crate) struct Attempts {
     pub(crate) refused: Option<Refused>,
     /// An attempt has ended without a word on whether the vendor did what was asked.
     pub(crate) open: bool,
+    /// Told when the first attempt has had its turn.
+    pub(crate) left: Option<oneshot::Sender<()>>,
     /// The waits before the next attempt.
     pub(crate) waited: Duration,
     /// The operation as a whole.
@@ -63,6 +66,7 @@ impl Attempts {
             reading: Reading::Unpacked,
             refused: None,
             open: false,
+            left: None,
             waited: Duration::ZERO,
             request,
             span: Span::none(),
@@ -79,6 +83,15 @@ impl Attempts {
     pub(crate) fn renew(&mut self) {
         self.made = 0;
         self.reauthenticated = false;
+    }
+
+    /// An attempt has had its turn and goes out.
+    pub(crate) fn go_out(&mut self) {
+        self.made += 1;
+        if let Some(left) = self.left.take() {
+            // Nobody may be waiting for it any more.
+            let _ = left.send(());
+        }
     }
 
     pub(crate) fn remaining(&self) -> Duration {

@@ -357,7 +357,7 @@ impl HttpClient {
 
     async fn attempt(&self, plan: &RequestPlan, attempts: &mut Attempts) -> Result<Reply, Verdict> {
         let (generation, request) = self.prepared(plan, attempts).await?;
-        attempts.made += 1;
+        attempts.go_out();
         attempts.refused = None;
         let exchange = Exchange::begin(plan, &request, attempts.made);
         let (head, body) = match self.send_out(plan, request, attempts).await? {

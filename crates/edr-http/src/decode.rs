@@ -47,6 +47,8 @@ pub struct Cutter {
     key: Option<Vec<u8>>,
     skeleton: Vec<u8>,
     pending: BytesMut,
+    /// The envelope as it was when the array began, closed.
+    head: Option<Bytes>,
     started: bool,
     ended: bool,
     seen: u64,
@@ -83,6 +85,7 @@ impl Cutter {
             key: None,
             skeleton: Vec::new(),
             pending: BytesMut::new(),
+            head: None,
             started: false,
             ended: false,
             seen: 0,
@@ -121,6 +124,13 @@ impl Cutter {
         } else {
             Err(CutError::Ended)
         }
+    }
+
+    /// The envelope up to the array, as JSON of its own: what stands before the items is known before the
+    /// first of them is. Nothing until the array begins.
+    #[must_use]
+    pub fn head(&self) -> Option<&Bytes> {
+        self.head.as_ref()
     }
 
     /// How many bytes have been fed.
@@ -167,6 +177,7 @@ impl Cutter {
             b'{' => self.stack.push(Frame::Object { key: Vec::new(), expects_key: true }),
             b'[' if self.at_path() => {
                 self.mode = Mode::Items { depth: 0, inside: false };
+                self.head = Some(self.closed());
                 return Ok(true);
             }
             b'[' => self.stack.push(Frame::Array),
@@ -188,6 +199,17 @@ impl Cutter {
             _ => {}
         }
         Ok(false)
+    }
+
+    /// What has been kept of the envelope, with everything closed that is open.
+    fn closed(&self) -> Bytes {
+        let mut text = self.skeleton.clone();
+        text.push(b']');
+        text.extend(self.stack.iter().rev().map(|frame| match frame {
+            Frame::Array => b']',
+            Frame::Object { .. } => b'}',
+        }));
+        Bytes::from(text)
     }
 
     fn envelope_string(&mut self, byte: u8) {
@@ -396,6 +418,20 @@ mod tests {
         let (items, skeleton) = cut("\u{feff}{\"re\\u0073ources\":[1]}", 3).unwrap();
         assert_eq!((items, skeleton.as_str()), (vec!["1".to_owned()], "{\"re\\u0073ources\":[]}"));
         assert!(matches!(cut(&"[".repeat(200), 50), Err(CutError::Damaged(_))));
+    }
+
+    #[test]
+    fn what_stands_before_the_items_is_known_before_them() {
+        let mut cutter = Cutter::new(PATHS);
+        assert_eq!(
+            cutter.feed(&Bytes::from_static(br#"{"n":1,"reply":{"total":7,"endpoints""#)).unwrap().len(),
+            0
+        );
+        assert_eq!(cutter.head(), None);
+        cutter.feed(&Bytes::from_static(br#": [{"a":"#)).unwrap();
+        assert_eq!(cutter.head().unwrap(), r#"{"n":1,"reply":{"total":7,"endpoints": []}}"#);
+        cutter.feed(&Bytes::from_static(b"1}],\"z\":0}}")).unwrap();
+        assert_eq!(cutter.finish().unwrap(), r#"{"n":1,"reply":{"total":7,"endpoints": [],"z":0}}"#);
     }
 
     #[test]

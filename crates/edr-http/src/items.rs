@@ -1,11 +1,13 @@
 //! Reading a listing, item by item, while it arrives.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use edr_core::{Error, ErrorKind, Result};
 use http::{HeaderMap, StatusCode};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -13,7 +15,7 @@ use crate::attempt::{Attempts, Measured, Next};
 use crate::client::{Reply, broken, retry};
 use crate::retry::from_now;
 use crate::transport::BodyStream;
-use crate::{CutError, Cutter, Failure, HttpClient, RequestPlan, Verdict};
+use crate::{CutError, Cutter, DecodedReader, Failure, HttpClient, RequestPlan, Verdict};
 
 /// What an [`ItemReader`] gives out.
 #[derive(Debug)]
@@ -80,6 +82,29 @@ impl ItemReader {
             begun: false,
             done: false,
         }
+    }
+
+    /// The envelope up to the array of items, closed, once it has arrived; see [`Cutter::head`].
+    #[must_use]
+    pub fn head(&self) -> Option<&Bytes> {
+        self.reply.as_ref()?.cutter.head()
+    }
+
+    /// Tells when the request has had its turn and goes out, or that it never will.
+    pub(crate) fn on_leaving(&mut self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.attempts.left = Some(sender);
+        receiver
+    }
+
+    /// Reads on in a task of its own, where the items are decoded, too. `first` is an event that has been read already.
+    #[must_use]
+    pub fn decoded<T: Send + 'static>(
+        self,
+        first: Option<ItemEvent>,
+        decode: impl Fn(Bytes) -> T + Send + Sync + 'static,
+    ) -> DecodedReader<T> {
+        DecodedReader::new(self, first, Arc::new(decode))
     }
 
     /// The next event; `None` after the end or an error.

@@ -18,10 +18,12 @@
 //! * Time for waiting is tokio's, so that a paused clock drives every wait; [`MemoryTransport`] is the
 //!   transport for such tests.
 
+mod ahead;
 mod attempt;
 mod auth;
 mod client;
 mod decode;
+mod decoded;
 mod dialect;
 mod download;
 mod gunzip;
@@ -46,9 +48,11 @@ mod transport;
 mod upload;
 mod wire;
 
+pub use ahead::Vanguard;
 pub use auth::{Authenticator, NoAuth};
 pub use client::{HttpClient, HttpClientBuilder, check_base};
 pub use decode::{CutError, Cutter};
+pub use decoded::{DecodedEvent, DecodedReader};
 pub use dialect::{Dialect, Failure, FullReply, Verdict};
 pub use download::{Download, Downloaded};
 pub use hosts::{CheckedUrl, HostRule};

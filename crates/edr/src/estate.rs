@@ -49,10 +49,13 @@ pub struct Options {
     pub token_store: Option<Arc<dyn TokenStore>>,
 }
 
+/// What is read of a tenant waits mostly for its vendor: with fewer at a time, an estate takes as many round trips more.
+const CONCURRENCY: usize = 256;
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            concurrency: 32,
+            concurrency: CONCURRENCY,
             deadline: None,
             policy: None,
             clock: SystemClock::shared(),
@@ -184,7 +187,11 @@ impl Estate {
             customer: None,
             elsewhere: Arc::default(),
         };
-        Self { members: providers.into_iter().map(member).collect(), concurrency: 32, deadline: None }
+        Self {
+            members: providers.into_iter().map(member).collect(),
+            concurrency: CONCURRENCY,
+            deadline: None,
+        }
     }
 
     /// Sets the time for a whole listing.

@@ -61,23 +61,27 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// A value without parts.
-enum Scalar {
+/// A value without parts; text is borrowed where the JSON has no escapes.
+enum Scalar<'de> {
     Bool(bool),
     Float(f64),
     Int(i64),
-    Text(String),
+    Text(Cow<'de, str>),
     Uint(u64),
 }
 
-impl Scalar {
-    fn into_text(self) -> String {
+impl<'de> Scalar<'de> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Option<Self>, D::Error> {
+        d.deserialize_any(ScalarVisitor)
+    }
+
+    fn into_text(self) -> Cow<'de, str> {
         match self {
-            Self::Bool(v) => v.to_string(),
-            Self::Float(v) => v.to_string(),
-            Self::Int(v) => v.to_string(),
+            Self::Bool(v) => v.to_string().into(),
+            Self::Float(v) => v.to_string().into(),
+            Self::Int(v) => v.to_string().into(),
             Self::Text(v) => v,
-            Self::Uint(v) => v.to_string(),
+            Self::Uint(v) => v.to_string().into(),
         }
     }
 
@@ -97,7 +101,7 @@ impl Scalar {
 struct ScalarVisitor;
 
 impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Option<Scalar>;
+    type Value = Option<Scalar<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
@@ -114,18 +118,21 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
         Ok(Some(Scalar::Uint(v)))
     }
+    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Scalar::Text(Cow::Borrowed(v))))
+    }
     fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-        Ok(Some(Scalar::Text(v.to_owned())))
+        Ok(Some(Scalar::Text(Cow::Owned(v.to_owned()))))
     }
     fn visit_string<E>(self, v: String) -> Result<Self::Value, E> {
-        Ok(Some(Scalar::Text(v)))
+        Ok(Some(Scalar::Text(Cow::Owned(v))))
     }
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
     /// A field that flips between a value and a list of values: the first one stands for it.
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let first = seq.next_element::<Lenient<Option<Scalar>>>()?.and_then(|v| v.0);
+        let first = seq.next_element::<First<'de>>()?.and_then(|v| v.0);
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(first)
     }
@@ -139,21 +146,29 @@ fn skip<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
     Ok(())
 }
 
-impl Field for Option<Scalar> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        d.deserialize_any(ScalarVisitor)
+/// The first value of a list.
+struct First<'de>(Option<Scalar<'de>>);
+
+impl<'de> Deserialize<'de> for First<'de> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Scalar::read(d).map(Self)
     }
+}
+
+/// Text, borrowed where that can be.
+pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    Ok(Scalar::read(d)?.map(Scalar::into_text))
 }
 
 impl Field for Option<String> {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(<Option<Scalar> as Field>::read(d)?.map(Scalar::into_text))
+        Ok(text(d)?.map(Cow::into_owned))
     }
 }
 
 impl Field for Option<bool> {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(match <Option<Scalar> as Field>::read(d)? {
+        Ok(match Scalar::read(d)? {
             Some(Scalar::Bool(v)) => Some(v),
             Some(Scalar::Text(v)) => v.trim().to_ascii_lowercase().parse().ok(),
             _ => None,
@@ -163,13 +178,13 @@ impl Field for Option<bool> {
 
 impl Field for Option<f64> {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(<Option<Scalar> as Field>::read(d)?.and_then(|v| v.number()))
+        Ok(Scalar::read(d)?.and_then(|v| v.number()))
     }
 }
 
 impl Field for Option<i64> {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(match <Option<Scalar> as Field>::read(d)? {
+        Ok(match Scalar::read(d)? {
             Some(Scalar::Int(v)) => Some(v),
             Some(Scalar::Uint(v)) => i64::try_from(v).ok(),
             Some(Scalar::Text(v)) => v.trim().parse().ok(),
@@ -182,8 +197,8 @@ impl Field for Option<i64> {
 
 impl Field for Option<Timestamp> {
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = <Option<String> as Field>::read(d)?;
-        Ok(text.filter(|t| !t.trim().is_empty()).map(Timestamp::new))
+        let text = text(d)?.filter(|t| !t.trim().is_empty());
+        Ok(text.map(|t| Timestamp::new(t.into_owned())))
     }
 }
 
@@ -410,11 +425,11 @@ pub(crate) use wire_key;
 
 /// Makes a struct of lenient fields under the vendor's own names.
 macro_rules! wire {
-    ($(#[$meta:meta])* pub struct $name:ident { $($field:ident $(($key:literal))? : $ty:ty,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident $(($key:literal))? : $ty:ty,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
-        pub struct $name {
+        $vis struct $name {
             $(
                 #[doc = concat!("`", $crate::wire::wire_key!($field $($key)?), "` as Falcon sends it.")]
                 pub $field: $ty,

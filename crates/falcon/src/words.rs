@@ -46,9 +46,9 @@ macro_rules! words {
 
         impl $crate::wire::Field for Option<$name> {
             fn read<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let word = <Option<String> as $crate::wire::Field>::read(d)?;
+                let word = $crate::wire::text(d)?;
                 // Nothing said is no word, unless the vendor means something by it.
-                Ok(word.map(|w| $name::from(w.as_str())).filter(|w| *w != $name::Other(String::new())))
+                Ok(word.map(|w| $name::from(&*w)).filter(|w| *w != $name::Other(String::new())))
             }
         }
 

@@ -45,7 +45,7 @@ async fn token_and_filter_reach_the_server_encoded_once() {
         .match_header("user-agent", Matcher::Regex("^edr/".into()))
         .match_query(
             "filter=%28platform_name%3A%27Windows%27%2Cplatform_id%3A%270%27%29%2Bhostname%3A%27O%5C%27Neil+%26+Co%27\
-             &sort=device_id.asc&limit=5000",
+             &sort=device_id.asc&limit=10000",
         )
         .with_header("content-type", "text/plain")
         .with_body(r#"{"meta":{"pagination":{"total":0,"offset":0}},"resources":[],"errors":null}"#)

@@ -40,10 +40,11 @@ const NO_SERIAL: &[&str] = &[
 /// through, as in a UUID of zeroes.
 #[must_use]
 pub fn is_no_serial(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let mut letters = text.chars().filter(|c| c.is_ascii_alphanumeric());
-    let first = letters.next();
-    NO_SERIAL.contains(&text.as_str()) || letters.all(|c| Some(c) == first)
+    let text = text.trim();
+    let mut letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+    let first = letters.next().unwrap_or_default();
+    NO_SERIAL.iter().any(|none| none.eq_ignore_ascii_case(text))
+        || letters.all(|letter| letter.eq_ignore_ascii_case(&first))
 }
 
 /// An address; IPv4-mapped IPv6 becomes IPv4, and the unspecified address means none.
@@ -60,15 +61,20 @@ pub fn ip(value: &str) -> Option<IpAddr> {
 /// A MAC in the form of RFC 7042: upper-case hex pairs with `-`; all zeroes and all ones mean none.
 #[must_use]
 pub fn mac(value: &str) -> Option<String> {
-    let digits: String =
-        value.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_uppercase();
+    let digits = || value.chars().filter(char::is_ascii_hexdigit).map(|c| c.to_ascii_uppercase());
     let clean = value.trim().chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '-' | '.'));
-    let empty = digits.bytes().all(|b| b == b'0') || digits.bytes().all(|b| b == b'F');
-    if digits.len() != 12 || !clean || empty {
+    let empty = digits().all(|c| c == '0') || digits().all(|c| c == 'F');
+    if digits().count() != 12 || !clean || empty {
         return None;
     }
-    let pairs: Vec<&str> = (0..6).map(|i| &digits[i * 2..i * 2 + 2]).collect();
-    Some(pairs.join("-"))
+    let mut mac = String::with_capacity(17);
+    for (place, digit) in digits().enumerate() {
+        if place > 0 && place % 2 == 0 {
+            mac.push('-');
+        }
+        mac.push(digit);
+    }
+    Some(mac)
 }
 
 /// An account from `DOMAIN\user`, `user@domain` or `user`, with its SID when that is known.

@@ -231,7 +231,7 @@ fn device(wire: &mut AlertEntity, context: &Context, notes: &mut Notes) -> Optio
             device.device_id = agent.clone();
         }
         let mut own = Notes::new(context.now);
-        if let Some(mut found) = host::part(*device, context, &mut own) {
+        if let Some(mut found) = host::part((*device).into(), context, &mut own) {
             notes.anomalies.append(&mut own.anomalies);
             found.origins = own.origins;
             return Some(found);

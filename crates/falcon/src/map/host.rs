@@ -6,12 +6,13 @@ use edr_core::{
     NetworkInterface, Os, Platform, Policy, Provenance, Tag, User,
 };
 
+use super::needed::Needed;
 use super::{Context, Notes, said_word, text, texts, verbatim};
 use crate::VENDOR;
-use crate::api::hosts::{Device, DevicePolicy, HostPlatform, HostVisibility, ProductType};
+use crate::api::hosts::{HostPlatform, HostVisibility, ProductType};
 
 /// A host of a listing; nothing when it has no id.
-pub(super) fn map(device: Device, context: &Context) -> Option<Host> {
+pub(super) fn map(device: Needed, context: &Context) -> Option<Host> {
     let mut notes = Notes::new(context.now);
     let mut host = part(device, context, &mut notes)?;
     notes.origin("connection_state", None, Provenance::Default);
@@ -20,7 +21,7 @@ pub(super) fn map(device: Device, context: &Context) -> Option<Host> {
 }
 
 /// The host that a device describes, wherever it stands. What is noticed goes to `notes`.
-pub(super) fn part(mut device: Device, context: &Context, notes: &mut Notes) -> Option<Host> {
+pub(super) fn part(mut device: Needed, context: &Context, notes: &mut Notes) -> Option<Host> {
     let mut host = Host::new("", "", "", "");
     host.tenant = context.tenant.clone();
     host.vendor = VENDOR;
@@ -45,7 +46,7 @@ pub(super) fn part(mut device: Device, context: &Context, notes: &mut Notes) -> 
     Some(host)
 }
 
-fn name(host: &mut Host, device: &mut Device) {
+fn name(host: &mut Host, device: &mut Needed) {
     let info = device.hostinfo.take().unwrap_or_default();
     host.hostname = verbatim(device.hostname.take()).unwrap_or_default();
     host.domain = verbatim(device.machine_domain.take()).or_else(|| verbatim(info.domain));
@@ -57,10 +58,9 @@ fn name(host: &mut Host, device: &mut Device) {
 }
 
 /// A portable chassis outweighs the product type, which calls every client a workstation.
-fn kind(device: &Device, notes: &mut Notes) -> HostType {
+fn kind(device: &Needed, notes: &mut Notes) -> HostType {
     let chassis = device.chassis_type_desc.as_deref().unwrap_or_default();
-    let portable =
-        ["laptop", "notebook", "portable"].iter().any(|w| chassis.to_ascii_lowercase().contains(w));
+    let portable = ["laptop", "notebook", "portable"].iter().any(|w| holds(chassis, w));
     let (kind, word) = match device.product_type_desc.as_ref().map(|w| w.as_str().trim()) {
         _ if portable => (HostType::Laptop, Some(chassis)),
         Some(word @ ("Server" | "Domain Controller")) => (HostType::Server, Some(word)),
@@ -71,6 +71,11 @@ fn kind(device: &Device, notes: &mut Notes) -> HostType {
     };
     notes.origin("type", word, if word.is_some() { Provenance::Converted } else { Provenance::Default });
     kind
+}
+
+/// Whether the text holds the word, in any case.
+fn holds(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The family by its name; by its number where the name is missing.
@@ -93,7 +98,7 @@ pub(super) fn platform(name: Option<&str>, id: Option<&str>, notes: &mut Notes) 
     platform
 }
 
-fn os(device: &mut Device, notes: &mut Notes) -> Os {
+fn os(device: &mut Needed, notes: &mut Notes) -> Os {
     let platform = platform(
         device.platform_name.as_ref().map(HostPlatform::as_str),
         device.platform_id.as_deref(),
@@ -145,7 +150,7 @@ fn kernel_numbers(numbers: Option<String>, notes: &mut Notes) -> Option<String> 
     Some(numbers)
 }
 
-fn agent(device: &mut Device, notes: &mut Notes) -> Agent {
+fn agent(device: &mut Needed, notes: &mut Notes) -> Agent {
     let word = device.reduced_functionality_mode.as_ref().map(|w| w.as_str().trim().to_ascii_lowercase());
     let stated = word.is_some();
     let reduced = word.filter(|w| !w.is_empty());
@@ -163,7 +168,7 @@ fn agent(device: &mut Device, notes: &mut Notes) -> Agent {
     Agent { version: verbatim(device.agent_version.take()), content_version: None, health }
 }
 
-fn hardware(host: &mut Host, device: &mut Device, notes: &mut Notes) {
+fn hardware(host: &mut Host, device: &mut Needed, notes: &mut Notes) {
     host.serial_number = text(device.serial_number.take()).filter(|serial| {
         let blank = read::is_no_serial(serial);
         if blank {
@@ -188,16 +193,19 @@ fn smbios_uuid(serial: &str) -> Option<String> {
         Some(body) => (body, true),
         None => (serial, false),
     };
-    let hex: String = body.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
     let dashed = body.len() == 36 && [8, 13, 18, 23].iter().all(|i| body.as_bytes()[*i] == b'-');
     let clean = body.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '-' | ' '));
-    if hex.len() != 32 || !clean || !(vmware || dashed) {
+    if body.len() < 32 || !clean || !(vmware || dashed) {
+        return None;
+    }
+    let hex: String = body.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+    if hex.len() != 32 {
         return None;
     }
     Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
-fn network(host: &mut Host, device: &Device, notes: &mut Notes) {
+fn network(host: &mut Host, device: &Needed, notes: &mut Notes) {
     let mut interface = |ip: (&'static str, &Option<String>), mac: (&'static str, &Option<String>)| {
         let found = NetworkInterface {
             name: None,
@@ -219,7 +227,7 @@ fn network(host: &mut Host, device: &Device, notes: &mut Notes) {
     host.default_gateway = notes.ip("default_gateway_ip", device.default_gateway_ip.as_deref());
 }
 
-fn state(host: &mut Host, device: &mut Device, notes: &mut Notes) {
+fn state(host: &mut Host, device: &mut Needed, notes: &mut Notes) {
     host.connection_state = ConnectionState::Unknown;
     let word = said_word(device.status.take());
     host.containment_state = containment(word.as_deref());
@@ -244,7 +252,7 @@ fn containment(word: Option<&str>) -> ContainmentState {
     }
 }
 
-fn times(host: &mut Host, device: &Device, notes: &mut Notes) {
+fn times(host: &mut Host, device: &Needed, notes: &mut Notes) {
     host.first_seen = notes.time("first_seen", device.first_seen.as_deref());
     host.last_seen = notes.time("last_seen", device.last_seen.as_deref());
     host.modified = notes.time("modified_timestamp", device.modified_timestamp.as_deref());
@@ -254,7 +262,7 @@ fn times(host: &mut Host, device: &Device, notes: &mut Notes) {
     notes.time("agent_local_time", device.agent_local_time.as_deref());
 }
 
-fn people(host: &mut Host, device: &mut Device) {
+fn people(host: &mut Host, device: &mut Needed) {
     let sid = text(device.last_login_user_sid.take()).or_else(|| text(device.last_login_uid.take()));
     host.last_user = read::user(device.last_login_user.as_deref().unwrap_or_default(), sid.as_deref());
     let first = read::user(device.first_login_user.as_deref().unwrap_or_default(), None);
@@ -267,7 +275,7 @@ fn same_account(a: &User, b: &User) -> bool {
     a.name == b.name && (a.domain == b.domain || a.domain.is_none() || b.domain.is_none())
 }
 
-fn place(host: &mut Host, device: &mut Device, notes: &mut Notes) {
+fn place(host: &mut Host, device: &mut Needed, notes: &mut Notes) {
     let group = |uid| Group { uid: Some(uid), name: None };
     host.groups = texts(std::mem::take(&mut device.groups)).into_iter().map(group).collect();
     host.tags = texts(std::mem::take(&mut device.tags)).iter().map(|t| tag(t)).collect();
@@ -292,7 +300,7 @@ fn tag(text: &str) -> Tag {
     }
 }
 
-fn cloud(device: &mut Device, notes: &mut Notes) -> Option<Cloud> {
+fn cloud(device: &mut Needed, notes: &mut Notes) -> Option<Cloud> {
     let word = said_word(device.service_provider.take());
     let provider = match word.as_deref() {
         Some("AWS_EC2" | "AWS_EC2_V2" | "AWS") => Some("aws".to_owned()),
@@ -328,18 +336,9 @@ fn aws_region(zone: &str) -> Option<String> {
     region.ends_with(|c: char| c.is_ascii_digit()).then(|| region.to_owned())
 }
 
-fn policies(device: &mut Device) -> Vec<Policy> {
-    let policy = |key: Option<String>, p: DevicePolicy| Policy {
-        uid: text(p.policy_id),
-        name: None,
-        kind: text(p.policy_type).or(key),
-        is_applied: p.applied,
-    };
-    let map = std::mem::take(&mut device.device_policies).0;
-    if map.is_empty() {
-        return std::mem::take(&mut device.policies).into_iter().map(|p| policy(None, p)).collect();
-    }
-    map.into_iter().map(|(key, p)| policy(Some(key), p)).collect()
+fn policies(device: &mut Needed) -> Vec<Policy> {
+    let all = std::mem::take(&mut device.device_policies).0;
+    if all.is_empty() { std::mem::take(&mut device.policies).0 } else { all }
 }
 
 #[cfg(test)]

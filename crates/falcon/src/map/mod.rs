@@ -15,6 +15,7 @@ mod history;
 mod host;
 mod host_group;
 mod ioc;
+mod needed;
 mod vulnerability;
 
 use std::borrow::Cow;
@@ -138,10 +139,19 @@ where
     T: Listing,
 {
     let reject = |reason: String| Box::new(rejected(raw, context, T::NOUN, key, reason));
-    let wire: W = serde_json::from_slice(raw).map_err(|e| reject(format!("it cannot be read: {e}")))?;
+    let wire: W = read_json(raw).map_err(|e| reject(format!("it cannot be read: {e}")))?;
     let mut item = map(wire).ok_or_else(|| reject(format!("it has no {key}")))?;
     *item.raw_mut() = Raw::new(raw.clone());
     Ok(item)
+}
+
+/// Text is looked at once as a whole; only where it is none, each part that is read is looked at on its own, for a
+/// field that nobody reads may hold anything.
+fn read_json<W: serde::de::DeserializeOwned>(raw: &[u8]) -> serde_json::Result<W> {
+    match std::str::from_utf8(raw) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(raw),
+    }
 }
 
 /// An item that cannot be decoded, with its id when that much can be read.
@@ -175,7 +185,8 @@ pub(crate) struct Notes {
 
 impl Notes {
     pub(crate) fn new(now: DateTime<Utc>) -> Self {
-        Self { origins: Vec::new(), anomalies: Vec::new(), now }
+        // A host or an alert has about a dozen.
+        Self { origins: Vec::with_capacity(12), anomalies: Vec::new(), now }
     }
 
     /// Says where a value came from.

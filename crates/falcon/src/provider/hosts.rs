@@ -1,26 +1,35 @@
 //! A page of hosts: by the combined endpoint, or, where a cloud lacks it, by scroll and entities.
+//!
+//! A walk asks for the next page of the combined endpoint while this one still arrives: its key stands before the
+//! first host. Entities are looked up a few calls at a time, and given out in the order of the ids.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use edr_core::{
     Cursor, Error, Host, HostQuery, Listing as _, Noun, PageEnd, Part, Query as _, Rejected, Result, Sort,
 };
-use edr_http::{ItemEvent, ItemReader};
+use edr_http::{DecodedEvent, DecodedReader};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Falcon, RESOURCES, fields, filters, ids, in_order, is_missing_route, stale};
+use super::{Falcon, RESOURCES, RawReply, fields, filters, ids, in_order, is_missing_route, stale};
 use crate::api::hosts::{self, HostsParams};
-use crate::api::{Expect, Pagination};
+use crate::api::{Envelope, Expect, Pagination};
 use crate::map;
 
 /// The page size unless one is asked for. Items are given out while they arrive, so it costs no memory.
-const PAGE: u32 = 5_000;
+const PAGE: u32 = hosts::MAX_PAGE;
 /// The largest page of ids in scroll mode, so that the scroll outlives the reading of its entities.
 const SCROLL_PAGE: u32 = 5_000;
 /// Ids in one entity call.
 const CHUNK: usize = 500;
+/// Entity calls that are under way at a time: their answers wait in memory for their place in the order.
+const CALLS: usize = 4;
+/// A walk asks for the next page when this part of the present one has been read: a reader that wants little should
+/// not cost the vendor a second page.
+const EAGER: u64 = 16;
 /// Hosts whose connection state is asked for at once: eight calls of 100.
 const CONNECT: usize = 800;
 
@@ -37,13 +46,39 @@ struct Place {
     n: u64,
 }
 
-enum Stage {
+/// Hosts as they arrive, decoded.
+type Reader = DecodedReader<Result<Host, Box<Rejected>>>;
+
+/// The next page of a walk, which has been asked for ahead, and its key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ahead(Arc<Mutex<Option<(String, Reader)>>>);
+
+impl Ahead {
+    /// The page with this key. Another one is of no use any more.
+    fn take(&self, key: &str) -> Option<Reader> {
+        let page = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        page.filter(|(of, _)| of == key).map(|(_, reader)| reader)
+    }
+
+    /// Asks for the page with this key, unless that has been done.
+    fn ask(&self, key: &str, open: impl FnOnce() -> Reader) {
+        let mut page = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if page.as_ref().is_none_or(|(of, _)| of != key) {
+            *page = Some((key.to_owned(), open()));
+        }
+    }
+}
+
+/// The answers of entity calls, with the ids that were asked for, in their order.
+type Entities<'a> = BoxStream<'a, Result<(Vec<String>, RawReply)>>;
+
+enum Stage<'a> {
     /// Nothing has been asked for.
     Start,
     /// The combined endpoint's page is arriving.
-    Combined(Box<ItemReader>),
-    /// Ids whose entities are still to be read.
-    Entities(VecDeque<Vec<String>>, PageEnd),
+    Combined(Reader),
+    /// Entities are looked up by their ids.
+    Entities(Entities<'a>, PageEnd),
     /// The page is at its end.
     Done,
 }
@@ -55,7 +90,11 @@ pub(super) struct HostPage<'a> {
     context: map::Context,
     place: Place,
     resumed: bool,
-    stage: Stage,
+    stage: Stage<'a>,
+    /// Where a walk keeps the page that comes next.
+    ahead: Option<Ahead>,
+    /// The key of the next page, as the head of this one told it.
+    next: Option<String>,
     /// Hosts that wait for their connection state.
     waiting: Vec<Host>,
     /// Items that have arrived on this page.
@@ -65,7 +104,13 @@ pub(super) struct HostPage<'a> {
 }
 
 impl<'a> HostPage<'a> {
-    pub(super) fn open(falcon: &'a Falcon, query: &'a HostQuery, cursor: Option<&Cursor>) -> Result<Self> {
+    /// The page at `cursor`; one of a walk, which keeps what is asked for ahead, or one on its own.
+    pub(super) fn open(
+        falcon: &'a Falcon,
+        query: &'a HostQuery,
+        cursor: Option<&Cursor>,
+        ahead: Option<Ahead>,
+    ) -> Result<Self> {
         let named = |e: Error| falcon.named(e, hosts::COMBINED.name);
         let place = match cursor {
             Some(cursor) => {
@@ -88,6 +133,8 @@ impl<'a> HostPage<'a> {
             place,
             resumed: cursor.is_some(),
             stage: Stage::Start,
+            ahead,
+            next: None,
             waiting: Vec::new(),
             arrived: 0,
             filters_connection: query.filters.iter().any(|f| f.field().name == "connection_state"),
@@ -100,13 +147,12 @@ impl<'a> HostPage<'a> {
             let part = match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Start if self.place.s => self.scroll().await?,
                 Stage::Start => {
-                    let plan = hosts::combined(&self.params);
-                    self.stage =
-                        Stage::Combined(Box::new(self.falcon.client().http().items(plan, RESOURCES)));
+                    let asked = self.ahead.as_ref().and_then(|ahead| ahead.take(&self.place.k));
+                    self.stage = Stage::Combined(asked.unwrap_or_else(|| self.ask(&self.params)));
                     Part::default()
                 }
                 Stage::Combined(reader) => self.combined(reader).await?,
-                Stage::Entities(chunks, end) => self.entities(chunks, end).await?,
+                Stage::Entities(replies, end) => self.entities(replies, end).await?,
                 Stage::Done => return Ok(None),
             };
             if has_news(&part) {
@@ -115,7 +161,21 @@ impl<'a> HostPage<'a> {
         }
     }
 
-    async fn combined(&mut self, mut reader: Box<ItemReader>) -> Result<Part<Host>> {
+    fn ask(&self, params: &HostsParams) -> Reader {
+        let context = self.context.clone();
+        let items = self.falcon.client().http().items(hosts::combined(params), RESOURCES);
+        items.decoded(None, move |raw| map::host(&raw, &context))
+    }
+
+    /// Asks for the next page when enough of this one has been read.
+    fn ask_ahead(&self) {
+        let enough = self.arrived.saturating_mul(EAGER) >= u64::from(self.params.limit.unwrap_or(PAGE));
+        if let (Some(ahead), Some(key), true) = (&self.ahead, &self.next, enough) {
+            ahead.ask(key, || self.ask(&HostsParams { offset: Some(key.clone()), ..self.params.clone() }));
+        }
+    }
+
+    async fn combined(&mut self, mut reader: Reader) -> Result<Part<Host>> {
         let event = match reader.next().await {
             Some(Err(error)) if is_missing_route(&error) => return self.without_combined(),
             Some(event) => event?,
@@ -123,18 +183,23 @@ impl<'a> HostPage<'a> {
         };
         let mut part = Part::default();
         match event {
-            ItemEvent::Items(raw) => {
+            DecodedEvent::Head(head) => {
                 self.stage = Stage::Combined(reader);
-                self.arrived += raw.len() as u64;
-                let found = self.sift(&raw, &mut part.rejected);
+                self.next = Envelope::read(&head).and_then(|told| next_key(&told.pagination(), false));
+            }
+            DecodedEvent::Items(items) => {
+                self.stage = Stage::Combined(reader);
+                self.arrived += items.len() as u64;
+                self.ask_ahead();
+                let found = sifted(items, &mut part.rejected);
                 self.take(found, &mut part, false).await?;
             }
-            ItemEvent::Restarted => {
+            DecodedEvent::Restarted => {
                 self.stage = Stage::Combined(reader);
                 (self.arrived, part.restarted) = (0, true);
                 self.waiting.clear();
             }
-            ItemEvent::End { skeleton, headers } => {
+            DecodedEvent::End { skeleton, headers } => {
                 let some = self.arrived > 0;
                 let client = self.falcon.client();
                 let tail = client.tail(&hosts::COMBINED, Expect::Listing, some, &skeleton, &headers)?;
@@ -162,8 +227,7 @@ impl<'a> HostPage<'a> {
     /// cursor is the key alone, so that the walk sees at once when one comes again.
     fn combined_end(&self, pagination: &Pagination) -> Result<PageEnd> {
         let total = pagination.count();
-        let over = self.arrived == 0 && total == Some(0);
-        let key = pagination.next.clone().filter(|k| !k.is_empty() && !over);
+        let key = next_key(pagination, self.arrived == 0);
         self.end(key.map(|k| Place { k, ..Place::default() }), total)
     }
 
@@ -187,38 +251,37 @@ impl<'a> HostPage<'a> {
         let (ids, rejected) = ids(&reply.items, &self.context, Noun::Host);
         let read = self.place.n + reply.items.len() as u64;
         let end = self.scroll_end(&reply.tail.envelope.pagination(), read, reply.items.is_empty())?;
-        self.stage = Stage::Entities(ids.chunks(CHUNK).map(<[String]>::to_vec).collect(), end);
+        self.stage = Stage::Entities(self.look_up(ids), end);
         let mut part = Part { rejected, warnings: self.falcon.notices(), ..Part::default() };
         self.falcon.beside(&reply.tail, &mut part);
         Ok(part)
     }
 
-    async fn entities(&mut self, mut chunks: VecDeque<Vec<String>>, end: PageEnd) -> Result<Part<Host>> {
+    fn look_up(&self, ids: Vec<String>) -> Entities<'a> {
+        let falcon = self.falcon;
+        let chunks: Vec<Vec<String>> = ids.chunks(CHUNK).map(<[String]>::to_vec).collect();
+        let call = move |chunk: Vec<String>| async move {
+            let reply = falcon.entities(hosts::entities(&chunk)).await?;
+            Ok((chunk, reply))
+        };
+        stream::iter(chunks).map(call).buffered(CALLS).boxed()
+    }
+
+    async fn entities(&mut self, mut replies: Entities<'a>, end: PageEnd) -> Result<Part<Host>> {
         let mut part = Part::default();
-        let Some(chunk) = chunks.pop_front() else {
+        let Some((chunk, reply)) = replies.next().await.transpose()? else {
             self.take(Vec::new(), &mut part, true).await?;
             part.end = Some(end);
             return Ok(part);
         };
-        let reply = self.falcon.entities(hosts::entities(&chunk)).await?;
-        let found = self.sift(&reply.items, &mut part.rejected);
+        let mapped = reply.items.iter().map(|raw| map::host(raw, &self.context)).collect();
+        let found = sifted(mapped, &mut part.rejected);
         let (found, missing) = in_order(found, &part.rejected, &chunk);
         self.falcon.miss(missing, &reply.tail, &mut part);
         self.take(found, &mut part, false).await?;
         part.warnings.extend(self.falcon.notices());
-        self.stage = Stage::Entities(chunks, end);
+        self.stage = Stage::Entities(replies, end);
         Ok(part)
-    }
-
-    fn sift(&self, raw: &[Bytes], rejected: &mut Vec<Rejected>) -> Vec<Host> {
-        let mut found = Vec::with_capacity(raw.len());
-        for item in raw {
-            match map::host(item, &self.context) {
-                Ok(host) => found.push(host),
-                Err(refused) => rejected.push(*refused),
-            }
-        }
-        found
     }
 
     /// Filters hosts into the part. Where their connection state is wanted, they wait until enough are
@@ -261,15 +324,31 @@ impl<'a> HostPage<'a> {
         }
     }
 
-    fn pass(&self, found: Vec<Host>, part: &mut Part<Host>) {
-        for host in found {
-            if self.query.matches(&host) {
-                part.items.push(host);
-            } else {
+    fn pass(&self, mut found: Vec<Host>, part: &mut Part<Host>) {
+        found.retain(|host| {
+            let matches = self.query.matches(host);
+            if !matches {
                 part.filtered_out.push(host.key());
             }
+            matches
+        });
+        match part.items.is_empty() {
+            true => part.items = found,
+            false => part.items.append(&mut found),
         }
     }
+}
+
+/// The hosts; what could not be decoded is set aside.
+fn sifted(items: Vec<Result<Host, Box<Rejected>>>, rejected: &mut Vec<Rejected>) -> Vec<Host> {
+    let kept = |item: Result<Host, Box<Rejected>>| item.map_err(|refused| rejected.push(*refused)).ok();
+    items.into_iter().filter_map(kept).collect()
+}
+
+/// The key of the page behind this one. An empty page of an empty listing has none that leads anywhere.
+fn next_key(pagination: &Pagination, empty: bool) -> Option<String> {
+    let over = empty && pagination.count() == Some(0);
+    pagination.next.clone().filter(|key| !key.is_empty() && !over)
 }
 
 fn has_news(part: &Part<Host>) -> bool {

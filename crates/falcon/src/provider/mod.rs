@@ -29,8 +29,8 @@ use edr_core::{
     Alert, AlertChange, AlertQuery, Anomaly, Application, ApplicationQuery, AuditEvent, AuditQuery, Because,
     Capabilities, Case, CaseChange, CaseQuery, ConnectionState, Cursor, Diagnosis, EdrProvider, Error,
     ErrorKind, Feature, Fit, FoundHosts, Host, HostGroup, HostGroupQuery, HostHistory, HostQuery, Ioc,
-    IocQuery, Listing, Noun, Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt, Rejected,
-    ResponseAction, Result, Risk, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability,
+    IocQuery, Listing, Noun, Opener, Origin, Page, Part, PartStream, Progress, Provenance, Raw, Receipt,
+    Rejected, ResponseAction, Result, Risk, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability,
     VulnerabilityQuery, Warning,
 };
 use futures_util::{StreamExt as _, stream};
@@ -130,6 +130,21 @@ impl Falcon {
         let message =
             format!("this cloud has no combined endpoint for {what}; ids and entities are read instead");
         (!known).then(|| self.warning(message))
+    }
+
+    fn host_page<'a>(
+        &'a self,
+        query: &'a HostQuery,
+        cursor: Option<Cursor>,
+        ahead: Option<hosts::Ahead>,
+    ) -> PartStream<'a, Host> {
+        let page = hosts::HostPage::open(self, query, cursor.as_ref(), ahead);
+        stream::try_unfold(page, move |page| async move {
+            let mut page = page?;
+            let part = page.next().await?;
+            Ok(part.map(|part| (self.counted(part), Ok(page))))
+        })
+        .boxed()
     }
 
     /// Asks which of these hosts are online, and sets it on them. Gives back those that it was not told of.
@@ -629,13 +644,12 @@ impl EdrProvider for Falcon {
     }
 
     fn host_parts<'a>(&'a self, query: &'a HostQuery, cursor: Option<Cursor>) -> PartStream<'a, Host> {
-        let page = hosts::HostPage::open(self, query, cursor.as_ref());
-        stream::try_unfold(page, move |page| async move {
-            let mut page = page?;
-            let part = page.next().await?;
-            Ok(part.map(|part| (self.counted(part), Ok(page))))
-        })
-        .boxed()
+        self.host_page(query, cursor, None)
+    }
+
+    fn host_pages<'a>(&'a self, query: &'a HostQuery) -> Opener<'a, Host> {
+        let ahead = hosts::Ahead::default();
+        Box::new(move |cursor| self.host_page(query, cursor, Some(ahead.clone())))
     }
 
     fn alert_parts<'a>(&'a self, query: &'a AlertQuery, cursor: Option<Cursor>) -> PartStream<'a, Alert> {

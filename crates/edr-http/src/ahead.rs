@@ -1,0 +1,247 @@
+//! Pages that are asked for before they are needed, where the vendor's paging tells in advance where they begin.
+//!
+//! Requests go out in their order and one at a time through the [`crate::Pacer`]: the next one is made when the one
+//! before it has had its turn, so that a walk never has more than one request waiting in its lane, whatever the pace.
+//! How many are under way grows with the pages that are read, so that a reader who wants little asks for little.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
+use tokio::task::AbortHandle;
+use tracing::instrument::WithSubscriber as _;
+
+use crate::decoded::Decode;
+use crate::{DecodedReader, HttpClient, RequestPlan};
+
+/// How many pages are under way at first, and how many more with each that is read.
+const STEP: usize = 4;
+/// How many pages of one walk are under way at most.
+const MOST: usize = 24;
+/// How many pages of all walks of the process are under way ahead: each may hold a connection and a buffer.
+static ALL: Semaphore = Semaphore::const_new(128);
+
+/// Pages of one walk that are asked for ahead. Dropping it ends their requests.
+pub struct Vanguard<T> {
+    pages: mpsc::UnboundedReceiver<Page<T>>,
+    room: Arc<Semaphore>,
+    /// Somebody waits for a page that has not been asked for.
+    hungry: Arc<Notify>,
+    grown: usize,
+    task: AbortHandle,
+}
+
+struct Page<T> {
+    at: u64,
+    reader: DecodedReader<T>,
+    /// Its share of what all walks may have; the page that is waited for needs none.
+    share: Option<SemaphorePermit<'static>>,
+}
+
+impl<T> fmt::Debug for Vanguard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vanguard").finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for Vanguard<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<T: Send + 'static> Vanguard<T> {
+    /// Begins to ask for these pages, each known by where it begins, in this order.
+    pub fn start(
+        client: &HttpClient,
+        paths: &'static [&'static [&'static str]],
+        plans: impl Iterator<Item = (u64, RequestPlan)> + Send + 'static,
+        decode: impl Fn(Bytes) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let (out, pages) = mpsc::unbounded_channel();
+        let (room, hungry) = (Arc::new(Semaphore::new(STEP)), Arc::new(Notify::new()));
+        let asker = Asker {
+            client: client.clone(),
+            paths,
+            decode: Arc::new(decode),
+            out,
+            room: room.clone(),
+            hungry: hungry.clone(),
+        };
+        let task = tokio::spawn(asker.run(plans).with_current_subscriber()).abort_handle();
+        Self { pages, room, hungry, grown: STEP, task }
+    }
+
+    /// The page that begins here. Nothing when it is not the next one: then the pages stand elsewhere than was thought.
+    pub async fn take(&mut self, at: u64) -> Option<DecodedReader<T>> {
+        let page = match self.pages.try_recv() {
+            Ok(page) => page,
+            Err(_) => {
+                self.hungry.notify_one();
+                self.pages.recv().await?
+            }
+        };
+        drop(page.share);
+        let more = STEP.min(MOST - self.grown);
+        self.grown += more;
+        self.room.add_permits(1 + more);
+        (page.at == at).then_some(page.reader)
+    }
+}
+
+struct Asker<T> {
+    client: HttpClient,
+    paths: &'static [&'static [&'static str]],
+    decode: Decode<T>,
+    out: mpsc::UnboundedSender<Page<T>>,
+    room: Arc<Semaphore>,
+    hungry: Arc<Notify>,
+}
+
+impl<T: Send + 'static> Asker<T> {
+    async fn run(self, plans: impl Iterator<Item = (u64, RequestPlan)>) {
+        for (at, plan) in plans {
+            let Ok(room) = self.room.acquire().await else { return };
+            room.forget();
+            let share = self.share().await;
+            let mut reader = self.client.items(plan, self.paths);
+            let left = reader.on_leaving();
+            let reader = DecodedReader::new(reader, None, self.decode.clone());
+            if self.out.send(Page { at, reader, share }).is_err() {
+                return;
+            }
+            // It has gone out, or it never will.
+            let _ = left.await;
+        }
+    }
+
+    async fn share(&self) -> Option<SemaphorePermit<'static>> {
+        match select(pin!(ALL.acquire()), pin!(self.hungry.notified())).await {
+            Either::Left((share, _)) => share.ok(),
+            Either::Right(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::testing::{Plain, READ};
+    use crate::{Budget, DecodedEvent, MemoryTransport, Pacer};
+
+    const PATHS: &[&[&str]] = &[&["items"]];
+
+    struct Bench {
+        client: HttpClient,
+        /// When each request came, and how many were under way at most.
+        came: Arc<Mutex<Vec<Instant>>>,
+        most: Arc<AtomicUsize>,
+    }
+
+    fn bench(latency: Duration, pace: f64) -> Bench {
+        let (came, now, most) = (
+            Arc::<Mutex<Vec<Instant>>>::default(),
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let (seen, peak) = (came.clone(), most.clone());
+        let transport = MemoryTransport::new(move |request| {
+            seen.lock().unwrap().push(Instant::now());
+            let (now, peak) = (now.clone(), peak.clone());
+            let page = request.uri().query().unwrap_or_default().trim_start_matches("page=").to_owned();
+            async move {
+                peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                sleep(latency).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                MemoryTransport::json(200, &format!("{{\"items\":[{page}]}}"))
+            }
+        });
+        let base = url::Url::parse("https://api.example").unwrap();
+        let builder =
+            HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain)).unwrap();
+        let client = builder.pacer(&Arc::new(Pacer::new(Budget::per_second(pace)))).build();
+        Bench { client, came, most }
+    }
+
+    fn vanguard(bench: &Bench, pages: u64) -> Vanguard<String> {
+        let plans = (0..pages).map(|n| (n, RequestPlan::get(&READ, "/x").query("page", n.to_string())));
+        Vanguard::start(&bench.client, PATHS, plans, |item| String::from_utf8(item.to_vec()).unwrap())
+    }
+
+    async fn item(reader: &mut DecodedReader<String>) -> String {
+        loop {
+            if let DecodedEvent::Items(items) = reader.next().await.unwrap().unwrap() {
+                return items[0].clone();
+            }
+        }
+    }
+
+    async fn read(bench: &Bench, pages: u64) -> Duration {
+        let (mut ahead, began) = (vanguard(bench, pages), Instant::now());
+        for n in 0..pages {
+            let mut reader = ahead.take(n).await.unwrap();
+            assert_eq!(item(&mut reader).await, n.to_string());
+        }
+        assert!(ahead.take(pages).await.is_none(), "there are no more");
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_come_in_order_and_many_at_a_time() {
+        let bench = bench(Duration::from_millis(100), 0.0);
+        let time = read(&bench, 200).await;
+        assert!(time <= Duration::from_millis(1700), "{time:?}");
+        assert_eq!(bench.came.lock().unwrap().len(), 200, "each page is asked for once");
+        assert!(bench.most.load(Ordering::SeqCst) <= MOST + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_kept_and_used_up() {
+        for latency in [20, 300, 1000] {
+            let bench = bench(Duration::from_millis(latency), 10.0);
+            let time = read(&bench, 300).await.as_secs_f64() - latency as f64 / 1000.0;
+            assert!(300.0 / time >= 9.5, "{} a second at {latency} ms", 300.0 / time);
+            let came = bench.came.lock().unwrap();
+            let within = |from: &Instant| {
+                came.iter().filter(|t| **t >= *from && **t < *from + Duration::from_secs(1)).count()
+            };
+            assert!(came.iter().all(|from| within(from) <= 10), "more than ten in a second at {latency} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_else_waits_for_one_turn_and_not_for_all_pages() {
+        let bench = bench(Duration::from_millis(50), 2.0);
+        let mut ahead = vanguard(&bench, 100);
+        for n in 0..8 {
+            ahead.take(n).await.unwrap();
+        }
+        let began = Instant::now();
+        let mut other = bench.client.items(RequestPlan::get(&READ, "/x").query("page", "7"), PATHS);
+        while other.next().await.is_some() {}
+        assert!(began.elapsed() <= Duration::from_millis(1200), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_little_asks_for_little() {
+        let bench = bench(Duration::from_millis(100), 0.0);
+        let mut ahead = vanguard(&bench, 100);
+        ahead.take(0).await.unwrap();
+        sleep(Duration::from_secs(10)).await;
+        let asked = bench.came.lock().unwrap().len();
+        assert!(asked <= 1 + 2 * STEP, "{asked}");
+        assert!(ahead.take(50).await.is_none(), "the pages stand elsewhere");
+        drop(ahead);
+        sleep(Duration::from_secs(10)).await;
+        assert!(bench.came.lock().unwrap().len() <= asked + STEP + 1);
+    }
+}
