@@ -34,7 +34,7 @@ pub fn measure(bench: &Bench) -> Outcome<Section> {
     Ok(Section { text, verdicts })
 }
 
-/// Nobody waits in vain: the slow ones run where a promise speaks of them, and once more.
+/// Everybody where a promise speaks of them, and those that tell something elsewhere.
 fn contenders(bench: &Bench, latency: u64) -> Outcome<Vec<Contender>> {
     let mut all = vec![bench.unread(1, 0, bench.sizes.falcon)?, bench.library(1, 0)?];
     let promised = |contender: Option<Contender>| contender.map(Contender::promised);
@@ -44,8 +44,10 @@ fn contenders(bench: &Bench, latency: u64) -> Outcome<Vec<Contender>> {
         let ours = |program| Contender::new(EDR_MIMALLOC, program, &["list", &config]);
         add(promised(bench.mimalloc.as_ref().map(ours)));
     }
-    if latency != 20 {
+    if matches!(latency, 0 | 100) {
         add(promised(bench.rust(RUSTY, "rusty-falcon", "details")));
+    }
+    if latency != 20 {
         add(promised(bench.rust(RUSTY_COMBINED, "rusty-falcon", "combined")));
     }
     if latency == 0 {
@@ -55,6 +57,8 @@ fn contenders(bench: &Bench, latency: u64) -> Outcome<Vec<Contender>> {
     if matches!(latency, 0 | 100) {
         add(promised(bench.python(FALCONPY, "falconpy-details")));
         add(promised(bench.python(FALCONPY_COMBINED, "falconpy-combined")));
+    }
+    if latency == 0 {
         add(bench.python(CARACARA, "caracara"));
     }
     Ok(all)
@@ -64,7 +68,7 @@ fn judge(latency: u64, series: &[Series]) -> Vec<Verdict> {
     let (Some(unread), Some(edr)) = (named(series, UNREAD), named(series, EDR)) else { return Vec::new() };
     let faster = |promise: &str, peer: &str, least: f64| match named(series, peer) {
         Some(peer) => Verdict::at_least(promise, edr.faster_than(peer), least, "×"),
-        None => Verdict::missing(promise, "the peer is not installed"),
+        None => Verdict::missing(promise, "a contender is not installed"),
     };
     match latency {
         0 => {
@@ -99,7 +103,7 @@ fn mimalloc(series: &[Series]) -> Vec<Verdict> {
         let promise = format!("1. … with mimalloc on both sides not slower than rusty_falcon, {way}");
         match (named(series, EDR_MIMALLOC), named(series, peer)) {
             (Some(edr), Some(peer)) => Verdict::at_most(&promise, peer.faster_than(edr), 1.0, "× its time"),
-            _ => Verdict::missing(&promise, "the peer is not installed"),
+            _ => Verdict::missing(&promise, "a contender is not installed"),
         }
     };
     ways.map(verdict).to_vec()
