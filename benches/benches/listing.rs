@@ -7,7 +7,7 @@
 //! feature of that name, and `EDR_BIN` the released `edr` where it is not beside this.
 //!
 //! Each contender is a process of its own: this program is its own server (`serve`), the library (`list`) and the bare
-//! client (`unread`).
+//! client (`unread`, `gathered`).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,9 +30,10 @@ fn main() -> Outcome<ExitCode> {
             runtime()?.block_on(serve::serve(devices.parse()?, endpoints.parse()?))?
         }
         ["list", config] => runtime()?.block_on(list::list(Path::new(config)))?,
-        ["unread", address, falcon, cortex, hosts] => {
+        [mode @ ("unread" | "gathered"), address, falcon, cortex, hosts] => {
+            let page = if *mode == "unread" { unread::Page::Dropped } else { unread::Page::Gathered };
             let numbers = (falcon.parse()?, cortex.parse()?, hosts.parse()?);
-            runtime()?.block_on(unread::unread(address, numbers.0, numbers.1, numbers.2))?;
+            runtime()?.block_on(unread::unread(page, address, numbers.0, numbers.1, numbers.2))?;
         }
         _ => return measure(),
     }
@@ -85,16 +86,16 @@ fn edr() -> Option<PathBuf> {
 
 fn head(sizes: &Sizes, load: f64, seconds: f64) -> String {
     let machine = machine::describe();
+    let (scale, runs) = (sizes.scale, sizes.runs);
     let part = if sizes.is_full() {
         String::new()
     } else {
-        format!("**A quick try with {} % of the sizes.** ", sizes.scale)
+        format!("**A quick try: {scale} % of the hosts, {runs} runs.** ")
     };
     let after = machine::load();
     format!(
         "{part}One run of `benches/run` ({seconds:.0} s) on one machine: {machine}. Load before it {load:.2}, after it {after:.2}. \
-         Medians of {} runs; what is below does not say more than this machine can.",
-        sizes.runs
+         Medians of {runs} runs."
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::{Bench, LATENCIES, named};
+use super::{Bench, EDR, LATENCIES, UNREAD, named};
 use crate::Outcome;
 use crate::page::{Section, Verdict, table};
 use crate::race::{Contender, Race, Series};
@@ -40,7 +40,7 @@ fn contenders(bench: &Bench, latency: u64) -> Outcome<Vec<Contender>> {
     let mut library = bench.library(0, 1)?;
     // Only there does a promise speak of it.
     library.promised = latency == 100;
-    let unread = (latency == 0).then(|| bench.unread(0, 1, bench.sizes.cortex)).transpose()?;
+    let unread = (latency == 0).then(|| bench.unread(UNREAD, 0, 1, bench.sizes.cortex)).transpose()?;
     let peer = matches!(latency, 0 | 100).then(|| bench.python(PEER, "cortex")).flatten();
     Ok(unread.into_iter().chain([library]).chain(peer.map(Contender::promised)).collect())
 }
@@ -48,7 +48,7 @@ fn contenders(bench: &Bench, latency: u64) -> Outcome<Vec<Contender>> {
 fn judge(series: &[Series]) -> Verdict {
     let promise =
         "2. Cortex XDR at 100 ms, limits and pacing off: at least 10 × faster than the sequential client";
-    match (named(series, "**edr**"), named(series, PEER)) {
+    match (named(series, EDR), named(series, PEER)) {
         (Some(edr), Some(peer)) => Verdict::at_least(promise, edr.faster_than(peer), 10.0, "×"),
         _ => Verdict::missing(promise, "the peer is not installed"),
     }
@@ -86,7 +86,7 @@ fn limited(bench: &Bench) -> Outcome<Section> {
         let threads: Vec<_> = (0..bench.sizes.runs).map(|_| scope.spawn(once)).collect();
         threads.into_iter().map(|t| t.join().map_err(|_| "a run broke")?).collect::<Outcome<Vec<Run>>>()
     })?;
-    let series = Series::of("**edr**", runs);
+    let series = Series::of(EDR, runs);
     let share = series.requests() as f64 / (series.median() / 1e3 * BUDGET) * 100.0;
     let caption = "The simulator, each answer 100 ms late, with the vendor's 10 requests a second enforced:";
     Ok(Section {

@@ -1,12 +1,10 @@
 //! One Falcon tenant, beside the peers.
 
-use super::{Bench, LATENCIES, named};
+use super::{Bench, EDR, GATHERED, LATENCIES, UNREAD, named};
 use crate::Outcome;
 use crate::page::{Section, Verdict, table};
 use crate::race::{Contender, Race, Series};
 
-const UNREAD: &str = "the same bytes, unread";
-const EDR: &str = "**edr**";
 const EDR_MIMALLOC: &str = "**edr**, mimalloc";
 const RUSTY: &str = "rusty_falcon, ids and details";
 const RUSTY_COMBINED: &str = "rusty_falcon, combined";
@@ -36,7 +34,11 @@ pub fn measure(bench: &Bench) -> Outcome<Section> {
 
 /// Everybody where a promise speaks of them, and those that tell something elsewhere.
 fn contenders(bench: &Bench, latency: u64) -> Outcome<Vec<Contender>> {
-    let mut all = vec![bench.unread(1, 0, bench.sizes.falcon)?, bench.library(1, 0)?];
+    let hosts = bench.sizes.falcon;
+    let mut all = vec![bench.unread(UNREAD, 1, 0, hosts)?, bench.library(1, 0)?];
+    if latency == 0 {
+        all.insert(1, bench.unread(GATHERED, 1, 0, hosts)?);
+    }
     let promised = |contender: Option<Contender>| contender.map(Contender::promised);
     let mut add = |contender: Option<Contender>| all.extend(contender);
     if latency == 0 {
@@ -72,12 +74,12 @@ fn judge(latency: u64, series: &[Series]) -> Vec<Verdict> {
     };
     match latency {
         0 => {
-            let mut found = vec![Verdict::at_most(
-                "1. Falcon at 0 ms: at most 2 × the time of the same bytes unread",
-                unread.faster_than(edr),
-                2.0,
-                "×",
-            )];
+            let promise = "1. Falcon at 0 ms: at most 2 × the time of the same bytes unread";
+            let mut found = vec![Verdict::at_most(promise, unread.faster_than(edr), 2.0, "×")];
+            if let Some(gathered) = named(series, GATHERED) {
+                let promise = format!("{promise}, page by page");
+                found.push(Verdict::at_most(&promise, gathered.faster_than(edr), 2.0, "×"));
+            }
             found.push(faster("1. … at least 2.5 × faster than rusty_falcon, ids and details", RUSTY, 2.5));
             found.push(faster("1. … at least 2.5 × faster than rusty_falcon, combined", RUSTY_COMBINED, 2.5));
             found.push(faster("1. … at least 5 × faster than falconpy, ids and details", FALCONPY, 5.0));

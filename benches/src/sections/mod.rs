@@ -16,6 +16,13 @@ pub mod tenants;
 /// The delays before every answer, in milliseconds.
 pub const LATENCIES: [u64; 4] = [0, 20, 100, 300];
 
+/// The floor.
+const UNREAD: &str = "the same bytes, unread";
+/// The floor of whoever decodes whole bodies.
+const GATHERED: &str = "the same bytes, unread, page by page";
+/// The library.
+const EDR: &str = "**edr**";
+
 /// What the parts share.
 #[derive(Debug)]
 pub struct Bench {
@@ -66,16 +73,14 @@ impl Bench {
 
     /// The library with the system's allocator.
     fn library(&self, falcon: u64, cortex: u64) -> Outcome<Contender> {
-        Self::own("**edr**", &["list", &self.config(falcon, cortex)?])
+        Self::own(EDR, &["list", &self.config(falcon, cortex)?])
     }
 
-    /// The same bytes unread.
-    fn unread(&self, falcon: u64, cortex: u64, hosts: u64) -> Outcome<Contender> {
+    /// The same bytes unread: dropped as they arrive, or page by page.
+    fn unread(&self, name: &str, falcon: u64, cortex: u64, hosts: u64) -> Outcome<Contender> {
+        let mode = if name == GATHERED { "gathered" } else { "unread" };
         let numbers = [falcon, cortex, hosts].map(|n| n.to_string());
-        Self::own(
-            "the same bytes, unread",
-            &["unread", &self.shelf.address, &numbers[0], &numbers[1], &numbers[2]],
-        )
+        Self::own(name, &[mode, &self.shelf.address, &numbers[0], &numbers[1], &numbers[2]])
     }
 
     /// A peer in Rust.

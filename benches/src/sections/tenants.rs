@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Bench, LATENCIES, named};
+use super::{Bench, EDR, LATENCIES, UNREAD, named};
 use crate::Outcome;
 use crate::page::{Section, Verdict};
 use crate::race::{Race, Series};
@@ -31,10 +31,10 @@ pub fn measure(bench: &Bench) -> Outcome<Section> {
         let mut floor = f64::NAN;
         for latency in LATENCIES {
             let series = free(bench, tenants, latency)?;
-            if let Some(unread) = named(&series, "the same bytes, unread") {
+            if let Some(unread) = named(&series, UNREAD) {
                 floor = unread.median();
             }
-            let Some(edr) = named(&series, "**edr**") else { continue };
+            let Some(edr) = named(&series, EDR) else { continue };
             line(&mut text, tenants, "off", latency, edr, floor);
             if (tenants, latency) == (200, PROMISED) {
                 verdicts.push(judge(tenants, each, edr, floor));
@@ -59,7 +59,8 @@ fn free(bench: &Bench, tenants: u64, latency: u64) -> Outcome<Vec<Series>> {
     let (falcon, cortex) = halves(tenants);
     let items = tenants * bench.sizes.each;
     let race = Race { shelf: &bench.shelf, latency, items, runs: bench.sizes.runs };
-    let unread = (latency == 0).then(|| bench.unread(falcon, cortex, bench.sizes.each)).transpose()?;
+    let unread =
+        (latency == 0).then(|| bench.unread(UNREAD, falcon, cortex, bench.sizes.each)).transpose()?;
     race.run(&unread.into_iter().chain([bench.library(falcon, cortex)?]).collect::<Vec<_>>())
 }
 
@@ -91,7 +92,7 @@ fn limited(bench: &Bench, tenants: u64, latency: u64) -> Outcome<Option<Series>>
         Ok(run)
     };
     let runs = (0..bench.sizes.runs).map(|_| once()).collect::<Outcome<Vec<Run>>>()?;
-    let series = Series::of("**edr**", runs);
+    let series = Series::of(EDR, runs);
     eprintln!("  {latency}, limits on, {tenants} tenants: {:.0} ms", series.median());
     Ok(Some(series))
 }
