@@ -11,7 +11,7 @@ use crate::{Outcome, machine, now};
 const DEVICES: u64 = 10_000;
 /// The largest window of Cortex XDR.
 const ENDPOINTS: u64 = 100;
-/// How many tenants are read at once; as many as the library reads.
+/// How many tenants are read at once: more would not be faster where nothing waits.
 const AT_ONCE: usize = 32;
 
 /// What becomes of a page.
