@@ -1,7 +1,29 @@
-//! What the benchmarks share: times of several runs, and how far they lie apart.
+//! What the benchmarks share: times of several runs, and how far they lie apart; and the parts of the measurement
+//! behind `docs/PERFORMANCE.md`, each contender of which is a process of its own.
 
+use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+pub mod list;
+pub mod machine;
+pub mod page;
+pub mod race;
+pub mod sections;
+pub mod serve;
+pub mod sizes;
+pub mod stage;
+pub mod unread;
+
+/// What may go wrong in a measurement, in words.
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Real time, which is what a benchmark measures.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
 
 /// The times of several runs of the same thing.
 #[derive(Clone, Debug, Default)]

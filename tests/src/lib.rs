@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod reliability;
 pub mod replay;
 pub mod schema;
+pub mod shelf;
 pub mod sim;
 pub mod source;
 mod truth;
