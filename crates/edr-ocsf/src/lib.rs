@@ -11,6 +11,8 @@
 //! state above all, which OCSF's `device` does not know. Enums outside the standard's tables are `99` with the vendor's own word.
 //! Times are milliseconds since 1970. The vendor's JSON is in `raw_data` when [`Writer::with_raw`] asks for it.
 //!
+//! The same items as documents of the Elastic Common Schema: [`ecs`].
+//!
 //! ```
 //! use chrono::DateTime;
 //! use edr_core::Host;
@@ -25,6 +27,7 @@
 
 mod build;
 mod device;
+pub mod ecs;
 mod evidence;
 mod finding;
 mod inventory;
@@ -140,12 +143,17 @@ struct Source<'a> {
     profiles: Vec<&'static str>,
 }
 
-fn metadata(source: Source<'_>) -> Object {
-    let (product, maker) = match source.vendor.as_str() {
+/// A product and who makes it.
+fn product(vendor: &Vendor) -> (&str, &str) {
+    match vendor.as_str() {
         "falcon" => ("Falcon", "CrowdStrike"),
         "cortex" => ("Cortex XDR", "Palo Alto Networks"),
         other => (other, other),
-    };
+    }
+}
+
+fn metadata(source: Source<'_>) -> Object {
+    let (product, maker) = product(source.vendor);
     let mut feature = Object::new();
     feature.some("name", source.feature);
     let mut described = Object::new();
