@@ -117,6 +117,7 @@ pub const FIELDS: &[Field] = &[
     alert("event.id", Keyword),
     both("event.kind", Keyword),
     both("event.module", Keyword),
+    both("event.original", Keyword),
     alert("event.outcome", Keyword),
     alert("event.provider", Keyword),
     alert("event.reason", Keyword),

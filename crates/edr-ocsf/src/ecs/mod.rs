@@ -29,7 +29,7 @@ mod host;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use edr_core::{Alert, Hashes, Host, User, Vendor};
+use edr_core::{Alert, Hashes, Host, Raw, User, Vendor};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -73,6 +73,13 @@ impl Document {
     #[must_use]
     pub fn time(&self) -> i64 {
         self.time
+    }
+
+    /// Keeps the vendor's own JSON as `event.original`, where there is one.
+    #[must_use]
+    pub fn with_original(mut self, raw: &Raw) -> Self {
+        self.text("event.original", raw.as_str());
+        self
     }
 
     /// The document as objects within objects.
