@@ -188,11 +188,8 @@ impl RunReader {
             self.from.read_exact(number)?;
         }
         let [time, uid, json] = numbers;
-        let mut entry = Entry {
-            tenant: u32::from_le_bytes(head),
-            time: i64::from_le_bytes(time),
-            ..Entry::default()
-        };
+        let mut entry =
+            Entry { tenant: u32::from_le_bytes(head), time: i64::from_le_bytes(time), ..Entry::default() };
         for (length, into) in [(uid, &mut entry.uid), (json, &mut entry.json)] {
             let length = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
             into.resize(length, 0);

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 mod api;
 pub(crate) mod change;
+mod export;
 mod global;
 mod report;
 mod respond;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 
 pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
+pub(crate) use export::{ExportAlerts, ExportCommand, ExportHosts, FileKind, Into, Words};
 pub(crate) use global::{ColorEnv, Globals};
 pub(crate) use report::{CoverageArgs, ReportCommand};
 pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     /// Reports over all tenants
     #[command(subcommand, arg_required_else_help = true)]
     Report(ReportCommand),
+    /// Write hosts and alerts into files, by class, tenant and day
+    #[command(subcommand, arg_required_else_help = true)]
+    Export(ExportCommand),
     /// Plans of response, and what became of them
     #[command(subcommand, arg_required_else_help = true)]
     Respond(RespondCommand),

@@ -85,7 +85,8 @@ fn severities_are_those_of_elastic() {
         item.severity = severity;
         alert(&item, noon()).field("event.severity").and_then(Value::as_u64)
     };
-    let known = [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    let known =
+        [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     assert_eq!(known.map(number), [Some(21), Some(21), Some(47), Some(73), Some(99)]);
     assert_eq!(number(Severity::Unknown), None);
     assert_eq!(number(Severity::Other("odd".into())), None);
