@@ -1,11 +1,11 @@
 //! One run of an export.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::manifest::{Ending, FORM, Manifest, Outcome, TenantPart};
+use crate::manifest::{Ending, Manifest, Outcome, TenantPart};
 use crate::parts::Parts;
 use crate::spool::{Merge, Spool};
 use crate::store::{Commit, Recovered, Stage, Store};
@@ -91,36 +91,27 @@ impl Export {
         let Self { store, stage, request, batch, began, spool, tenants, .. } = self;
         let mut parts = Parts::new(&stage.files(), &request, &batch, &tenants);
         write(spool.merge()?, &mut parts, go_on)?;
+        let mut manifest = Manifest::new(&request, (began, now), ended);
+        manifest.duplicates = parts.duplicates;
         let earlier = store.manifest(&batch)?;
-        let mut manifest = Manifest {
-            manifest: FORM,
-            batch: batch.clone(),
-            schema: request.format.version().to_owned(),
-            request: request.clone(),
-            began,
-            ended: now,
-            outcome: Outcome::Complete,
-            records: 0,
-            duplicates: parts.duplicates,
-            bytes: 0,
-            tenants: Vec::new(),
-            files: Vec::new(),
-        };
-        let ended = ended.into_iter().map(|ending| part(&ending));
-        manifest.tenants = ended.collect();
         if let Some(earlier) = &earlier {
             keep(earlier, &mut manifest, &mut parts)?;
         }
-        let moves = parts.files.iter().map(|(staged, file)| (staged.clone(), file.path.clone())).collect();
-        manifest.files.extend(parts.files.iter().map(|(_, file)| file.clone()));
-        manifest.sum();
-        let stays = |path: &str| manifest.files.iter().any(|file| file.path == path);
-        let had = earlier.iter().flat_map(|earlier| &earlier.files).map(|file| &file.path);
-        let removes = had.filter(|path| !stays(path)).cloned().collect();
-        let commit = Commit { moves, removes, manifest };
+        let commit = decided(manifest, earlier.as_ref(), parts);
         store.commit(stage, &commit)?;
         Ok(commit.manifest)
     }
+}
+
+/// Where everything goes, and what makes room for it.
+fn decided(mut manifest: Manifest, earlier: Option<&Manifest>, parts: Parts<'_>) -> Commit {
+    let moves = parts.files.iter().map(|(staged, file)| (staged.clone(), file.path.clone())).collect();
+    manifest.files.extend(parts.files.into_iter().map(|(_, file)| file));
+    manifest.sum();
+    let stays: HashSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let had = earlier.into_iter().flat_map(|earlier| &earlier.files).map(|file| &file.path);
+    let removes = had.filter(|path| !stays.contains(path.as_str())).cloned().collect();
+    Commit { moves, removes, manifest }
 }
 
 fn write(mut rows: Merge, parts: &mut Parts<'_>, go_on: &dyn Fn() -> bool) -> Result<()> {
@@ -133,17 +124,6 @@ fn write(mut rows: Merge, parts: &mut Parts<'_>, go_on: &dyn Fn() -> bool) -> Re
         parts.take(entry)?;
     }
     parts.close()
-}
-
-fn part(ending: &Ending) -> TenantPart {
-    TenantPart {
-        tenant: ending.tenant.clone(),
-        vendor: ending.vendor.clone(),
-        outcome: ending.outcome,
-        records: 0,
-        reason: ending.reason.clone(),
-        kept: None,
-    }
 }
 
 /// A tenant that was read to its end in an earlier run and is not in this one keeps what it had.

@@ -1,12 +1,14 @@
 //! What was written, and what is missing.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::Request;
 
 /// The form of the manifest itself.
-pub(crate) const FORM: u32 = 1;
+const FORM: u32 = 1;
 
 /// How far something was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,13 @@ pub struct TenantPart {
     pub kept: Option<DateTime<Utc>>,
 }
 
+impl TenantPart {
+    fn of(ending: Ending) -> Self {
+        let Ending { tenant, vendor, outcome, reason } = ending;
+        Self { tenant, vendor, outcome, records: 0, reason, kept: None }
+    }
+}
+
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -127,6 +136,28 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Of a run that began and ended then, without files so far.
+    pub(crate) fn new(
+        request: &Request,
+        (began, ended): (DateTime<Utc>, DateTime<Utc>),
+        tenants: Vec<Ending>,
+    ) -> Self {
+        Self {
+            manifest: FORM,
+            batch: request.batch(),
+            request: request.clone(),
+            schema: request.format.version().to_owned(),
+            began,
+            ended,
+            outcome: Outcome::Complete,
+            records: 0,
+            duplicates: 0,
+            bytes: 0,
+            tenants: tenants.into_iter().map(TenantPart::of).collect(),
+            files: Vec::new(),
+        }
+    }
+
     /// Where it lies, below the folder of the export.
     #[must_use]
     pub fn path(&self) -> String {
@@ -145,9 +176,12 @@ impl Manifest {
     pub(crate) fn sum(&mut self) {
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         self.tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        let mut rows = BTreeMap::<&str, u64>::new();
+        for file in &self.files {
+            *rows.entry(&file.tenant).or_default() += file.records;
+        }
         for part in &mut self.tenants {
-            let of = self.files.iter().filter(|file| file.tenant == part.tenant);
-            part.records = of.map(|file| file.records).sum();
+            part.records = rows.get(part.tenant.as_str()).copied().unwrap_or_default();
         }
         self.records = self.files.iter().map(|file| file.records).sum();
         self.bytes = self.files.iter().map(|file| file.bytes).sum();

@@ -164,15 +164,22 @@ fn a_folder_takes_one_export_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let sim = Sim::serve(&["--falcon-hosts", "10", "--cortex-hosts", "0", "--latency", "3s"], "[]");
     let words = ["export", "hosts", "--format", "native", "--to"];
-    let mut slow = sim.command(&words).arg(folder.path()).stderr(Stdio::null()).spawn().unwrap();
+    let mut slow = sim.command(&words);
+    let slow = slow.arg(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while !folder.path().join(".edr-export/lock").exists() {
         std::thread::sleep(Duration::from_millis(2));
     }
     std::thread::sleep(Duration::from_millis(50));
-    let second = export(&["hosts", "--demo", "--format", "native"], folder.path()).ends(2);
+    let second = export(&["hosts", "--demo", "--format", "native"], folder.path()).ends(1);
     assert!(second.err.contains("another export is writing"), "{}", second.err);
-    slow.kill().unwrap();
-    slow.wait().unwrap();
+    // Whoever stops the first one has nothing, and nothing is left.
+    let stop = std::process::Command::new("kill").args(["-INT", &slow.id().to_string()]).status().unwrap();
+    assert!(stop.success());
+    let stopped = slow.wait_with_output().unwrap();
+    let said = String::from_utf8(stopped.stderr).unwrap();
+    assert_eq!(stopped.status.code(), Some(130), "{said}");
+    assert!(said.contains("nothing was written"), "{said}");
+    assert_eq!(fs::read_dir(folder.path().join(".edr-export")).unwrap().count(), 1);
     export(&["hosts", "--demo", "--format", "native"], folder.path()).ends(0);
 }
 

@@ -72,12 +72,15 @@ fn os(document: &mut Document, os: &Os) {
         Platform::Ipados => Some("ios"),
         platform => Some(platform.as_str()),
     };
-    let full: Vec<&str> = [os.name.as_deref(), os.version.as_deref()].into_iter().flatten().collect();
+    let full = os.name.as_deref().map(|name| match os.version.as_deref() {
+        Some(version) => format!("{name} {version}"),
+        None => name.to_owned(),
+    });
     document
         .text("host.os.type", family)
         .text("host.os.platform", Some(os.platform.as_str()).filter(|p| *p != "unknown"))
         .text("host.os.name", os.name.as_deref())
-        .text("host.os.full", Some(&full.join(" ")))
+        .text("host.os.full", full.as_deref())
         .text("host.os.version", os.version.as_deref())
         .text("host.os.kernel", os.kernel.as_deref());
 }

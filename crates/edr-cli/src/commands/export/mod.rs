@@ -193,11 +193,8 @@ fn tell(context: &Context, into: &Into, manifest: &Manifest) {
 }
 
 fn failure(into: &Into, error: &edr_export::Error) -> Failure {
-    match error.is_busy() {
-        true => Failure::Usage(
-            error.to_string(),
-            Some("wait for it, or give another folder with --to".to_owned()),
-        ),
-        false => Failure::Other(format!("the export into {} failed: {error}", into.to.display())),
-    }
+    Failure::Other(match error.is_busy() {
+        true => format!("{error}; next: wait for it, or give another folder with --to"),
+        false => format!("the export into {} failed: {error}", into.to.display()),
+    })
 }
