@@ -6,8 +6,9 @@ use crate::graph::{Declared, Graph, Kind};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("cortex-xdr", &["edr-core", "edr-http"]),
     ("edr", &["cortex-xdr", "edr-core", "edr-http", "falcon"]),
-    ("edr-cli", &["edr", "edr-core", "edr-ocsf", "edr-sim"]),
+    ("edr-cli", &["edr", "edr-core", "edr-export", "edr-ocsf", "edr-sim"]),
     ("edr-core", &[]),
+    ("edr-export", &["edr-core", "edr-ocsf"]),
     ("edr-http", &["edr-core"]),
     ("edr-ocsf", &["edr-core"]),
     ("edr-sim", &[]),
@@ -19,7 +20,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OUTSIDE: &[&str] = &["edr-benches", "edr-examples", "edr-fuzz", "edr-tests"];
 
 /// What users get.
-const SHIPPED: &[&str] = &["cortex-xdr", "edr", "edr-cli", "edr-core", "edr-http", "edr-ocsf", "falcon"];
+const SHIPPED: &[&str] =
+    &["cortex-xdr", "edr", "edr-cli", "edr-core", "edr-export", "edr-http", "edr-ocsf", "falcon"];
 
 /// What has no place in what users get.
 const FOR_TESTS: &[&str] = &[

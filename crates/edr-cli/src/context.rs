@@ -70,12 +70,13 @@ impl Context {
 
     /// Checks `--columns` and `--raw` against what is shown.
     pub(crate) fn check_view<T: Record>(&self, raw: bool) -> Result<(), Failure> {
+        crate::output::standard::check::<T>(&self.view)?;
         let names = self.view.columns.iter().flatten();
         if let Some(stranger) = names.into_iter().find(|n| T::column(n).is_none()) {
             return Err(unknown_column::<T>(stranger));
         }
         if raw && !self.view.format.is_record() {
-            return Err(Failure::usage("--raw needs -o json, jsonl or yaml"));
+            return Err(Failure::usage("--raw needs -o json, jsonl, yaml, ocsf or ecs"));
         }
         if raw && self.view.columns.is_some() {
             return Err(Failure::usage("--raw and --columns exclude each other"));

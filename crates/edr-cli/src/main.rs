@@ -79,7 +79,7 @@ fn asks_debug(value: Option<&str>) -> bool {
 /// Whether `-o json` or `-o jsonl` stands on a command line that cannot be read.
 fn asks_json(words: impl Iterator<Item = String>) -> bool {
     let words: Vec<String> = words.collect();
-    let is_json = |w: &str| matches!(w, "json" | "jsonl");
+    let is_json = |w: &str| matches!(w, "ecs" | "json" | "jsonl" | "ocsf");
     let joined = |w: &str| ["--output=", "-o=", "-o"].iter().any(|p| w.strip_prefix(p).is_some_and(is_json));
     let apart = |pair: &[String]| matches!(pair[0].as_str(), "-o" | "--output") && is_json(&pair[1]);
     words.iter().any(|w| joined(w)) || words.windows(2).any(apart)

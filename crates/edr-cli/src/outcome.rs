@@ -233,6 +233,15 @@ impl Tally {
         good.iter().map(|(t, e)| format!("{t} {}", items(e))).collect()
     }
 
+    /// Each tenant with how far it was read, in a word, and what is missing.
+    pub(crate) fn endings(&self) -> Vec<(&TenantId, &Vendor, &'static str, String)> {
+        let ending = |(tenant, ended)| {
+            let ended: &Ended = ended;
+            (tenant, &ended.vendor, self.word_of(ended).as_str(), reason(ended))
+        };
+        self.tenants.iter().map(ending).collect()
+    }
+
     /// The object for a program.
     pub(crate) fn object(&self) -> OutcomeObject<'_> {
         let tenants = self.tenants.iter().map(|(tenant, ended)| TenantObject {

@@ -19,6 +19,8 @@
 //!
 //! An event of 1.3.0 says in [`Event::losses`] which attributes of 1.8.0 it has no place for.
 //!
+//! Hosts and alerts as documents of the Elastic Common Schema: [`ecs`].
+//!
 //! ```
 //! use chrono::DateTime;
 //! use edr_core::{Host, Ioc};
@@ -40,6 +42,7 @@
 
 mod build;
 mod device;
+pub mod ecs;
 mod evidence;
 mod finding;
 mod frame;

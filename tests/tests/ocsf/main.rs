@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
+mod ecs;
 mod model;
 mod nouns;
 mod whole;

@@ -71,6 +71,17 @@ impl Globals {
         selection
     }
 
+    /// What narrows the tenants, in words.
+    pub(crate) fn selected_words(&self) -> Vec<String> {
+        let named = [("tenant", &self.tenant), ("children-of", &self.children_of), ("tag", &self.tenant_tag)];
+        let words =
+            named.iter().flat_map(|(what, names)| names.iter().map(move |name| format!("{what}={name}")));
+        let mut words: Vec<String> =
+            words.chain(self.vendor.map(|vendor| format!("vendor={}", vendor.word()))).collect();
+        words.sort();
+        words
+    }
+
     /// True when the estate is a simulated one; never in a program without the simulator.
     pub(crate) fn is_demo(&self) -> bool {
         #[cfg(feature = "sim")]
@@ -113,8 +124,10 @@ impl Globals {
     pub(crate) fn format(&self, terminal: bool) -> Format {
         match self.output {
             Some(FormatChoice::Csv) => Format::Csv,
+            Some(FormatChoice::Ecs) => Format::Ecs,
             Some(FormatChoice::Json) => Format::Json,
             Some(FormatChoice::Jsonl) => Format::Jsonl,
+            Some(FormatChoice::Ocsf) => Format::Ocsf,
             // The page is made by the command itself: see `wants_html`.
             Some(FormatChoice::Html | FormatChoice::Table) => Format::Table,
             Some(FormatChoice::Wide) => Format::Wide,
@@ -142,6 +155,10 @@ pub(crate) enum FormatChoice {
     Yaml,
     /// A page by itself; reports alone
     Html,
+    /// One event of OCSF 1.8.0 a line; hosts and alerts
+    Ocsf,
+    /// One document of ECS 9 a line; hosts and alerts
+    Ecs,
 }
 
 /// The vendors.

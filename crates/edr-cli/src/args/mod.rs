@@ -3,6 +3,7 @@
 pub(crate) mod act;
 mod api;
 pub(crate) mod change;
+mod export;
 mod global;
 mod iocs;
 mod report;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 
 pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
+pub(crate) use export::{ExportAlerts, ExportCommand, ExportHosts, FileKind, Into, Words};
 pub(crate) use global::{ColorEnv, Globals};
 pub(crate) use iocs::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush, IocsCommand};
 pub(crate) use report::{CoverageArgs, ReportCommand};
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// Reports over all tenants
     #[command(subcommand, arg_required_else_help = true)]
     Report(ReportCommand),
+    /// Write hosts and alerts into files, by class, tenant and day
+    #[command(subcommand, arg_required_else_help = true)]
+    Export(ExportCommand),
     /// Plans of response, and what became of them
     #[command(subcommand, arg_required_else_help = true)]
     Respond(RespondCommand),

@@ -40,7 +40,7 @@ pub(crate) struct Reach {
 }
 
 /// `hosts list`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct HostList {
     #[command(flatten)]
     pub(crate) terms: Terms,
@@ -67,7 +67,7 @@ pub(crate) struct HostList {
 }
 
 /// `alerts list`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct AlertList {
     #[command(flatten)]
     pub(crate) terms: Terms,

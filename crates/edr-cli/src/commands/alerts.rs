@@ -77,7 +77,7 @@ async fn list(context: Context, list: AlertList) -> Result<Exit, Failure> {
     listing::run::<Alert>(context, wants, list.reach).await
 }
 
-fn filters(context: &Context, list: &AlertList) -> Result<Vec<Filter>, Failure> {
+pub(super) fn filters(context: &Context, list: &AlertList) -> Result<Vec<Filter>, Failure> {
     let mut filters = listing::expressions(Noun::Alert, &list.terms, context)?;
     filters.extend(severity::filter(Noun::Alert, &list.severity, context.now())?);
     filters.extend(listing::alternatives(Noun::Alert, "status", &list.status, context)?);

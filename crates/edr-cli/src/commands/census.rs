@@ -1,15 +1,15 @@
-//! Reading every host, for commands that need them all before they can say anything.
+//! Reading a listing to its end, for commands that do not print it as it arrives.
 
+use edr::core::Listing;
 use edr::identity::Links;
-use edr::{Config, Estate, EstateEvent, Host, HostQuery, Vendor};
+use edr::{Config, Estate, EstateEvent, EstateStream, Host, HostQuery, Vendor};
 use futures_util::StreamExt as _;
 
 use crate::context::{Context, state_folder};
 use crate::errors::Failure;
 use crate::listing::TOLD;
-use crate::outcome::{Tally, counted};
-
-const HOSTS: (&str, &str) = ("host", "hosts");
+use crate::outcome::{Tally, counted, grouped};
+use crate::output::Record;
 
 /// Reads the hosts, and gives every event on.
 pub(super) async fn read(
@@ -18,10 +18,24 @@ pub(super) async fn read(
     query: HostQuery,
     mut take: impl FnMut(EstateEvent<Host>),
 ) -> Tally {
-    let mut tally = Tally::new(HOSTS, context.globals.timeout.is_some());
+    let stream = estate.hosts(query);
+    let take = |event| {
+        take(event);
+        true
+    };
+    read_all(context, estate, stream, take).await
+}
+
+/// Reads a listing to its end, or until `take` wants no more of it.
+pub(super) async fn read_all<T: Record + Listing>(
+    context: &mut Context,
+    estate: &Estate,
+    mut stream: EstateStream<T>,
+    mut take: impl FnMut(EstateEvent<T>) -> bool,
+) -> Tally {
+    let mut tally = Tally::new(T::NOUNS, context.globals.timeout.is_some());
     estate.members().iter().for_each(|m| tally.expect(&m.tenant, &m.vendor));
     context.report.start_progress();
-    let mut stream = estate.hosts(query);
     let mut rejected = 0;
     loop {
         let event = tokio::select! {
@@ -30,7 +44,13 @@ pub(super) async fn read(
         };
         let Some(event) = event else { break };
         count(context, &mut tally, &mut rejected, &event);
-        take(event);
+        if !take(event) {
+            break;
+        }
+    }
+    if rejected > TOLD {
+        let message = format!("{} more items cannot be decoded and are left out", grouped(rejected - TOLD));
+        context.report.warn("rejected", None, &message);
     }
     tally.interrupted = context.interrupt.is_raised();
     tally.shown = tally.items();
@@ -38,22 +58,28 @@ pub(super) async fn read(
     tally
 }
 
-fn count(context: &Context, tally: &mut Tally, rejected: &mut u64, event: &EstateEvent<Host>) {
+fn count<T: Record + Listing>(
+    context: &Context,
+    tally: &mut Tally,
+    rejected: &mut u64,
+    event: &EstateEvent<T>,
+) {
     let report = &context.report;
     match event {
         EstateEvent::Done(done) => tally.end(done.clone()),
-        EstateEvent::Items(hosts) => {
-            if let Some(host) = hosts.first() {
-                tally.count(&host.tenant, hosts.len() as u64);
+        EstateEvent::Items(items) => {
+            if let Some(item) = items.first() {
+                tally.count(item.tenant(), items.len() as u64);
             }
-            report.progress(|| format!("{} read", counted(tally.items(), HOSTS)));
+            report.progress(|| format!("{} read", counted(tally.items(), T::NOUNS)));
         }
         EstateEvent::Rejected(one) => {
             *rejected += 1;
             tally.reject(&one.tenant);
             if *rejected <= TOLD {
                 let uid = one.uid.as_deref().unwrap_or("without a readable id");
-                let message = format!("host {uid} cannot be decoded and is left out: {}", one.reason);
+                let noun = T::NOUNS.0;
+                let message = format!("{noun} {uid} cannot be decoded and is left out: {}", one.reason);
                 report.warn("rejected", Some(&one.tenant), &message);
             }
         }

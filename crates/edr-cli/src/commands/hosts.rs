@@ -70,7 +70,7 @@ async fn list(context: Context, list: HostList) -> Result<Exit, Failure> {
     listing::run::<Host>(context, wants, list.reach).await
 }
 
-fn filters(context: &Context, list: &HostList) -> Result<Vec<Filter>, Failure> {
+pub(super) fn filters(context: &Context, list: &HostList) -> Result<Vec<Filter>, Failure> {
     let mut filters = listing::expressions(Noun::Host, &list.terms, context)?;
     for (field, values) in [
         ("os.type", &list.platform),

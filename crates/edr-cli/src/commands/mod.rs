@@ -7,6 +7,7 @@ mod cases;
 mod census;
 mod completions;
 mod doctor;
+mod export;
 mod get;
 mod hosts;
 mod iocs;
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Alerts(command) => alerts::run(context(globals), command).await,
         Command::Cases(command) => cases::run(context(globals), command).await,
         Command::Iocs(command) => iocs::run(context(globals), command).await,
+        Command::Export(command) => export::run(context(globals), command).await,
         Command::Report(command) => report::run(context(globals), command).await,
         Command::Respond(command) => respond::run(context(globals), command).await,
         Command::Audit(command) => audit::run(context(globals), command).await,
@@ -77,6 +79,7 @@ async fn local(globals: &Globals, command: Command) -> Result<Exit, Failure> {
         | Command::Audit(_)
         | Command::Cases(_)
         | Command::Doctor
+        | Command::Export(_)
         | Command::Hosts(_)
         | Command::Iocs(_)
         | Command::Report(_)

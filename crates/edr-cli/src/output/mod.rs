@@ -6,6 +6,7 @@ mod delimited;
 mod json;
 mod node;
 pub(crate) mod pager;
+pub(crate) mod standard;
 pub(crate) mod style;
 mod table;
 pub(crate) mod text;
@@ -25,10 +26,14 @@ use time::Zone;
 pub(crate) enum Format {
     /// Comma-separated values.
     Csv,
+    /// Documents of the Elastic Common Schema, one a line.
+    Ecs,
     /// One JSON array.
     Json,
     /// One JSON object a line.
     Jsonl,
+    /// Events of the Open Cybersecurity Schema Framework, one a line.
+    Ocsf,
     /// A table.
     Table,
     /// Tab-separated values: what a pipe gets.
@@ -47,12 +52,17 @@ impl Format {
 
     /// Whole records rather than columns.
     pub(crate) fn is_record(self) -> bool {
-        matches!(self, Self::Json | Self::Jsonl | Self::Yaml)
+        matches!(self, Self::Json | Self::Jsonl | Self::Yaml) || self.is_standard()
     }
 
     /// Standard error speaks JSON, too.
     pub(crate) fn is_json(self) -> bool {
-        matches!(self, Self::Json | Self::Jsonl)
+        matches!(self, Self::Json | Self::Jsonl) || self.is_standard()
+    }
+
+    /// Somebody else's words, which not every noun has.
+    pub(crate) fn is_standard(self) -> bool {
+        matches!(self, Self::Ecs | Self::Ocsf)
     }
 }
 
@@ -109,6 +119,7 @@ pub(crate) trait Sink<T> {
 pub(crate) fn sink<'a, T: Record>(view: &View, out: Box<dyn Write + 'a>) -> Box<dyn Sink<T> + 'a> {
     match view.format {
         Format::Csv => Box::new(delimited::Delimited::csv(view, out)),
+        Format::Ecs | Format::Ocsf => Box::new(standard::Lines::new(view, out)),
         Format::Json => Box::new(json::Json::array(view, out)),
         Format::Jsonl => Box::new(json::Json::lines(view, out)),
         Format::Table | Format::Wide => Box::new(table::Table::new(view, out)),

@@ -8,6 +8,7 @@ mod cases;
 mod children;
 mod demo;
 mod doctor;
+mod export;
 mod faults;
 mod network;
 mod pipes;

@@ -120,7 +120,7 @@ impl Form {
             _ if context.globals.wants_html() => Self::Html,
             Format::Json | Format::Yaml => Self::Whole(format),
             Format::Table | Format::Wide => Self::Figures,
-            Format::Csv | Format::Jsonl | Format::Tsv => Self::Rows(format),
+            _ => Self::Rows(format),
         };
         match context.view.columns {
             Some(_) if !matches!(form, Self::Rows(_)) => {

@@ -8,7 +8,10 @@ use edr::Alert;
 use edr::core::{Attack, Evidence, Host};
 
 use super::host::account;
-use super::{Column, Fit, Record, Value, borrowed, columns, fit, flag, ip, list, maybe, text, time, words};
+use super::{
+    Column, Fit, Record, Standard, Value, borrowed, columns, fit, flag, ip, list, maybe, text, time, words,
+};
+use crate::output::standard;
 
 impl Record for Alert {
     type Key = (Reverse<Option<DateTime<Utc>>>, String, String);
@@ -61,6 +64,8 @@ impl Record for Alert {
         "case_uids",
         "labels",
     ];
+
+    const STANDARD: Standard<Self> = standard::ALERT;
 
     fn sort_key(&self) -> Self::Key {
         (Reverse(self.created_time.or(self.time)), self.tenant.to_string(), self.uid.clone())

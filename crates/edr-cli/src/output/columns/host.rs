@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use edr::Host;
 use edr::core::{NetworkInterface, Policy, User};
 
-use super::{Column, Fit, Record, Value, borrowed, columns, fit, flag, ip, list, maybe, text, time, words};
+use super::{
+    Column, Fit, Record, Standard, Value, borrowed, columns, fit, flag, ip, list, maybe, text, time, words,
+};
+use crate::output::standard;
 
 impl Record for Host {
     type Key = (String, String, String);
@@ -59,6 +62,8 @@ impl Record for Host {
         "groups",
         "tags",
     ];
+
+    const STANDARD: Standard<Self> = standard::HOST;
 
     fn sort_key(&self) -> Self::Key {
         (self.tenant.to_string(), self.hostname.to_lowercase(), self.uid.clone())

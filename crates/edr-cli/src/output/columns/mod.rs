@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::standard::Standard;
 use super::style::Look;
 use super::time::Zone;
 
@@ -75,6 +76,9 @@ pub(crate) trait Record: Serialize + Sized + 'static {
     const PIPE: &'static [&'static str];
     /// The columns of the wide table and of CSV.
     const WIDE: &'static [&'static str];
+
+    /// Its forms in the words of standards.
+    const STANDARD: Standard<Self> = Standard::none();
 
     /// What its row is sorted by.
     fn sort_key(&self) -> Self::Key;

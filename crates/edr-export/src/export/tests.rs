@@ -1,0 +1,192 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use edr_core::Alert;
+use serde_json::Value;
+
+use super::*;
+use crate::{FileFormat, Format, Noun, Projection};
+
+fn noon() -> DateTime<Utc> {
+    "2026-01-08T12:00:00Z".parse().unwrap()
+}
+
+fn request() -> Request {
+    Request::new(Noun::Alerts, Format::Native, FileFormat::Jsonl, noon())
+}
+
+/// Rows of a tenant, `every` seconds apart, the newest first.
+fn fill(export: &mut Export, tenant: &str, count: usize, every: i64) {
+    let projection = Projection::new(Format::Native, noon());
+    for at in 0..count {
+        let mut alert = Alert::new("falcon", tenant, &format!("a{at}"), "{\"secret\":1}");
+        alert.time = Some(noon() - TimeDelta::seconds(every * at as i64));
+        export.push(projection.alert(alert).unwrap()).unwrap();
+    }
+}
+
+fn run(folder: &Path, counts: &[(&str, usize)], ended: Vec<Ending>) -> Manifest {
+    let mut export = Export::begin(folder, request(), noon()).unwrap();
+    counts.iter().for_each(|(tenant, count)| fill(&mut export, tenant, *count, 3600));
+    export.finish(ended, noon(), &|| true).unwrap()
+}
+
+fn whole(tenants: &[&str]) -> Vec<Ending> {
+    tenants.iter().map(|tenant| Ending::complete(*tenant, "falcon")).collect()
+}
+
+/// Every file that is in its place, by its path below the folder.
+fn placed(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<PathBuf> = vec![folder.join("ext")];
+    while let Some(path) = left.pop() {
+        match fs::read_dir(&path) {
+            Ok(entries) => left.extend(entries.map(|e| e.unwrap().path())),
+            Err(_) if path.is_file() => {
+                found.insert(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned());
+            }
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+fn named(manifest: &Manifest) -> BTreeSet<String> {
+    manifest.files.iter().map(|file| file.path.clone()).collect()
+}
+
+fn hidden(folder: &Path) -> usize {
+    fs::read_dir(folder.join(".edr-export")).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count()
+}
+
+#[test]
+fn rows_are_sorted_within_tenant_and_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = run(folder.path(), &[("acme", 30), ("globex", 3)], whole(&["acme", "globex"]));
+    assert_eq!((manifest.records, manifest.outcome), (33, Outcome::Complete));
+    assert_eq!(placed(folder.path()), named(&manifest));
+    let days: Vec<(&str, &str, u64)> =
+        manifest.files.iter().map(|f| (f.tenant.as_str(), f.day.as_str(), f.records)).collect();
+    assert_eq!(days, [("acme", "20260107", 17), ("acme", "20260108", 13), ("globex", "20260108", 3)]);
+    for file in &manifest.files {
+        let text = fs::read_to_string(folder.path().join(&file.path)).unwrap();
+        assert!(!text.contains("secret"), "the vendor's own JSON was not asked for");
+        let times: Vec<String> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["time"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(times.is_sorted());
+        assert_eq!((times.len() as u64, text.len() as u64), (file.records, file.bytes));
+    }
+    assert_eq!(hidden(folder.path()), 0);
+}
+
+#[test]
+fn the_same_request_again_replaces_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &[("acme", 100)], whole(&["acme"]));
+    let manifest = run(folder.path(), &[("acme", 30)], whole(&["acme"]));
+    assert_eq!(placed(folder.path()), named(&manifest));
+    assert_eq!(manifest.records, 30);
+    let mut other = request();
+    other.query.push("severity >= high".to_owned());
+    let mut export = Export::begin(folder.path(), other, noon()).unwrap();
+    fill(&mut export, "acme", 5, 1);
+    let second = export.finish(whole(&["acme"]), noon(), &|| true).unwrap();
+    let both = named(&manifest).union(&named(&second)).cloned().collect();
+    assert_eq!(placed(folder.path()), both, "another request is another batch");
+}
+
+#[test]
+fn a_tenant_that_is_not_read_to_its_end_keeps_what_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &[("acme", 10), ("globex", 10)], whole(&["acme", "globex"]));
+    let short = Ending::short("globex", "falcon", Outcome::Partial, "the vendor went away");
+    let ended = vec![Ending::complete("acme", "falcon"), short];
+    let manifest = run(folder.path(), &[("acme", 12), ("globex", 2)], ended.clone());
+    let part = |name: &str| manifest.tenant(name).unwrap();
+    assert_eq!((part("acme").records, part("acme").kept), (12, None));
+    assert_eq!((part("globex").records, part("globex").kept), (10, Some(noon())));
+    assert_eq!((part("globex").outcome, manifest.outcome), (Outcome::Partial, Outcome::Partial));
+    assert_eq!(placed(folder.path()), named(&manifest));
+    let again = run(folder.path(), &[("acme", 12), ("globex", 3)], ended);
+    assert_eq!(again.tenant("globex").unwrap().records, 10, "what is kept is kept on");
+    let fresh = tempfile::tempdir().unwrap();
+    let ended = vec![Ending::short("globex", "falcon", Outcome::Partial, "the vendor went away")];
+    let manifest = run(fresh.path(), &[("globex", 2)], ended);
+    assert_eq!((manifest.records, manifest.tenants[0].kept), (2, None), "something is better than nothing");
+}
+
+#[test]
+fn a_run_that_is_dropped_or_stopped_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut export = Export::begin(folder.path(), request(), noon()).unwrap();
+    fill(&mut export, "acme", 10, 1);
+    drop(export);
+    let mut export = Export::begin(folder.path(), request(), noon()).unwrap();
+    fill(&mut export, "acme", 10, 1);
+    assert!(export.finish(whole(&["acme"]), noon(), &|| false).unwrap_err().is_stopped());
+    assert!(placed(folder.path()).is_empty());
+    assert_eq!((hidden(folder.path()), folder.path().join("manifest").exists()), (0, false));
+}
+
+#[test]
+fn what_was_not_written_is_cleared_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join(".edr-export/alerts-native-dead/files");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("000000.jsonl"), "{\"half").unwrap();
+    let export = Export::begin(folder.path(), request(), noon()).unwrap();
+    assert_eq!(export.recovered().discarded, ["alerts-native-dead"]);
+    assert!(!left.exists());
+}
+
+/// A run that was killed after each of its renames: the next one completes it.
+#[test]
+fn what_was_decided_is_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = tempfile::tempdir().unwrap();
+    let manifest = run(source.path(), &[("acme", 60)], whole(&["acme"]));
+    assert!(manifest.files.len() > 2);
+    for done in 0..=manifest.files.len() {
+        let stage = folder.path().join(".edr-export").join(&manifest.batch);
+        fs::create_dir_all(stage.join("files")).unwrap();
+        let mut moves = Vec::new();
+        for (at, file) in manifest.files.iter().enumerate() {
+            let staged = format!("files/{at:06}.jsonl");
+            let to = if at < done { folder.path().join(&file.path) } else { stage.join(&staged) };
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(source.path().join(&file.path), to).unwrap();
+            moves.push((staged, file.path.clone()));
+        }
+        let commit = Commit { moves, removes: Vec::new(), manifest: manifest.clone() };
+        fs::write(stage.join("commit.json"), serde_json::to_vec(&commit).unwrap()).unwrap();
+        let export = Export::begin(folder.path(), request(), noon()).unwrap();
+        assert_eq!(export.recovered().completed, [manifest.batch.clone()], "{done}");
+        drop(export);
+        assert_eq!(placed(folder.path()), named(&manifest), "{done}");
+        assert!(folder.path().join(manifest.path()).is_file());
+        fs::remove_dir_all(folder.path().join("ext")).unwrap();
+    }
+}
+
+#[test]
+fn a_large_part_is_continued_in_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = request();
+    let tenants = ["acme".to_owned()];
+    let mut parts = Parts::new(folder.path(), &request, "b", &tenants);
+    parts.largest(100);
+    for time in 0..9 {
+        let entry = crate::spool::Entry { time, json: vec![b'1'; 60], ..crate::spool::Entry::default() };
+        parts.take(entry.clone()).unwrap();
+        parts.take(entry).unwrap();
+    }
+    parts.close().unwrap();
+    let counts: Vec<(String, u64)> = parts.files.iter().map(|(_, f)| (f.path.clone(), f.records)).collect();
+    assert_eq!((counts.len(), parts.duplicates), (5, 9));
+    assert!(counts[4].0.ends_with("b-00004.jsonl"), "{counts:?}");
+    assert_eq!(counts.iter().map(|(_, n)| n).sum::<u64>(), 9);
+}

@@ -1,0 +1,52 @@
+//! Where files lie: as Amazon Security Lake asks of a custom source.
+
+use chrono::DateTime;
+
+use crate::Request;
+
+/// The UTC day of a time in milliseconds, as `20260108`.
+pub(crate) fn day(time: i64) -> String {
+    DateTime::from_timestamp_millis(time).unwrap_or_default().format("%Y%m%d").to_string()
+}
+
+/// The folder of a tenant's day, below the folder of the export.
+pub(crate) fn partition(request: &Request, tenant: &str, day: &str) -> String {
+    let (source, region) = (request.source(), encoded(&request.region));
+    format!("ext/{source}/region={region}/accountId=external_{}/eventDay={day}", encoded(tenant))
+}
+
+/// A name as one part of a path: what might mean something there is written as `%2F`.
+fn encoded(name: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    name.bytes().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileFormat, Format, Noun};
+
+    #[test]
+    fn the_day_is_that_of_utc() {
+        assert_eq!(day(0), "19700101");
+        assert_eq!(day(1_767_916_799_999), "20260108");
+        assert_eq!(day(1_767_916_800_000), "20260109");
+        assert_eq!(day(-1), "19691231");
+    }
+
+    #[test]
+    fn no_name_leaves_its_place() {
+        let request =
+            Request::new(Noun::Alerts, Format::Ocsf, FileFormat::Jsonl, DateTime::<chrono::Utc>::UNIX_EPOCH);
+        let place = |tenant| partition(&request, tenant, "20260108");
+        assert_eq!(
+            place("acme/Québec"),
+            "ext/edr-ocsf-2004/region=local/accountId=external_acme%2FQu%C3%A9bec/eventDay=20260108"
+        );
+        assert_ne!(place("a=b"), place("a%3Db"));
+        assert_eq!(place("../..").matches('/').count(), place("a").matches('/').count());
+    }
+}

@@ -1,0 +1,110 @@
+use std::fs::File;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use edr_core::{Alert, Host, Severity};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::{Field, Row, RowAccessor as _};
+use serde_json::Value;
+
+use crate::{Ending, Export, FileFormat, Format, Manifest, Noun, Projection, Request};
+
+fn noon() -> DateTime<Utc> {
+    "2026-01-08T12:00:00Z".parse().unwrap()
+}
+
+fn alert(at: i64) -> Alert {
+    let mut alert = Alert::new("falcon", "acme", &format!("a{at}"), "{\"id\":18446744073709551615}");
+    alert.time = Some(noon() - TimeDelta::milliseconds(at));
+    alert.severity = Severity::High;
+    alert.title = format!("alert {at}: {}", "x".repeat(2_000 + usize::try_from(at % 7).unwrap()));
+    alert.desc = (at % 2 == 0).then(|| at.to_string());
+    alert.device = Some(Box::new(Host::new("falcon", "acme", "h1", "{}")));
+    alert
+}
+
+fn export(folder: &Path, format: Format, count: i64) -> Manifest {
+    let request = Request { raw: true, ..Request::new(Noun::Alerts, format, FileFormat::Parquet, noon()) };
+    let mut export = Export::begin(folder, request, noon()).unwrap();
+    let projection = Projection::new(format, noon()).with_raw(true);
+    (0..count).for_each(|at| export.push(projection.alert(alert(at)).unwrap()).unwrap());
+    export.finish(vec![Ending::complete("acme", "falcon")], noon(), &|| true).unwrap()
+}
+
+fn open(folder: &Path, manifest: &Manifest) -> SerializedFileReader<File> {
+    assert_eq!(manifest.files.len(), 1);
+    SerializedFileReader::new(File::open(folder.join(&manifest.files[0].path)).unwrap()).unwrap()
+}
+
+/// The texts of a row; whatever else it has is `null`.
+fn json(row: &Row) -> Value {
+    let value = |field: &Field| match field {
+        Field::Group(row) => json(row),
+        Field::Str(text) => Value::String(text.clone()),
+        _ => Value::Null,
+    };
+    row.get_column_iter().map(|(name, field)| (name.clone(), value(field))).collect()
+}
+
+#[test]
+fn row_groups_and_pages_stay_small_and_times_are_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = export(folder.path(), Format::Ocsf, 6_000);
+    let reader = open(folder.path(), &manifest);
+    let groups = reader.metadata().row_groups();
+    assert!(groups.len() > 1);
+    for group in groups {
+        assert!(group.total_byte_size() <= 16 << 20, "{}", group.total_byte_size());
+    }
+    assert_eq!(groups.iter().map(|g| g.num_rows()).sum::<i64>(), 6_000);
+    for at in 0..groups.len() {
+        let group = reader.get_row_group(at).unwrap();
+        for column in 0..group.num_columns() {
+            let pages = group.get_column_page_reader(column).unwrap();
+            let largest = pages.map(|page| page.unwrap().buffer().len()).max().unwrap_or_default();
+            assert!(largest <= 1_000_000, "{largest}");
+        }
+    }
+    let at = |name: &str| {
+        let columns = reader.metadata().file_metadata().schema_descr_ptr();
+        columns.columns().iter().position(|c| c.path().string() == name).unwrap()
+    };
+    let time = reader.metadata().row_groups()[0].sorting_columns().unwrap()[0].column_idx;
+    assert_eq!(usize::try_from(time).unwrap(), at("time"));
+}
+
+#[test]
+fn values_come_back_as_they_were() {
+    for format in [Format::Ecs, Format::Native, Format::Ocsf] {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = export(folder.path(), format, 3);
+        let reader = open(folder.path(), &manifest);
+        let rows: Vec<Value> = reader.get_row_iter(None).unwrap().map(|row| json(&row.unwrap())).collect();
+        assert_eq!(rows.len(), 3);
+        let raw = match format {
+            Format::Ecs => &rows[0]["event"]["original"],
+            Format::Native => &rows[0]["raw"],
+            Format::Ocsf => &rows[0]["raw_data"],
+        };
+        assert_eq!(raw, "{\"id\":18446744073709551615}", "{format:?}");
+        let (title, desc) = match format {
+            Format::Ecs => ("/message", "/event/reason"),
+            Format::Native => ("/title", "/desc"),
+            Format::Ocsf => ("/message", "/finding_info/desc"),
+        };
+        assert!(rows[2].pointer(title).unwrap().as_str().unwrap().starts_with("alert 0: x"));
+        assert_eq!(rows[2].pointer(desc).unwrap(), "0");
+        assert!(rows[1].pointer(desc).unwrap().is_null());
+    }
+}
+
+#[test]
+fn a_number_is_a_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = export(folder.path(), Format::Ocsf, 1);
+    let reader = open(folder.path(), &manifest);
+    let columns = reader.metadata().file_metadata().schema_descr_ptr();
+    let fields = columns.root_schema().get_fields().iter().position(|f| f.name() == "time").unwrap();
+    let row = reader.get_row_iter(None).unwrap().next().unwrap().unwrap();
+    assert_eq!(row.get_long(fields).unwrap(), noon().timestamp_millis());
+}

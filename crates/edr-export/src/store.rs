@@ -1,0 +1,249 @@
+//! The folder of an export: one writer at a time, and nothing in its place before all of it is written.
+//!
+//! A run writes into `.edr-export/BATCH`. When every file is whole and on disk, `commit.json` says where each goes; from
+//! then on the batch is decided, and whoever finds that file carries it out, as often as it takes. What has none is
+//! cleared away.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::At as _;
+use crate::{Error, Manifest, Result, manifest};
+
+const HIDDEN: &str = ".edr-export";
+const COMMIT: &str = "commit.json";
+
+/// What was found of runs that did not come to their end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// Batches that were written and not yet in their place; they are now.
+    pub completed: Vec<String>,
+    /// Batches that were not yet written; what there was of them is gone.
+    pub discarded: Vec<String>,
+}
+
+/// What is done once everything is written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Commit {
+    /// Staged files and where they go.
+    pub(crate) moves: Vec<(String, String)>,
+    /// Files of the batch's last run that this one replaces.
+    pub(crate) removes: Vec<String>,
+    pub(crate) manifest: Manifest,
+}
+
+/// A folder that this process alone writes into.
+#[derive(Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// Locks the folder, and settles what killed runs have left.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Recovered)> {
+        let hidden = folder.join(HIDDEN);
+        fs::create_dir_all(&hidden).at(&hidden)?;
+        let path = hidden.join("lock");
+        let lock = File::create(&path).at(&path)?;
+        if !locked(&lock).at(&path)? {
+            return Err(Error::busy(folder));
+        }
+        let store = Self { folder: folder.to_owned(), _lock: lock };
+        let recovered = store.recover(&hidden)?;
+        Ok((store, recovered))
+    }
+
+    fn recover(&self, hidden: &Path) -> Result<Recovered> {
+        let mut recovered = Recovered::default();
+        for entry in fs::read_dir(hidden).at(hidden)? {
+            let path = entry.at(hidden)?.path();
+            if !path.is_dir() {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match fs::read(path.join(COMMIT)) {
+                Ok(text) => {
+                    self.carry_out(&path, &read(&path.join(COMMIT), &text)?)?;
+                    recovered.completed.push(name);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::remove_dir_all(&path).at(&path)?;
+                    recovered.discarded.push(name);
+                }
+                Err(error) => return Err(Error::at(&path.join(COMMIT), error)),
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// A place for what is not yet whole.
+    pub(crate) fn stage(&self, batch: &str) -> Result<Stage> {
+        let stage = Stage { folder: self.folder.join(HIDDEN).join(batch), decided: false };
+        for folder in [stage.runs(), stage.files()] {
+            fs::create_dir_all(&folder).at(&folder)?;
+        }
+        Ok(stage)
+    }
+
+    /// What the batch has written before.
+    pub(crate) fn manifest(&self, batch: &str) -> Result<Option<Manifest>> {
+        let path = self.folder.join(manifest::path(batch));
+        match fs::read(&path) {
+            Ok(text) => read(&path, &text).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::at(&path, error)),
+        }
+    }
+
+    /// Decides the batch and carries it out.
+    pub(crate) fn commit(&self, mut stage: Stage, commit: &Commit) -> Result<()> {
+        write(&stage.folder, COMMIT, commit)?;
+        stage.decided = true;
+        self.carry_out(&stage.folder, commit)
+    }
+
+    /// Every step may have been done before.
+    fn carry_out(&self, stage: &Path, commit: &Commit) -> Result<()> {
+        let mut touched = BTreeSet::new();
+        for (from, to) in &commit.moves {
+            let (from, to) = (stage.join(within("files", from)?), self.folder.join(within("ext", to)?));
+            self.make_room(&to, &mut touched)?;
+            match fs::rename(&from, &to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done.at(&to)?,
+            }
+        }
+        for file in &commit.removes {
+            let path = self.folder.join(within("ext", file)?);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done.at(&path)?,
+            }
+        }
+        touched.iter().try_for_each(|folder| sync_folder(folder))?;
+        let path = self.folder.join(commit.manifest.path());
+        self.make_room(&path, &mut touched)?;
+        let folder = path.parent().unwrap_or(&self.folder);
+        write(folder, &format!("{}.json", commit.manifest.batch), &commit.manifest)?;
+        sync_folder(&self.folder)?;
+        let decided = stage.join(COMMIT);
+        fs::remove_file(&decided).at(&decided)?;
+        fs::remove_dir_all(stage).at(stage)
+    }
+
+    /// Makes the folder of a file, and notes every folder that has a new entry by it.
+    fn make_room(&self, file: &Path, touched: &mut BTreeSet<PathBuf>) -> Result<()> {
+        let parent = file.parent().unwrap_or(&self.folder);
+        if touched.contains(parent) {
+            return Ok(());
+        }
+        fs::create_dir_all(parent).at(parent)?;
+        let inside = |folder: &&Path| folder.starts_with(&self.folder);
+        touched.extend(parent.ancestors().take_while(inside).map(Path::to_owned));
+        Ok(())
+    }
+}
+
+/// What is not yet whole. It is cleared away when it is dropped, unless it is decided.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    folder: PathBuf,
+    decided: bool,
+}
+
+impl Stage {
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.folder.join("runs")
+    }
+
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.join("files")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !self.decided {
+            // What cannot be cleared away now is by the next run.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path, text: &[u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(|error| Error::because(path.display().to_string(), error))
+}
+
+/// Writes a file that is there whole or not at all, also after a power failure.
+fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> Result<()> {
+    let (beside, path) = (folder.join(format!("{name}.tmp")), folder.join(name));
+    let text = serde_json::to_vec_pretty(content)
+        .map_err(|error| Error::because(path.display().to_string(), error))?;
+    let mut file = File::create(&beside).at(&beside)?;
+    file.write_all(&text).and_then(|()| file.sync_all()).at(&beside)?;
+    fs::rename(&beside, &path).at(&path)?;
+    sync_folder(folder)
+}
+
+/// A path that stays below its folder: what is read from a file is not trusted.
+fn within<'a>(folder: &str, path: &'a str) -> Result<&'a Path> {
+    let checked = Path::new(path);
+    let mut parts = checked.components();
+    let first = parts.next();
+    let plain = first == Some(Component::Normal(folder.as_ref()))
+        && parts.all(|part| matches!(part, Component::Normal(_)));
+    if plain { Ok(checked) } else { Err(Error::other(format!("'{path}' is no path of an export"))) }
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|opened| opened.sync_all()).at(folder)
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn locked(file: &File) -> io::Result<bool> {
+    use rustix::fs::{FlockOperation, flock};
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn locked(_: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out() {
+        for bad in ["/etc/passwd", "ext/../../a", "../ext/a", "", "manifest/a.json", "./ext/a"] {
+            assert!(within("ext", bad).is_err(), "{bad}");
+        }
+        assert!(within("ext", "ext/a/b.jsonl").is_ok());
+    }
+
+    #[test]
+    fn a_folder_has_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, _) = Store::open(folder.path()).unwrap();
+        assert!(Store::open(folder.path()).unwrap_err().is_busy());
+        drop(first);
+        assert!(Store::open(folder.path()).is_ok());
+    }
+}
