@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
-use edr::{Alert, Host};
+use edr::{Alert, Case, Host, Ioc};
 use edr_ocsf::ecs::{self, Document};
-use edr_ocsf::{Event, Writer};
+use edr_ocsf::{Event, Unsupported, Writer};
 
 use super::columns::Record;
 use super::{Format, Sink, View};
@@ -16,20 +16,27 @@ pub(crate) struct Standard<T> {
     /// As a document of the Elastic Common Schema that was read at this time.
     ecs: Option<fn(&T, DateTime<Utc>) -> Document>,
     /// As an event of the Open Cybersecurity Schema Framework.
-    ocsf: Option<fn(&T, &Writer) -> Event>,
+    ocsf: Option<fn(&T, &Writer) -> Result<Event, Unsupported>>,
 }
 
 /// A host.
 pub(crate) const HOST: Standard<Host> = Standard {
     ecs: Some(|host, now| ecs::host(host, now).with_original(&host.raw)),
-    ocsf: Some(|host, writer| writer.host(host)),
+    ocsf: Some(|host, writer| Ok(writer.host(host))),
 };
 
 /// An alert.
 pub(crate) const ALERT: Standard<Alert> = Standard {
     ecs: Some(|alert, now| ecs::alert(alert, now).with_original(&alert.raw)),
-    ocsf: Some(|alert, writer| writer.alert(alert)),
+    ocsf: Some(|alert, writer| Ok(writer.alert(alert))),
 };
+
+/// A case.
+pub(crate) const CASE: Standard<Case> =
+    Standard { ecs: None, ocsf: Some(|case, writer| Ok(writer.case(case))) };
+
+/// An indicator.
+pub(crate) const IOC: Standard<Ioc> = Standard { ecs: None, ocsf: Some(|ioc, writer| writer.ioc(ioc)) };
 
 impl<T> Standard<T> {
     /// No form at all.
@@ -96,7 +103,8 @@ impl<T: Record> Sink<T> for Lines<'_> {
             }
             (_, Standard { ocsf: Some(form), .. }) => {
                 let writer = Writer::new(self.now).with_raw();
-                serde_json::to_writer(&mut self.out, &form(item, &writer))?;
+                let event = form(item, &writer).map_err(io::Error::other)?;
+                serde_json::to_writer(&mut self.out, &event)?;
             }
             // Refused before anything is read.
             _ => return Err(io::Error::other("this has no form in the standard")),
@@ -115,8 +123,6 @@ impl<T: Record> Sink<T> for Lines<'_> {
 
 #[cfg(test)]
 mod tests {
-    use edr::Case;
-
     use super::*;
     use crate::output::fixture::{self, host};
     use crate::output::{sink, time::Zone};
@@ -142,6 +148,9 @@ mod tests {
         let documents = lines(Format::Ecs, &[fixture::alert()]);
         assert_eq!(documents[0]["event"]["kind"], "alert");
         assert_eq!(documents[0]["organization"]["name"], fixture::alert().tenant.as_str());
+        let class = |events: Vec<serde_json::Value>| events[0]["class_uid"].as_u64();
+        assert_eq!(class(lines(Format::Ocsf, &[Case::new("falcon", "acme", "1", "{}")])), Some(2005));
+        assert_eq!(class(lines(Format::Ocsf, &[Ioc::new("falcon", "acme", "1", "{}")])), Some(5021));
     }
 
     #[test]

@@ -9,11 +9,13 @@ use edr::Case;
 use super::alert::technique;
 use super::host::account;
 use super::{Column, Fit, Record, Value, borrowed, columns, fit, flag, list, maybe, text, time, words};
+use crate::output::standard;
 
 impl Record for Case {
     type Key = (Reverse<Option<DateTime<Utc>>>, String, String);
 
     const NOUNS: (&'static str, &'static str) = ("case", "cases");
+    const STANDARD: Standard<Self> = standard::CASE;
     const COLUMNS: &'static [Column<Self>] = COLUMNS;
     const TABLE: &'static [Fit] = &[
         fit("severity", 8, 0),

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use edr::Ioc;
 
 use super::{Column, Fit, Record, Value, borrowed, columns, fit, flag, list, maybe, text, time, words};
+use crate::output::standard;
 
 impl Record for Ioc {
     type Key = (String, String, String);
 
     const NOUNS: (&'static str, &'static str) = ("indicator", "indicators");
+    const STANDARD: Standard<Self> = standard::IOC;
     const COLUMNS: &'static [Column<Self>] = COLUMNS;
     const TABLE: &'static [Fit] = &[
         fit("tenant", 8, 0),
