@@ -1,5 +1,7 @@
 //! Feeds pushed to both vendors: desired against actual, against the simulator's own log.
 
+#![expect(clippy::unwrap_used, reason = "these are tests: what fails here fails the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

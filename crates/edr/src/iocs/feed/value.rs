@@ -148,8 +148,8 @@ pub(super) fn guess(value: &str) -> Option<IocType> {
     if value.starts_with('/') || value.contains('\\') {
         return Some(IocType::FilePath);
     }
-    if value.starts_with("*.") {
-        return domain(&value[2..]).is_ok().then_some(IocType::AllSubdomains);
+    if let Some(name) = value.strip_prefix("*.") {
+        return domain(name).is_ok().then_some(IocType::AllSubdomains);
     }
     domain(value).is_ok().then_some(IocType::Domain)
 }
