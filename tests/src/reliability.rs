@@ -111,8 +111,8 @@ undone when it is done. A fault strikes the first request / all of them; one wor
 untouched, at most three times. Each such cell is then taken up again without the fault, and ends with every host done just once.
 `tests/tests/response_chaos.rs` does the same with random faults in two tenants.
 
-Something between here and the vendor may hand a call on twice (`replayed`). Then orders find the host on its way. A comment that
-is doubled there stands twice; nobody can prevent that from here.
+Something between here and the vendor may hand a call on twice (`replayed`). Then containment finds the host on its way. A comment that
+is doubled there stands twice, and a script that is doubled there runs twice; nobody can prevent that from here.
 
 A redirect to another host is not followed, and means that the vendor did not read the call.
 ";
@@ -132,11 +132,21 @@ fn changes() -> String {
     ];
     let plans = [(Deed::PlanContain, "contain plan"), (Deed::PlanRelease, "release plan")];
     let drop = [(Deed::Drop, "indicators delete")];
-    let falcon =
-        [every(Product::Falcon, &deeds), every(Product::Falcon, &drop), every(Product::Falcon, &plans)];
+    // One stands for all three: each is a cell of its own, and they expect the same.
+    let orders = [(Deed::Fetch, "process kill, file fetch, script")];
+    let falcon = [
+        every(Product::Falcon, &deeds),
+        every(Product::Falcon, &drop),
+        every(Product::Falcon, &orders),
+        every(Product::Falcon, &plans),
+    ];
     let five = [(Deed::Update, "alert update (XDR 5)"), (Deed::Drop, "indicators delete (XDR 5)")];
-    let cortex =
-        [every(Product::Cortex3, &deeds), every(Product::Cortex5, &five), every(Product::Cortex3, &plans)];
+    let cortex = [
+        every(Product::Cortex3, &deeds),
+        every(Product::Cortex5, &five),
+        every(Product::Cortex3, &orders),
+        every(Product::Cortex3, &plans),
+    ];
     let mut out = CHANGES.to_owned();
     out.push_str(&change_table("CrowdStrike Falcon", &rows, &falcon.concat()));
     out.push_str(&change_table("Palo Alto Networks Cortex XDR", &rows, &cortex.concat()));
