@@ -115,8 +115,8 @@ untouched, at most three times. Each such cell is then taken up again without th
 for again only when it is seen to be untouched, at most three times. Each cell is then pushed again without the fault, and ends with every
 indicator put there just once. The blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
 
-Something between here and the vendor may hand a call on twice (`replayed`). Then orders find the host on its way. A comment that
-is doubled there stands twice; nobody can prevent that from here.
+Something between here and the vendor may hand a call on twice (`replayed`). Then containment finds the host on its way. A comment that
+is doubled there stands twice, and a script that is doubled there runs twice; nobody can prevent that from here.
 
 A redirect to another host is not followed, and means that the vendor did not read the call.
 ";
@@ -136,11 +136,14 @@ fn changes() -> String {
     ];
     let plans = [(Deed::PlanContain, "contain plan"), (Deed::PlanRelease, "release plan")];
     let drop = [(Deed::Drop, "indicators delete")];
+    // One stands for all three: each is a cell of its own, and they expect the same.
+    let orders = [(Deed::Fetch, "process kill, file fetch, script")];
     let feed = [(Deed::Feed, "feed")];
     let three = [(Deed::Feed, "feed"), (Deed::Block, "block")];
     let falcon = [
         every(Product::Falcon, &deeds),
         every(Product::Falcon, &drop),
+        every(Product::Falcon, &orders),
         every(Product::Falcon, &plans),
         every(Product::Falcon, &feed),
     ];
@@ -152,6 +155,7 @@ fn changes() -> String {
     let cortex = [
         every(Product::Cortex3, &deeds),
         every(Product::Cortex5, &five),
+        every(Product::Cortex3, &orders),
         every(Product::Cortex3, &plans),
         every(Product::Cortex3, &three),
     ];
