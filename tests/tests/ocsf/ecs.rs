@@ -144,8 +144,13 @@ fn every_field_of_the_list_can_be_there() {
         assert_eq!(faults(&document, of_alerts), Vec::<String>::new());
         seen.extend(document.fields().map(|(name, _)| name.to_owned()));
     }
-    for network in alert.evidences.iter_mut().filter_map(|e| e.network.as_mut()) {
-        network.protocol = Some("http".to_owned());
+    for evidence in &mut alert.evidences {
+        if let Some(network) = &mut evidence.network {
+            (network.protocol, network.direction) = (Some("http".to_owned()), Some("inbound".to_owned()));
+        }
+        if let Some(process) = &mut evidence.process {
+            process.parent = Some(Box::new(process.clone()));
+        }
     }
     seen.extend(ecs::alert(&alert, now()).fields().map(|(name, _)| name.to_owned()));
     for worse in [true, false] {

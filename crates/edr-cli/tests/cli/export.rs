@@ -183,7 +183,7 @@ fn a_folder_takes_one_export_at_a_time() {
     export(&["hosts", "--demo", "--format", "native"], folder.path()).ends(0);
 }
 
-const ALERTS: usize = 1_500;
+const ALERTS: usize = 600;
 
 /// Starts an export and kills it; true when that came before its end.
 fn kill(sim: &Sim, folder: &Path, after: Duration) -> bool {
@@ -212,11 +212,11 @@ fn kill(sim: &Sim, folder: &Path, after: Duration) -> bool {
 fn an_export_that_is_killed_anywhere_is_finished_by_a_rerun() {
     let alerts = ALERTS.to_string();
     let sim = Sim::serve(&["--falcon-hosts", "50", "--cortex-hosts", "50", "--alerts", &alerts], "[]");
-    let points = std::env::var("EDR_KILL_POINTS").ok().map_or(8, |n| n.parse().unwrap());
+    let points = std::env::var("EDR_KILL_POINTS").ok().map_or(6, |n| n.parse().unwrap());
     let mut hits = 0;
     for at in 0..points {
         let folder = tempfile::tempdir().unwrap();
-        let micros = RandomState::new().hash_one(at) % 1_200_000;
+        let micros = RandomState::new().hash_one(at) % 800_000;
         hits += usize::from(kill(&sim, folder.path(), Duration::from_micros(micros)));
         // Whatever is in its place is whole.
         let before = rows(folder.path()).len();
