@@ -50,7 +50,7 @@ fn measure() -> Outcome<ExitCode> {
         shelf: ShelfServer::start(sizes.falcon.max(sizes.each), sizes.cortex.max(sizes.each))?,
         sizes,
         edr: edr(),
-        mimalloc: std::env::var_os("EDR_BENCH_MIMALLOC").map(PathBuf::from),
+        mimalloc: named("EDR_BENCH_MIMALLOC"),
         peers: Peers::of_environment(),
         folder: tempfile::tempdir()?,
     };
@@ -79,9 +79,13 @@ fn measure() -> Outcome<ExitCode> {
 
 /// `edr` as it is released, beside the benchmarks.
 fn edr() -> Option<PathBuf> {
-    let named = std::env::var_os("EDR_BIN").map(PathBuf::from);
     let beside = std::env::current_exe().ok()?.ancestors().nth(2)?.join("edr");
-    Some(named.unwrap_or(beside)).filter(|path| path.is_file())
+    Some(named("EDR_BIN").unwrap_or(beside)).filter(|path| path.is_file())
+}
+
+/// A file that the environment names.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn head(sizes: &Sizes, load: f64, seconds: f64) -> String {
