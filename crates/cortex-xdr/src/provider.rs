@@ -18,9 +18,8 @@ use async_trait::async_trait;
 use edr_core::{
     Alert, AlertChange, AlertQuery, AuditEvent, AuditQuery, Because, Capabilities, Case, CaseChange,
     CaseQuery, Cursor, Diagnosis, EdrProvider, Error, ErrorKind, Fit, FoundHosts, Host, HostQuery, Ioc,
-    IocQuery, Noun, Opener, Page, PageEnd, PartStream, Progress, Query as _, Raw, Receipt, Rejected,
-    ResponseAction, Result, SavedFile, Target, TenantCheck, TenantId, Vendor, Vulnerability,
-    VulnerabilityQuery,
+    IocQuery, Opener, Page, PartStream, Progress, Raw, Receipt, Rejected, ResponseAction, Result, SavedFile,
+    Target, TenantCheck, TenantId, Vendor, Vulnerability, VulnerabilityQuery,
 };
 use edr_http::ItemEvent;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};

@@ -90,12 +90,12 @@ fn of_alerts(field: &Field) -> bool {
 
 #[tokio::test]
 async fn documents_of_the_simulated_estate() {
-    let n = size();
+    let (each, any) = (size("EDR_OCSF_HOSTS") / 2, size("EDR_OCSF_ALERTS") / 2);
     for generation in [3, 5] {
         let sim = Sim::builder()
-            .falcon_hosts(n)
-            .cortex_hosts(n)
-            .alerts(n)
+            .falcon_hosts(each)
+            .cortex_hosts(each)
+            .alerts(any)
             .cortex_generation(generation)
             .enforce_limits(false);
         let sim = sim.start().await.unwrap();
@@ -111,7 +111,7 @@ async fn documents_of_the_simulated_estate() {
             for alert in &alerts {
                 assert_eq!(faults(&ecs::alert(alert, now()), of_alerts), Vec::<String>::new(), "{alert:?}");
             }
-            assert_eq!((hosts.len() as u64, alerts.len() as u64), (n, n));
+            assert_eq!((hosts.len() as u64, alerts.len() as u64), (each, any));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::CortexXdr;
 use crate::api::{Skeleton, assets};
 use crate::client::assets::{FINDINGS, next_token};
 use crate::dialect::is_path_missing;
-use crate::listing::{Ending, Reading};
+use crate::listing::{Ending, Reading, decoded};
 use crate::{Generation, map, push};
 
 /// A place in a listing: what leads to the page.
@@ -46,13 +46,11 @@ impl CortexXdr {
         let size = query.page_size().unwrap_or(assets::MAX_FINDINGS);
         let filters = push::vulnerabilities(&query.filters);
         let plan = assets::findings(&filters, size, place.as_ref().map(|p| p.token.as_str()));
-        let context = self.client().context();
+        let (reader, context) = (self.client().http().items(plan, FINDINGS), self.client().context());
         let reading = Reading {
             client: self.client(),
-            reader: self.client().http().items(plan, FINDINGS),
-            first: None,
+            items: decoded(reader, None, move |raw| map::vulnerability(&context, raw)),
             query,
-            decode: Box::new(move |raw| map::vulnerability(&context, raw)),
             key: |_| None,
             descending: false,
             anchor: None,

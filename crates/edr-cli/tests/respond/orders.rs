@@ -172,7 +172,8 @@ async fn a_script_of_falcon_waits_for_a_host_that_is_away() {
     let ran = bench.run(&apply).await;
     assert!(ran.code != Some(0) && (ran.out.clone() + &ran.err).contains("no script"), "{ran:?}");
     assert_eq!(orders(&bench), 0);
-    let falcon = bench.sim.tenants().into_iter().find(|t| t.name == "falcon-1").unwrap();
+    let tenants = bench.sim.tenants();
+    let falcon = tenants.iter().find(|t| t.name == "falcon-1").unwrap().clone();
     tokio::task::spawn_blocking(move || make_script(&falcon.base_url, &falcon.access)).await.unwrap();
     let ran = bench.run(&apply).await;
     assert_eq!(ran.code, Some(3), "{ran:?}");

@@ -9,7 +9,7 @@ use edr::Case;
 use super::alert::technique;
 use super::host::account;
 use super::{Column, Fit, Record, Value, borrowed, columns, fit, flag, list, maybe, text, time, words};
-use crate::output::standard;
+use crate::output::standard::{self, Standard};
 
 impl Record for Case {
     type Key = (Reverse<Option<DateTime<Utc>>>, String, String);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use edr::Ioc;
 
 use super::{Column, Fit, Record, Value, borrowed, columns, fit, flag, list, maybe, text, time, words};
-use crate::output::standard;
+use crate::output::standard::{self, Standard};
 
 impl Record for Ioc {
     type Key = (String, String, String);
