@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use edr::core::ResponseAction;
 use edr::respond::{Consent, Decision, Draft, Operation, Outcome, Responder, Waiting, read_list};
 use edr::{Config, Estate, EstateEvent, Host, HostQuery, Options, Selection};
-use edr_sim::Sim;
+use edr_sim::{EstateFile, Sim};
 use futures_util::StreamExt as _;
 
 async fn sim() -> Sim {
@@ -123,4 +124,44 @@ async fn a_list_of_two_tenants_is_contained_exactly_and_once() {
     // Again: nothing is left to do, and nothing is sent.
     responder.apply(&plan, &Consent::yes(300)).await.unwrap();
     assert_eq!(log(&sim).len(), earlier.len() + acted.len());
+}
+
+#[tokio::test]
+async fn a_tag_of_the_sensor_is_not_taken_for_the_tag_that_is_asked_for() {
+    let file = r#"
+        [[tenant]]
+        vendor = "falcon"
+        hosts = 2
+        alerts = 0
+        [[tenant.host]]
+        hostname = "BY-SENSOR"
+        tags = ["SensorGroupingTags/pci"]
+        [[tenant.host]]
+        hostname = "BY-US"
+        tags = ["pci"]
+    "#;
+    let sim = Sim::builder().estate(EstateFile::from_toml(file).unwrap()).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let responder = responder(&sim, folder.path());
+    let list = read_list("BY-SENSOR\nBY-US\n").unwrap();
+    let resolved = responder.resolve(&list).await.unwrap();
+    let draft = Draft::new(ResponseAction::Tag { tags: vec!["pci".to_owned()] }).stale_too();
+    let plan = responder.plan(&resolved, &draft).await.unwrap();
+    let decision = |name: &str| {
+        let host = plan.hosts.iter().find(|h| h.host.hostname == name).unwrap();
+        (host.decision.is_sent(), host.decision.as_str())
+    };
+    assert!(decision("BY-SENSOR").0, "{:?}", decision("BY-SENSOR"));
+    assert_eq!(decision("BY-US"), (false, "already_done"));
+    responder.apply(&plan, &Consent::yes(1)).await.unwrap();
+    let hosts = hosts(&sim).await;
+    let tagged = |h: &&Host| {
+        h.tags.iter().any(|t| t.source.as_deref() == Some("FalconGroupingTags") && t.value == "pci")
+    };
+    assert_eq!(
+        hosts.iter().filter(tagged).count(),
+        2,
+        "{:?}",
+        hosts.iter().map(|h| &h.tags).collect::<Vec<_>>()
+    );
 }

@@ -158,6 +158,12 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         Err(self.lacking(Feature::FileFetch))
     }
 
+    /// The action in the words in which its effect stands on a host: the name of a tag as the vendor writes it down, where a
+    /// host can carry another tag of the same name that is not meant.
+    fn as_shown(&self, action: &ResponseAction) -> ResponseAction {
+        action.clone()
+    }
+
     /// How well the vendor can express a change of alerts; nothing is sent.
     ///
     /// # Errors

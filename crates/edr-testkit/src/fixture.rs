@@ -407,6 +407,10 @@ impl EdrProvider for Gate {
         self.inner.capabilities()
     }
 
+    fn as_shown(&self, action: &ResponseAction) -> ResponseAction {
+        self.inner.as_shown(action)
+    }
+
     async fn check(&self) -> Result<TenantCheck> {
         self.pass("check")?.check().await
     }

@@ -19,6 +19,33 @@ pub fn hash(value: &str) -> Option<String> {
     (fits && value.bytes().any(|b| b != b'0')).then(|| value.to_ascii_lowercase())
 }
 
+/// What makers and installers write where there is no serial number.
+const NO_SERIAL: &[&str] = &[
+    "0123456789",
+    "03000200-0400-0500-0006-000700080009",
+    "123456789",
+    "chassis serial number",
+    "default string",
+    "n/a",
+    "none",
+    "not applicable",
+    "not available",
+    "not specified",
+    "system serial number",
+    "to be filled by o.e.m.",
+    "unknown",
+];
+
+/// True for a serial number or SMBIOS UUID that says nothing: a text of makers and installers, or the same character all
+/// through, as in a UUID of zeroes.
+#[must_use]
+pub fn is_no_serial(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let mut letters = text.chars().filter(|c| c.is_ascii_alphanumeric());
+    let first = letters.next();
+    NO_SERIAL.contains(&text.as_str()) || letters.all(|c| Some(c) == first)
+}
+
 /// An address; IPv4-mapped IPv6 becomes IPv4, and the unspecified address means none.
 #[must_use]
 pub fn ip(value: &str) -> Option<IpAddr> {
@@ -93,6 +120,18 @@ mod tests {
         assert_eq!(hash(&"0".repeat(40)), None);
         assert_eq!(hash("N/A"), None);
         assert_eq!(hash("abc"), None);
+    }
+
+    #[test]
+    fn placeholders_are_no_serial_numbers() {
+        for none in
+            ["", "0", "To be filled by O.E.M.", "00000000-0000-0000-0000-000000000000", "FFFF-FF", " None "]
+        {
+            assert!(is_no_serial(none), "{none}");
+        }
+        for serial in ["5CG0001", "VMware-56 4d 8c", "1100"] {
+            assert!(!is_no_serial(serial), "{serial}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use edr_core::model::read;
 use edr_core::{Host, Platform, TenantId, Vendor};
 
 use super::IdentityConfig;
@@ -97,35 +98,12 @@ fn family(platform: &Platform) -> Option<Platform> {
 
 fn instance(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
-    (text.len() >= 6 && !one_character(&text)).then_some(text)
+    (text.len() >= 6 && !read::is_no_serial(&text)).then_some(text)
 }
-
-/// True for texts such as `000000` and `xx-xx`.
-fn one_character(text: &str) -> bool {
-    let mut letters = text.chars().filter(|c| c.is_ascii_alphanumeric());
-    let first = letters.next();
-    letters.all(|c| Some(c) == first)
-}
-
-/// What stands where there is no serial number, in the words of makers and installers.
-const NO_SERIAL: &[&str] = &[
-    "0123456789",
-    "123456789",
-    "chassis serial number",
-    "default string",
-    "none",
-    "not applicable",
-    "not available",
-    "not specified",
-    "system serial number",
-    "to be filled by o.e.m.",
-    "unknown",
-];
 
 fn serial(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
-    let placeholder = NO_SERIAL.contains(&text.as_str()) || one_character(&text) || text.len() < 5;
-    (!placeholder).then_some(text)
+    (text.len() >= 5 && !read::is_no_serial(&text)).then_some(text)
 }
 
 /// The first label and, of a full name, the domain.

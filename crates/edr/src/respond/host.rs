@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use edr_core::model::read;
 use edr_core::{Host, TenantId, Vendor};
 use serde::{Deserialize, Serialize};
 
@@ -76,26 +77,6 @@ pub(super) fn key(host: &Host) -> HostKey {
     HostKey::new(&host.tenant, &host.uid)
 }
 
-/// Firmware that nobody filled in says one of these for every machine.
-const PLACEHOLDERS: &[&str] = &[
-    "0",
-    "0123456789",
-    "03000200-0400-0500-0006-000700080009",
-    "123456789",
-    "chassis serial number",
-    "00000000-0000-0000-0000-000000000000",
-    "default string",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-    "n/a",
-    "none",
-    "not applicable",
-    "not available",
-    "not specified",
-    "system serial number",
-    "to be filled by o.e.m.",
-    "unknown",
-];
-
 /// True when two things say that both agents run on one machine: of the hardware's number (serial number or SMBIOS
 /// UUID), the name, and a MAC in common. One alone proves nothing: names are given again, guests inherit the numbers of
 /// their host, and docks move from desk to desk.
@@ -103,7 +84,7 @@ pub(super) fn same_machine(a: &Host, b: &Host) -> bool {
     let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
         (Some(a), Some(b)) => {
             let a = a.trim().to_ascii_lowercase();
-            !a.is_empty() && a == b.trim().to_ascii_lowercase() && !PLACEHOLDERS.contains(&a.as_str())
+            a == b.trim().to_ascii_lowercase() && !read::is_no_serial(&a)
         }
         _ => false,
     };

@@ -108,21 +108,27 @@ impl Journal {
         let _held = state::exclusive(&self.lock).map_err(|e| Error::file(&self.folder, e))?;
         self.refresh(&mut chain)?;
         let event = decide(&chain.records)?;
+        self.append_held(&mut chain, event)
+    }
+
+    /// Appends while nobody else can write.
+    fn append_held(&self, chain: &mut Chain, event: Event) -> Result<u64> {
         let mut bytes = Vec::new();
         if chain.wants_newline {
             bytes.push(b'\n');
         }
         let mut records = Vec::new();
-        if let Some(torn) = chain.torn.take() {
-            let event = Event::Torn { bytes: torn.len() as u64, sha256: sha256(&torn) };
-            self.add(&chain, event, &mut records, &mut bytes)?;
+        if let Some(torn) = &chain.torn {
+            let event = Event::Torn { bytes: torn.len() as u64, sha256: sha256(torn) };
+            self.add(chain, event, &mut records, &mut bytes)?;
         }
-        self.add(&chain, event, &mut records, &mut bytes)?;
-        self.write(&mut chain, &bytes)?;
+        self.add(chain, event, &mut records, &mut bytes)?;
+        self.write(chain, &bytes)?;
+        chain.torn = None;
         for record in records {
             chain.accept(record);
         }
-        self.write_head(&chain)?;
+        self.write_head(chain)?;
         Ok(chain.records.len() as u64)
     }
 
@@ -221,6 +227,11 @@ impl Journal {
     pub fn verify(&self) -> Result<Audit> {
         let _ours = self.chain();
         let _held = state::shared(&self.lock).map_err(|e| Error::file(&self.folder, e))?;
+        self.audit()
+    }
+
+    /// Looks at every record while nobody can write.
+    fn audit(&self) -> Result<Audit> {
         let mut chain = Chain::default();
         let read = chain.read(&self.bytes(0)?);
         let head = match self.head() {
@@ -244,27 +255,30 @@ impl Journal {
     /// # Errors
     /// When the journal is not broken, or the files cannot be written.
     pub fn set_aside(&self, reason: &str) -> Result<PathBuf> {
-        if self.verify()?.fault.is_none() {
+        let mut chain = self.chain();
+        // From the look at it to the first record of the new one nobody else can write, or set it aside as well.
+        let _held = state::exclusive(&self.lock).map_err(|e| Error::file(&self.folder, e))?;
+        if self.audit()?.fault.is_none() {
             return Err(Error::Journal("it is sound, and is not set aside".to_owned()));
         }
         let name = format!("journal.broken-{}.jsonl", self.clock.now().format("%Y%m%dT%H%M%SZ"));
         let aside = self.folder.join(&name);
-        let digest = sha256(&self.bytes(0)?);
-        {
-            let mut chain = self.chain();
-            let _held = state::exclusive(&self.lock).map_err(|e| Error::file(&self.folder, e))?;
-            let path = self.path();
-            if path.exists() {
-                fs::rename(&path, &aside).map_err(|e| Error::file(&path, e))?;
-            }
-            if let Err(e) = fs::remove_file(self.head_path())
-                && e.kind() != std::io::ErrorKind::NotFound
-            {
-                return Err(Error::file(&self.head_path(), e));
-            }
-            *chain = Chain::default();
+        if aside.exists() {
+            return Err(Error::Journal(format!("{name} is there already, and is not overwritten")));
         }
-        self.append(Event::SetAside { file: name, sha256: digest, reason: reason.to_owned() })?;
+        let digest = sha256(&self.bytes(0)?);
+        let path = self.path();
+        if path.exists() {
+            fs::rename(&path, &aside).map_err(|e| Error::file(&path, e))?;
+        }
+        if let Err(e) = fs::remove_file(self.head_path())
+            && e.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Error::file(&self.head_path(), e));
+        }
+        *chain = Chain::default();
+        let event = Event::SetAside { file: name, sha256: digest, reason: reason.to_owned() };
+        self.append_held(&mut chain, event)?;
         Ok(aside)
     }
 }

@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::decide::{decide, once_a_machine};
 use super::error::Result;
 use super::host::{HostKey, HostRef, key};
-use super::plan::{Decision, Plan, PlannedHost, uuid};
+use super::plan::{Decision, Plan, PlannedHost, lease_fits, uuid};
 use super::resolve::{Found, Resolved, Unread, is_stale, twins};
 use super::responder::Responder;
 
@@ -71,13 +71,7 @@ impl Draft {
 
     fn check(&self) -> Result<()> {
         self.action.check()?;
-        if let Some(lease) = self.lease
-            && (self.action != ResponseAction::Contain || lease <= TimeDelta::zero())
-        {
-            let why = "only a containment can be leased, for a time from now on".to_owned();
-            return Err(super::Error::Plan(why));
-        }
-        Ok(())
+        self.lease.map_or(Ok(()), |lease| lease_fits(&self.action, lease))
     }
 }
 
@@ -200,7 +194,10 @@ impl Responder {
     pub(super) fn decide(&self, action: &ResponseAction, host: &Host) -> Decision {
         let provider: edr_core::Result<Arc<dyn EdrProvider>> = self.provider(&host.tenant);
         match provider {
-            Ok(provider) => decide(action, host, provider.capabilities(), &self.safety().protected),
+            Ok(provider) => {
+                let action = &provider.as_shown(action);
+                decide(action, host, provider.capabilities(), &self.safety().protected)
+            }
             Err(error) => Decision::Unread { reason: error.to_string() },
         }
     }

@@ -208,6 +208,16 @@ impl Plan {
         self.lease_seconds.and_then(TimeDelta::try_seconds)
     }
 
+    /// Refuses a lease that cannot be kept: a containment without an end in place of one with an end that nobody can
+    /// reckon would be a silent change of what was asked for.
+    fn check_lease(&self) -> Result<()> {
+        match (self.lease_seconds, self.lease()) {
+            (None, _) => Ok(()),
+            (Some(_), Some(lease)) => lease_fits(&self.action, lease),
+            (Some(_), None) => Err(Error::Plan(NO_LEASE.to_owned())),
+        }
+    }
+
     /// How many hosts it touches, and which sort.
     #[must_use]
     pub fn blast_radius(&self) -> BlastRadius {
@@ -251,6 +261,7 @@ impl Plan {
         let plan: Self = serde_json::from_value(value.clone())
             .map_err(|e| Error::refused(Rule::PlanEdited, format!("the plan cannot be read: {e}")))?;
         plan.check_digest()?;
+        plan.check_lease()?;
         // What was read and would not be written again is an edit, too.
         if serde_json::to_value(&plan).map_err(Error::inner)? != value {
             return Err(Error::refused(
@@ -277,6 +288,17 @@ impl Plan {
         let text = crate::file::text(path, crate::file::LIST).map_err(|e| Error::file(path, e))?;
         Self::from_json(&text)
     }
+}
+
+const NO_LEASE: &str = "only a containment can be leased, for at least a second and at most a year";
+
+/// The longest lease. What is to stay contained for longer needs none.
+const LONGEST_LEASE: TimeDelta = TimeDelta::days(366);
+
+/// Refuses a lease of something else than a containment, and one that ends at once or never.
+pub(super) fn lease_fits(action: &ResponseAction, lease: TimeDelta) -> Result<()> {
+    let fits = *action == ResponseAction::Contain && lease >= TimeDelta::seconds(1) && lease <= LONGEST_LEASE;
+    if fits { Ok(()) } else { Err(Error::Plan(NO_LEASE.to_owned())) }
 }
 
 /// True when it has the form of a UUID: nothing else becomes the name of a file.

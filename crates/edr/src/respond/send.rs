@@ -140,7 +140,7 @@ impl<'a> TenantRun<'a> {
     }
 
     fn readback(&self, uid: &str, host: Option<&edr_core::Host>, unreadable: Option<&str>) -> Readback {
-        let done = host.and_then(|host| is_done(&self.plan.action, host));
+        let done = host.and_then(|host| is_done(&self.provider.as_shown(&self.plan.action), host));
         let seen = match host {
             None if unreadable.is_some() => format!("it cannot be read: {}", unreadable.unwrap_or_default()),
             None => "the tenant does not have it any more".to_owned(),

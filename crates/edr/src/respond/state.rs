@@ -124,8 +124,15 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Holds a file that one process at a time may hold. It is free when this is dropped, or when the process dies.
 #[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
+pub(super) struct Lock(File);
+
+/// Closing the file is not enough: a child that is being started by another thread, such as a command that prints a
+/// secret, has the file open until it becomes its program, and would hold the lock for so long.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
 }
 
 impl Lock {
@@ -145,7 +152,7 @@ impl Lock {
             writeln!(file, "{who}, process {}", std::process::id())
         };
         write(&mut file).map_err(|e| Error::file(path, e))?;
-        Ok(Self { _file: file })
+        Ok(Self(file))
     }
 }
 

@@ -163,25 +163,9 @@ fn agent(device: &mut Device, notes: &mut Notes) -> Agent {
     Agent { version: verbatim(device.agent_version.take()), content_version: None, health }
 }
 
-/// What vendors and installers write where there is no serial number.
-const NO_SERIAL: &[&str] = &[
-    "0",
-    "123456789",
-    "default string",
-    "none",
-    "not applicable",
-    "not available",
-    "not specified",
-    "system serial number",
-    "to be filled by o.e.m.",
-    "unknown",
-];
-
 fn hardware(host: &mut Host, device: &mut Device, notes: &mut Notes) {
     host.serial_number = text(device.serial_number.take()).filter(|serial| {
-        let digits = serial.chars().filter(|c| *c != '-').collect::<String>();
-        let blank =
-            digits.chars().all(|c| c == '0') || NO_SERIAL.contains(&serial.to_ascii_lowercase().as_str());
+        let blank = read::is_no_serial(serial);
         if blank {
             notes.anomaly("serial_number", serial, "a placeholder");
         }

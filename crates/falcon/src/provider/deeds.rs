@@ -110,7 +110,7 @@ impl Falcon {
             | ResponseAction::RunScript { .. } => return self.follow_command(action, targets).await,
             _ => {}
         }
-        let action = &with_prefix(action);
+        let action = &as_shown(action);
         let ids: Vec<String> = targets.iter().map(|t| t.uid.clone()).collect();
         let connect = matches!(action, ResponseAction::Contain | ResponseAction::Release);
         let found = self.found(&ids, connect).await?;
@@ -204,7 +204,7 @@ fn is_already(action: &ResponseAction, error: &ApiError) -> bool {
 }
 
 /// The tags as Falcon has them, so that one of the same name that the sensor set is not taken for it.
-fn with_prefix(action: &ResponseAction) -> ResponseAction {
+pub(super) fn as_shown(action: &ResponseAction) -> ResponseAction {
     let whole = |tags: &[String]| {
         let one = |tag: &String| {
             if tag.starts_with(TAG_PREFIX) { tag.clone() } else { format!("{TAG_PREFIX}{tag}") }

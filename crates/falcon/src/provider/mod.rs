@@ -604,6 +604,10 @@ impl EdrProvider for Falcon {
         self.follow(action, targets).await
     }
 
+    fn as_shown(&self, action: &ResponseAction) -> ResponseAction {
+        deeds::as_shown(action)
+    }
+
     fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
         alert_work::fit(change).map_err(|e| self.named(e, api::alerts::UPDATE.operation.name))
     }

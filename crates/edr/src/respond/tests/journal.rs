@@ -131,6 +131,11 @@ async fn a_broken_journal_is_set_aside_by_a_person_only() {
     assert!(matches!(&records[0].event, Event::SetAside { reason, .. } if reason.contains("INC-9")));
     bench.contain(&["web-4"]).await.unwrap();
     assert!(journal.verify().unwrap().fault.is_none());
+    // The clock stands still: a second one of this moment has the name of the first.
+    let text = fs::read_to_string(journal.path()).unwrap();
+    fs::write(journal.path(), text.replace("accepted", "already")).unwrap();
+    let again = journal.set_aside("and once more").unwrap_err().to_string();
+    assert!(again.contains("not overwritten"), "{again}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use edr_core::{Because, ContainmentState, ErrorKind, Quirk, Script};
 use super::release::contain_for;
 use super::{Bench, contained, released, tenant};
 use crate::Estate;
-use crate::respond::{Consent, Draft, Plan, Responder, Rule};
+use crate::respond::{Consent, Draft, Plan, Responder, Rule, Selector};
 
 fn leased() -> Draft {
     Draft::contain().lease(TimeDelta::hours(1))
@@ -210,4 +210,22 @@ async fn a_host_that_is_gone_is_not_released_anew_each_time() {
     }
     assert_eq!(bench.responder().operations().unwrap().len(), 2, "the containment and one release");
     assert!(bench.responder().overdue().unwrap()[0].error.as_ref().unwrap().contains("unread"));
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_can_reckon_is_refused_and_not_forgotten() {
+    let bench = Bench::new([tenant("a", 1).build()]);
+    let selectors = [Selector::host("web-0")];
+    let resolved = bench.responder().resolve(&selectors).await.unwrap();
+    for lease in [TimeDelta::zero(), TimeDelta::milliseconds(1), TimeDelta::days(367), TimeDelta::MAX] {
+        let plan = bench.responder().plan(&resolved, &Draft::contain().lease(lease)).await;
+        assert!(plan.unwrap_err().to_string().contains("at most a year"), "{lease}");
+    }
+    let plan = bench.plan(&["web-0"], &leased()).await;
+    for seconds in [i64::MAX, 0, -3600] {
+        let mut forged = plan.clone();
+        forged.lease_seconds = Some(seconds);
+        let text = forged.seal().unwrap().to_json().unwrap();
+        assert!(Plan::from_json(&text).unwrap_err().to_string().contains("at most a year"), "{seconds}");
+    }
 }
