@@ -288,6 +288,23 @@ proptest! {
     }
 
     #[test]
+    fn any_distorted_audit_or_finding_is_mapped_or_rejected(
+        log in distorted(console_row()), report in distorted(agent_row()), finding in distorted(finding_row())
+    ) {
+        let raw = |value: &Value| Raw::new(value.to_string());
+        for event in [management_log(&context(), raw(&log)), agent_report(&context(), raw(&report))] {
+            match event {
+                Ok(mapped) => prop_assert!(!mapped.uid.is_empty()),
+                Err(rejected) => prop_assert!(!rejected.reason.is_empty()),
+            }
+        }
+        match vulnerability(&context(), raw(&finding)) {
+            Ok(mapped) => prop_assert_eq!(mapped.raw, raw(&finding)),
+            Err(rejected) => prop_assert!(!rejected.reason.is_empty()),
+        }
+    }
+
+    #[test]
     fn any_bytes_are_rejected_without_panic(bytes: Vec<u8>) {
         let _ = alert(&context(), Raw::new(bytes.clone()));
         let _ = host(&context(), Raw::new(bytes));
@@ -367,6 +384,33 @@ fn rules_are_indicators() {
     assert_eq!(case(&context(), Raw::new(r#"{"case_id":{}}"#)).unwrap_err().noun, Noun::Case);
 }
 
+fn console_row() -> Value {
+    json!({"AUDIT_ID": 501, "AUDIT_OWNER_NAME": "Ann Berg", "AUDIT_OWNER_EMAIL": "ann@corp.example",
+        "AUDIT_ASSET_JSON": "{\"a\":1}", "AUDIT_ASSET_NAMES": "win-7", "AUDIT_HOSTNAME": "win-7", "AUDIT_RESULT": "FAIL",
+        "AUDIT_REASON": "not connected", "AUDIT_DESCRIPTION": "Isolate endpoint", "AUDIT_ENTITY": "RESPONSE",
+        "AUDIT_ENTITY_SUBTYPE": "Isolate", "AUDIT_SESSION_ID": "s1", "AUDIT_CASE_ID": 389,
+        "AUDIT_INSERT_TIME": 1_767_210_000_000_i64, "AUDIT_SEVERITY": "SEV_010_INFO", "AUDIT_SOURCE_IP": "203.0.113.7",
+        "AUDIT_USER_ROLES": "Instance Administrator"})
+}
+
+fn agent_row() -> Value {
+    json!({"TIMESTAMP": 1_767_210_000_000.4631, "RECEIVEDTIME": 1_767_210_001_200.25, "ENDPOINTID": "0f3a",
+        "ENDPOINTNAME": "win-7", "DOMAIN": "WORKGROUP", "TRAPSVERSION": "8.4.0.51588", "SEVERITY": "SEV_030_MEDIUM",
+        "CATEGORY": "status", "TYPE": "Installation", "SUBTYPE": "Install", "RESULT": "SUCCESS", "REASON": null,
+        "DESCRIPTION": "XDR Agent was installed"})
+}
+
+fn finding_row() -> Value {
+    json!({"platform_id": "f00d", "cve_id": "CVE-2025-0001", "cve_description": "Use after free",
+        "asset_id": "a1", "asset_name": "win-7", "asset_type": "ENDPOINT", "asset_type_class": "Compute",
+        "operating_system": "Windows 11", "os_family": "AGENT_OS_WINDOWS", "cvss_score": 8.8, "cvss_severity": "HIGH",
+        "epss_score": 0.91, "has_kev": true, "exploit_level": "WEAPONIZED", "fix_available": "true",
+        "fix_versions": ["131.0.1"], "remediation": "Install Chrome 131.0.1 or newer",
+        "affected_software": ["Chrome 130.0", "Chromium"], "package_version": "130.0",
+        "cve_publish_date": 1_735_700_000_000_i64, "first_observed": 1_767_210_000_000_i64,
+        "last_observed": 1_767_220_000_000_i64})
+}
+
 #[test]
 fn audits_are_events() {
     let read = |json: &Value, decode: fn(&Context, Raw) -> Result<edr_core::AuditEvent, Box<Rejected>>| {
@@ -375,17 +419,9 @@ fn audits_are_events() {
         event.raw = Raw::default();
         event
     };
-    let log = json!({"AUDIT_ID": 501, "AUDIT_OWNER_NAME": "Ann Berg", "AUDIT_OWNER_EMAIL": "ann@corp.example",
-        "AUDIT_ASSET_JSON": "{\"a\":1}", "AUDIT_ASSET_NAMES": "win-7", "AUDIT_HOSTNAME": "win-7", "AUDIT_RESULT": "FAIL",
-        "AUDIT_REASON": "not connected", "AUDIT_DESCRIPTION": "Isolate endpoint", "AUDIT_ENTITY": "RESPONSE",
-        "AUDIT_ENTITY_SUBTYPE": "Isolate", "AUDIT_SESSION_ID": "s1", "AUDIT_CASE_ID": 389,
-        "AUDIT_INSERT_TIME": 1_767_210_000_000_i64, "AUDIT_SEVERITY": "SEV_010_INFO", "AUDIT_SOURCE_IP": "203.0.113.7",
-        "AUDIT_USER_ROLES": "Instance Administrator"});
+    let log = console_row();
     insta::assert_json_snapshot!("management_log", read(&log, management_log));
-    let report = json!({"TIMESTAMP": 1_767_210_000_000.4631, "RECEIVEDTIME": 1_767_210_001_200.25, "ENDPOINTID": "0f3a",
-        "ENDPOINTNAME": "win-7", "DOMAIN": "WORKGROUP", "TRAPSVERSION": "8.4.0.51588", "SEVERITY": "SEV_030_MEDIUM",
-        "CATEGORY": "status", "TYPE": "Installation", "SUBTYPE": "Install", "RESULT": "SUCCESS", "REASON": null,
-        "DESCRIPTION": "XDR Agent was installed"});
+    let report = agent_row();
     let event = read(&report, agent_report);
     insta::assert_json_snapshot!("agent_report", event);
     assert_eq!(read(&report, agent_report).uid, event.uid, "the same report is the same event");
@@ -407,14 +443,7 @@ fn findings_are_vulnerabilities() {
         found.raw = Raw::default();
         found
     };
-    let finding = json!({"platform_id": "f00d", "cve_id": "CVE-2025-0001", "cve_description": "Use after free",
-        "asset_id": "a1", "asset_name": "win-7", "asset_type": "ENDPOINT", "asset_type_class": "Compute",
-        "operating_system": "Windows 11", "os_family": "AGENT_OS_WINDOWS", "cvss_score": 8.8, "cvss_severity": "HIGH",
-        "epss_score": 0.91, "has_kev": true, "exploit_level": "WEAPONIZED", "fix_available": "true",
-        "fix_versions": ["131.0.1"], "remediation": "Install Chrome 131.0.1 or newer",
-        "affected_software": ["Chrome 130.0", "Chromium"], "package_version": "130.0",
-        "cve_publish_date": 1_735_700_000_000_i64, "first_observed": 1_767_210_000_000_i64,
-        "last_observed": 1_767_220_000_000_i64});
+    let finding = finding_row();
     insta::assert_json_snapshot!("finding", read(&finding));
     let image = read(&json!({"platform_id": "1", "cve_id": "GHSA-x", "asset_name": "web:latest",
         "asset_type_class": "Container Image", "cvss_severity": "NONE", "exploit_level": "RUMOURED"}));
