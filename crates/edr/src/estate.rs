@@ -187,7 +187,11 @@ impl Estate {
             customer: None,
             elsewhere: Arc::default(),
         };
-        Self { members: providers.into_iter().map(member).collect(), concurrency: CONCURRENCY, deadline: None }
+        Self {
+            members: providers.into_iter().map(member).collect(),
+            concurrency: CONCURRENCY,
+            deadline: None,
+        }
     }
 
     /// Sets the time for a whole listing.
