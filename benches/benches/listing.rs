@@ -94,7 +94,7 @@ fn head(sizes: &Sizes, load: f64, seconds: f64) -> String {
     let part = if sizes.is_full() {
         String::new()
     } else {
-        format!("**A quick try: {scale} % of the hosts, {runs} runs.** ")
+        format!("**A quick try: {scale} % of the hosts, {runs} runs; the promises are for all of them.** ")
     };
     let after = machine::load();
     format!(

@@ -100,7 +100,7 @@ pub fn render(head: &str, sections: &[Section]) -> String {
         let _ = writeln!(text, "| {} | {} | {} |", verdict.promise, verdict.found, verdict.word());
     }
     for section in sections.iter().filter(|section| !section.text.is_empty()) {
-        let _ = write!(text, "\n{}", section.text);
+        let _ = write!(text, "\n{}\n", section.text.trim());
     }
     text.trim_end().to_owned() + "\n"
 }
@@ -118,7 +118,7 @@ pub fn write(page: &Path, measured: &str) -> Outcome<()> {
 fn replaced(page: &str, measured: &str) -> Outcome<String> {
     let (head, rest) = page.split_once(BEGIN).ok_or("the page has no place for what is measured")?;
     let (_, tail) = rest.split_once(END).ok_or("the place for what is measured has no end")?;
-    Ok(format!("{head}{BEGIN}\n{}\n{END}{tail}", measured.trim()))
+    Ok(format!("{head}{BEGIN}\n\n{}\n\n{END}{tail}", measured.trim()))
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     fn what_is_measured_takes_the_place_of_what_was() {
         let page = format!("# A\n{BEGIN}\nold\n{END}\nafter\n");
         let new = replaced(&page, "new\n").unwrap();
-        assert_eq!(new, format!("# A\n{BEGIN}\nnew\n{END}\nafter\n"));
+        assert_eq!(new, format!("# A\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
         assert_eq!(replaced(&new, "new").unwrap(), new);
         assert!(replaced("# A\n", "new").is_err() && replaced(BEGIN, "new").is_err());
     }

@@ -4,6 +4,12 @@
 //! `EDR_BLESS=1 cargo test -p edr-tests --test budgets` writes the file anew. There is one test alone: its allocator counts
 //! everything that the process does.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "these are tests: what fails here fails the test, and says why"
+)]
+
 use std::alloc::System;
 use std::collections::BTreeMap;
 use std::sync::Arc;
