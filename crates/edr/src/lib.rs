@@ -9,6 +9,7 @@ mod config;
 pub mod coverage;
 mod estate;
 mod file;
+pub mod grouping;
 pub mod identity;
 mod member;
 mod network;
