@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "these are tests: what fails here fails the test")]
 
+pub mod attacks;
 pub mod catalogue;
 pub mod chaos;
 pub mod crowd;

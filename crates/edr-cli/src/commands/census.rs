@@ -1,27 +1,24 @@
-//! Reading every host, for commands that need them all before they can say anything.
+//! Reading everything of a noun, for commands that need it all before they can say anything.
 
 use edr::identity::Links;
-use edr::{Config, Estate, EstateEvent, Host, HostQuery, Vendor};
+use edr::{Config, Estate, EstateEvent, EstateStream, Vendor};
 use futures_util::StreamExt as _;
 
 use crate::context::{Context, state_folder};
 use crate::errors::Failure;
-use crate::listing::TOLD;
+use crate::listing::{Kind, TOLD};
 use crate::outcome::{Tally, counted};
 
-const HOSTS: (&str, &str) = ("host", "hosts");
-
-/// Reads the hosts, and gives every event on.
-pub(super) async fn read(
+/// Reads a listing to its end, and gives every event on.
+pub(super) async fn read<T: Kind>(
     context: &mut Context,
     estate: &Estate,
-    query: HostQuery,
-    mut take: impl FnMut(EstateEvent<Host>),
+    mut stream: EstateStream<T>,
+    mut take: impl FnMut(EstateEvent<T>),
 ) -> Tally {
-    let mut tally = Tally::new(HOSTS, context.globals.timeout.is_some());
+    let mut tally = Tally::new(T::NOUNS, context.globals.timeout.is_some());
     estate.members().iter().for_each(|m| tally.expect(&m.tenant, &m.vendor));
     context.report.start_progress();
-    let mut stream = estate.hosts(query);
     let mut rejected = 0;
     loop {
         let event = tokio::select! {
@@ -38,22 +35,23 @@ pub(super) async fn read(
     tally
 }
 
-fn count(context: &Context, tally: &mut Tally, rejected: &mut u64, event: &EstateEvent<Host>) {
+fn count<T: Kind>(context: &Context, tally: &mut Tally, rejected: &mut u64, event: &EstateEvent<T>) {
     let report = &context.report;
     match event {
         EstateEvent::Done(done) => tally.end(done.clone()),
-        EstateEvent::Items(hosts) => {
-            if let Some(host) = hosts.first() {
-                tally.count(&host.tenant, hosts.len() as u64);
+        EstateEvent::Items(items) => {
+            if let Some(first) = items.first() {
+                tally.count(first.tenant(), items.len() as u64);
             }
-            report.progress(|| format!("{} read", counted(tally.items(), HOSTS)));
+            report.progress(|| format!("{} read", counted(tally.items(), T::NOUNS)));
         }
         EstateEvent::Rejected(one) => {
             *rejected += 1;
             tally.reject(&one.tenant);
             if *rejected <= TOLD {
                 let uid = one.uid.as_deref().unwrap_or("without a readable id");
-                let message = format!("host {uid} cannot be decoded and is left out: {}", one.reason);
+                let message =
+                    format!("{} {uid} cannot be decoded and is left out: {}", T::NOUNS.0, one.reason);
                 report.warn("rejected", Some(&one.tenant), &message);
             }
         }

@@ -8,6 +8,7 @@ mod children;
 mod demo;
 mod doctor;
 mod faults;
+mod machines;
 mod network;
 mod pipes;
 mod report;

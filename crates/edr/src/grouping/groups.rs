@@ -107,6 +107,12 @@ impl AlertGroup {
         }
     }
 
+    /// The tenants.
+    #[must_use]
+    pub fn tenants(&self) -> BTreeSet<&TenantId> {
+        self.members.iter().map(|m| &m.tenant).collect()
+    }
+
     /// The vendors, with how many alerts each has in it.
     #[must_use]
     pub fn sources(&self) -> Vec<(Vendor, usize)> {

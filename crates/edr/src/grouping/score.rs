@@ -25,6 +25,10 @@ pub enum Sign {
     Lookup,
     /// One is the other, taken in by the second vendor.
     Original,
+    /// The vendor itself gives them keys of two activities.
+    OtherKey,
+    /// Different programs, or different runs, stand right above them.
+    OtherParent,
     /// The same program, and yet another run of it.
     OtherRun,
     /// The same program stands right above both.
@@ -54,6 +58,8 @@ impl Sign {
             Self::Digest | Self::SharedAncestor => 50,
             Self::FilePath | Self::Lookup | Self::Remote => 20,
             Self::Original => 100,
+            Self::OtherKey => -10,
+            Self::OtherParent => -20,
             Self::OtherRun => -60,
             Self::ParentImage | Self::Technique | Self::User => 10,
             Self::ParentProcess | Self::SameProcess | Self::VendorKey => 60,
@@ -67,6 +73,8 @@ impl Sign {
             Self::FilePath => "same path of a file",
             Self::Lookup => "same name looked up",
             Self::Original => "the same alert",
+            Self::OtherKey => "two activities in the vendor's words",
+            Self::OtherParent => "another process above",
             Self::OtherRun => "another run of the program",
             Self::ParentImage => "same program above",
             Self::ParentProcess => "one process above the other",
@@ -146,7 +154,7 @@ pub(super) fn compare(a: &Trace, b: &Trace, place: &Place<'_>, config: &Grouping
         ties(a, b, &mut link);
         things(a, b, place, &mut link);
         weak(a, b, &mut link);
-        other_run(a, b, &mut link);
+        others(a, b, &mut link);
     }
     (link.points > 0).then_some(link)
 }
@@ -210,6 +218,10 @@ impl Run {
         told && self.name == other.name && fits(&self.args, &other.args) && begun
     }
 
+    fn is_other_number(&self, other: &Self) -> bool {
+        matches!((self.pid, other.pid), (Some(x), Some(y)) if x != y)
+    }
+
     fn text(&self) -> String {
         match self.pid {
             Some(pid) => format!("{} {pid}", self.name),
@@ -254,16 +266,29 @@ fn weak(a: &Trace, b: &Trace, link: &mut Link) {
     }
 }
 
-/// The same program under two numbers ran twice, unless something ties the runs together.
-fn other_run(a: &Trace, b: &Trace, link: &mut Link) {
+/// The same program under two numbers ran twice, and what two programs started are two things, unless something ties
+/// them together.
+fn others(a: &Trace, b: &Trace, link: &mut Link) {
     let tied =
         [Sign::Original, Sign::ParentProcess, Sign::SameProcess, Sign::SharedAncestor, Sign::VendorKey];
-    let (Some(one), Some(two)) = (a.own.first(), b.own.first()) else { return };
-    if let (Some(x), Some(y)) = (one.pid, two.pid)
+    if link.has(&tied) {
+        return;
+    }
+    if let (Some(one), Some(two)) = (a.own.first(), b.own.first())
         && one.name == two.name
-        && x != y
-        && !link.has(&tied)
+        && one.is_other_number(two)
     {
-        link.add(Sign::OtherRun, format!("{} {x}, {y}", one.name));
+        link.add(Sign::OtherRun, format!("{}, {}", one.text(), two.text()));
+    }
+    if let (Some(one), Some(two)) = (&a.parent, &b.parent)
+        && (one.name != two.name || one.is_other_number(two))
+    {
+        link.add(Sign::OtherParent, format!("{}, {}", one.text(), two.text()));
+    }
+    let side = |trace: &Trace| (trace.face.vendor.clone(), trace.face.tenant.clone());
+    if let (Some(one), Some(two)) = (a.keys.first(), b.keys.first())
+        && side(a) == side(b)
+    {
+        link.add(Sign::OtherKey, format!("{one}, {two}"));
     }
 }

@@ -138,6 +138,21 @@ fn two_attacks_on_one_machine_stay_apart() {
 }
 
 #[test]
+fn what_two_programs_told_a_tool_in_the_same_words_are_two_things() {
+    let shadows = || Process { pid: None, ..process(0, "vssadmin.exe", "vssadmin delete shadows /all") };
+    let ran = |vendor, uid, above: &str, pid| {
+        alert(vendor, uid, 0).ran(shadows()).under(process(pid, above, "x -1")).by("T1490")
+    };
+    assert_eq!(count([ran("falcon", "f", "one.exe", 7), ran("cortex", "c", "two.exe", 9)]), 2);
+    let mut both = [ran("falcon", "f", "one.exe", 7), alert("falcon", "c", 0).ran(shadows()).by("T1490")];
+    assert_eq!(groups(&both).len(), 1, "nothing speaks against it");
+    for (alert, key) in both.iter_mut().zip(["a", "b"]) {
+        alert.group_keys = vec![key.to_owned()];
+    }
+    assert_eq!(groups(&both).len(), 2, "the vendor does");
+}
+
+#[test]
 fn two_runs_of_one_command_are_two_unless_something_ties_them() {
     let run =
         |vendor, uid, after, pid| alert(vendor, uid, after).ran(process(pid, "inv.exe", "inv.exe -all"));

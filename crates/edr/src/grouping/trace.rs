@@ -23,6 +23,8 @@ pub(super) struct Trace {
     /// The processes that it is about, and those above them.
     pub(super) own: Vec<Run>,
     pub(super) above: Vec<Run>,
+    /// The one that started the first of them.
+    pub(super) parent: Option<Run>,
     pub(super) digests: BTreeSet<String>,
     /// Digests that belong to tools.
     pub(super) worthless: BTreeSet<String>,
@@ -81,6 +83,7 @@ impl Trace {
             host: alert.device.as_ref().filter(|d| !d.uid.is_empty()).map(|d| d.urn()),
             own: runs(processes.iter().copied(), &side),
             above: runs(above, &side),
+            parent: processes.iter().find_map(|p| p.parent.as_deref()).map(|p| run(p, &side)),
             digests: BTreeSet::new(),
             worthless: BTreeSet::new(),
             files: alert.evidences.iter().filter_map(|e| path(e.file.as_ref()?.path.as_deref()?)).collect(),
@@ -176,16 +179,19 @@ fn name(process: &Process) -> String {
     lower(process.name.as_deref().or_else(path).unwrap_or_default())
 }
 
+fn run(process: &Process, side: &str) -> Run {
+    Run {
+        pid: process.pid,
+        uid: process.uid.as_ref().map(|uid| format!("{side}:{uid}")),
+        name: name(process),
+        args: process.cmd_line.as_deref().and_then(args),
+        started: process.created_time.map(|t| t.timestamp_millis()),
+    }
+}
+
 fn runs<'a>(processes: impl Iterator<Item = &'a Process>, side: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for process in processes {
-        let run = Run {
-            pid: process.pid,
-            uid: process.uid.as_ref().map(|uid| format!("{side}:{uid}")),
-            name: name(process),
-            args: process.cmd_line.as_deref().and_then(args),
-            started: process.created_time.map(|t| t.timestamp_millis()),
-        };
+    for run in processes.map(|process| run(process, side)) {
         if !runs.contains(&run) {
             runs.push(run);
         }

@@ -120,6 +120,12 @@ impl Identity {
         self.records.get(urn)
     }
 
+    /// True when two tenants belong to one customer, whose hosts may be the same machines.
+    #[must_use]
+    pub fn is_one_customer(&self, a: &TenantId, b: &TenantId) -> bool {
+        self.customer(a) == self.customer(b)
+    }
+
     /// The customer of a tenant.
     pub(crate) fn customer(&self, tenant: &TenantId) -> String {
         self.config.customer(tenant)

@@ -63,7 +63,7 @@ mod search;
 mod selector;
 mod send;
 mod sight;
-mod state;
+pub(crate) mod state;
 mod tale;
 #[cfg(test)]
 mod tests;
