@@ -11,6 +11,7 @@ pub mod dice;
 pub mod errata;
 pub mod fleet;
 pub mod graph;
+pub mod mapping;
 pub mod matrix;
 pub mod ocsf;
 pub mod openapi;
