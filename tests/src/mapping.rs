@@ -26,7 +26,9 @@ impl Model {
             } else if let Some(name) = &open {
                 let quoted = line.split_once("rename = \"").and_then(|(_, rest)| rest.split_once('"'));
                 renamed = quoted.map(|(word, _)| word.to_owned()).or(renamed);
-                if let Some((field, kind)) = line.strip_prefix("    pub ").and_then(|rest| rest.split_once(": ")) {
+                if let Some((field, kind)) =
+                    line.strip_prefix("    pub ").and_then(|rest| rest.split_once(": "))
+                {
                     let word = renamed.take().unwrap_or_else(|| field.trim_start_matches("r#").to_owned());
                     let kind = kind.trim_end_matches(',').to_owned();
                     self.0.entry(name.clone()).or_default().insert(word, kind);
@@ -47,7 +49,8 @@ impl Model {
         let mut at = of.to_owned();
         path.split('.').all(|part| {
             let kind = self.0.get(&at).and_then(|fields| fields.get(part.trim_end_matches("[]"))).cloned();
-            let inner = kind.as_deref().map(|k| k.rsplit('<').next().unwrap_or(k).trim_end_matches('>').to_owned());
+            let inner =
+                kind.as_deref().map(|k| k.rsplit('<').next().unwrap_or(k).trim_end_matches('>').to_owned());
             at = inner.unwrap_or_default();
             kind.is_some()
         })

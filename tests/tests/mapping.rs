@@ -31,7 +31,8 @@ fn faults(page: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for (heading, structures) in SECTIONS {
         let tables = tables(page, heading);
-        let heads: Vec<&str> = tables.iter().map(|(head, _)| head.split(' ').next().unwrap_or_default()).collect();
+        let heads: Vec<&str> =
+            tables.iter().map(|(head, _)| head.split(' ').next().unwrap_or_default()).collect();
         if heads != ["Falcon", "OCSF"] {
             faults.push(format!("{heading}: tables of {heads:?}"));
         }
