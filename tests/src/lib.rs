@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "these are tests: what fails here fails the test")]
 
+pub mod attacks;
 pub mod catalogue;
 pub mod chaos;
 pub mod crowd;
@@ -10,6 +11,7 @@ pub mod dice;
 pub mod errata;
 pub mod fleet;
 pub mod graph;
+pub mod mapping;
 pub mod matrix;
 pub mod ocsf;
 pub mod openapi;

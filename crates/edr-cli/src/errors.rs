@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Declined,
     /// The configuration or a vendor.
     Estate(Error),
+    /// A rule forbids it.
+    Forbidden(String),
     /// The user has had enough before there was anything to show.
     Interrupted,
     /// The output cannot be written.
@@ -44,6 +46,7 @@ impl Failure {
     pub(crate) fn exit(&self, timed: bool) -> Exit {
         match self {
             Self::Declined => Exit::Declined,
+            Self::Forbidden(_) => Exit::Refused,
             Self::Estate(error) => Exit::of(error, timed),
             Self::Response(error) => exit_of(error, timed),
             Self::Interrupted => Exit::Interrupted,
@@ -64,7 +67,9 @@ impl Failure {
             },
             Self::Interrupted => "interrupted".to_owned(),
             Self::Output(error) => format!("the output cannot be written: {error}"),
-            Self::Other(message) | Self::Usage(message, None) => text::plain(message),
+            Self::Forbidden(message) | Self::Other(message) | Self::Usage(message, None) => {
+                text::plain(message)
+            }
             Self::Usage(message, Some(hint)) => text::plain(&format!("{message}; next: {hint}")),
         }
     }
@@ -75,6 +80,7 @@ impl Failure {
             Self::Declined => ErrorObject::plain("declined", "declined; nothing was changed", None),
             Self::Estate(error) => ErrorObject::of(error),
             Self::Response(error) => ErrorObject::response(error),
+            Self::Forbidden(message) => ErrorObject::plain("refused", message, None),
             Self::Interrupted => ErrorObject::plain("cancelled", "interrupted", None),
             Self::Output(error) => ErrorObject::plain("output", error.to_string(), None),
             Self::Other(message) => ErrorObject::plain("failed", message, None),

@@ -146,6 +146,51 @@ async fn alerts_are_those_that_were_given() {
 }
 
 #[tokio::test]
+async fn what_ran_is_what_was_given() {
+    let digest = "ab".repeat(32);
+    let toml = format!(
+        r#"
+[[tenant]]
+vendor = "falcon"
+[[tenant.host]]
+hostname = "WIN-1"
+platform = "windows"
+[[tenant.alert]]
+kind = "OfficeSpawnedShell"
+host = "WIN-1"
+created = "1h"
+process = {{ path = 'C:\Temp\a.exe', command_line = "a.exe -x", pid = 4242, sha256 = "{digest}", started = "2h" }}
+parent = {{ path = 'C:\Temp\p.exe', pid = 77 }}
+file = {{ path = 'C:\Temp\b.dll', sha256 = "{digest}" }}
+[[tenant.alert]]
+kind = "SuspiciousPowerShellDownload"
+host = "WIN-1"
+created = "50m"
+process = {{ path = 'C:\Temp\p.exe', pid = 77 }}
+remote = "198.51.100.7:444"
+"#
+    );
+    let estate = EstateFile::from_toml(&toml).unwrap();
+    let raw = start(Sim::builder().estate(estate).epoch("2026-06-01T12:00:00Z".parse().unwrap())).await;
+    let (_, _, body) =
+        send(raw.post("/alerts/combined/alerts/v1", &json!({"sort": "created_timestamp|asc"}))).await;
+    let (first, second) = (&body["resources"][0], &body["resources"][1]);
+    for (key, value) in [
+        ("cmdline", json!("a.exe -x")),
+        ("filepath", json!(r"\Device\HarddiskVolume3\Temp\a.exe")),
+        ("local_process_id", json!("4242")),
+        ("sha256", json!(digest)),
+        ("process_start_time", json!("1780308000")),
+    ] {
+        assert_eq!(first[key], value, "{key}");
+    }
+    assert_eq!(first["files_written"][0]["filename"], "b.dll");
+    assert_eq!(first["parent_details"]["process_id"], second["process_id"], "one process in two alerts");
+    let far = &second["network_accesses"][0];
+    assert_eq!((&far["remote_address"], &far["remote_port"]), (&json!("198.51.100.7"), &json!("444")));
+}
+
+#[tokio::test]
 async fn a_mistake_is_named_with_its_place() {
     let toml = |text: &str| EstateFile::from_toml(text).map(|_| ()).unwrap_err().to_string();
     for (text, says) in [
@@ -196,6 +241,10 @@ async fn a_mistake_is_named_with_its_place() {
         (
             "[[tenant]]\nvendor = \"falcon\"\n[[tenant.alert]]\nhost = \"nobody\"",
             "falcon-1: alert 1: no host of this tenant",
+        ),
+        (
+            "[[tenant]]\nvendor = \"falcon\"\n[[tenant.alert]]\nparent = { sha256 = \"AB\" }",
+            "falcon-1: alert 1: the sha256 'AB'",
         ),
         (
             "[[tenant]]\nvendor = \"falcon\"\n[[tenant.alert]]\ncreated = \"2999-01-01T00:00:00Z\"",

@@ -9,6 +9,7 @@ mod config;
 pub mod coverage;
 mod estate;
 mod file;
+pub mod grouping;
 pub mod identity;
 pub mod iocs;
 mod member;

@@ -5,6 +5,7 @@ mod api;
 pub(crate) mod change;
 mod export;
 mod global;
+mod identity;
 mod iocs;
 mod report;
 mod respond;
@@ -20,6 +21,7 @@ pub(crate) use act::{Act, Guards, Planning, Targets};
 pub(crate) use api::ApiCall;
 pub(crate) use export::{ExportAlerts, ExportCommand, ExportHosts, FileKind, Into, Words};
 pub(crate) use global::{ColorEnv, Globals};
+pub(crate) use identity::{Explain, Pairing, Review};
 pub(crate) use iocs::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush, IocsCommand};
 pub(crate) use report::{CoverageArgs, ReportCommand};
 pub(crate) use respond::{Apply, AuditCommand, RespondCommand};
@@ -127,6 +129,18 @@ Examples:
 
 A name that several hosts have shows all of them. Exit code 5 when nothing is found.")]
     Get(Get),
+    /// Say that two hosts are one machine
+    #[command(after_help = identity::LINK)]
+    Link(Pairing),
+    /// Say that two hosts are not one machine
+    #[command(after_help = identity::LINK)]
+    Unlink(Pairing),
+    /// Show why a host is, or is not, one machine with others
+    #[command(after_help = identity::EXPLAIN)]
+    Explain(Explain),
+    /// List pairs of hosts that are nearly one machine, for a person to settle
+    #[command(after_help = identity::REVIEW)]
+    Review(Review),
     /// Cut hosts off the network, all but their agents
     #[command(after_help = act::CONTAIN)]
     Contain(Box<act::Contain>),
@@ -188,6 +202,7 @@ const ALERTS_LIST: &str = "\
 Examples:
   edr alerts list --severity high+ --status new --since 24h
   edr alerts list --host WIN-0042 --all
+  edr alerts list --group --since 24h
   edr alerts list --filter 'title ~ powershell' -o jsonl
 
 A filter is FIELD OP VALUE with OP one of = != ~ > >= < <=, and FIELD a name of the model.

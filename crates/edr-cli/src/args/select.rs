@@ -85,6 +85,9 @@ pub(crate) struct AlertList {
     pub(crate) until: Option<String>,
     #[command(flatten)]
     pub(crate) reach: Reach,
+    /// One row a group: the alerts of both vendors about one activity on one machine
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["host", "from"])]
+    pub(crate) group: bool,
 }
 
 /// `audit events`.

@@ -57,6 +57,7 @@ fn selected(context: &Context, call: &Change) -> Result<Vec<Filter>, Failure> {
         since: call.since.clone(),
         until: call.until.clone(),
         reach: Reach::default(),
+        group: false,
     };
     let mut all = filters(context, &list)?;
     all.extend(listing::alternatives(
@@ -69,6 +70,10 @@ fn selected(context: &Context, call: &Change) -> Result<Vec<Filter>, Failure> {
 }
 
 async fn list(context: Context, list: AlertList) -> Result<Exit, Failure> {
+    if list.group {
+        let filters = filters(&context, &list)?;
+        return super::groups::run(context, filters, list.reach).await;
+    }
     context.check_view::<Alert>(list.reach.raw)?;
     let filters = filters(&context, &list)?;
     let fields = listing::fields::<Alert>(&context, &filters);

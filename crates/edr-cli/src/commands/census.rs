@@ -2,7 +2,7 @@
 
 use edr::core::Listing;
 use edr::identity::Links;
-use edr::{Config, Estate, EstateEvent, EstateStream, Host, HostQuery, Vendor};
+use edr::{Config, Estate, EstateEvent, EstateStream, Vendor};
 use futures_util::StreamExt as _;
 
 use crate::context::{Context, state_folder};
@@ -11,14 +11,13 @@ use crate::listing::TOLD;
 use crate::outcome::{Tally, counted, grouped};
 use crate::output::Record;
 
-/// Reads the hosts, and gives every event on.
-pub(super) async fn read(
+/// Reads a listing to its end, and gives every event on.
+pub(super) async fn read<T: Record + Listing>(
     context: &mut Context,
     estate: &Estate,
-    query: HostQuery,
-    mut take: impl FnMut(EstateEvent<Host>),
+    stream: EstateStream<T>,
+    mut take: impl FnMut(EstateEvent<T>),
 ) -> Tally {
-    let stream = estate.hosts(query);
     let take = |event| {
         take(event);
         true

@@ -16,6 +16,10 @@ pub(super) async fn run(context: Context, command: HostsCommand) -> Result<Exit,
     let (order, act) = match command {
         HostsCommand::List(list) => return self::list(context, list).await,
         HostsCommand::Get(get) => return super::get::run::<Host>(context, get).await,
+        HostsCommand::Link(pairing) => return super::pairs::pair(context, pairing, true).await,
+        HostsCommand::Unlink(pairing) => return super::pairs::pair(context, pairing, false).await,
+        HostsCommand::Explain(explain) => return super::pairs::explain(context, explain).await,
+        HostsCommand::Review(review) => return super::pairs::review(context, review).await,
         HostsCommand::Contain(verb) => {
             (Order { lease: verb.lease, ..Order::of(ResponseAction::Contain) }, verb.act)
         }

@@ -14,7 +14,7 @@ use crate::args::Reach;
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
-use crate::listing::{self, FIRST};
+use crate::listing;
 use crate::outcome::grouped;
 use crate::output::columns::{Column, Fit, Value, columns, fit, list, text, time};
 use crate::output::pager::Output;
@@ -115,7 +115,7 @@ pub(super) async fn run(
     let mut query = HostQuery::new();
     (query.filters, query.with_connection) = (filters, online);
     let mut hosts = BTreeMap::new();
-    let tally = census::read(&mut context, &estate, query, |event| {
+    let tally = census::read(&mut context, &estate, estate.hosts(query), |event| {
         let EstateEvent::Items(items) = event else { return };
         identity.upsert(&items);
         hosts.extend(items.into_iter().map(|host| (host.urn(), bare(host, reach.raw))));
@@ -143,8 +143,7 @@ async fn print(
     reach: Reach,
 ) -> Result<(), Failure> {
     let all = machines.len();
-    let limit = reach.limit.or_else(|| (context.is_short() && !reach.all).then_some(FIRST));
-    machines.truncate(limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX)));
+    machines.truncate(super::most(context, reach));
     let mut output = Output::open(context.view.format.is_table());
     let written = {
         let mut sink = sink::<Merged>(&context.view, Box::new(&mut output));

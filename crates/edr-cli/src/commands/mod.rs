@@ -9,10 +9,12 @@ mod completions;
 mod doctor;
 mod export;
 mod get;
+mod groups;
 mod hosts;
 mod iocs;
 mod man;
 mod merge;
+mod pairs;
 mod report;
 mod respond;
 #[cfg(feature = "sim")]
@@ -21,11 +23,12 @@ mod tenants;
 
 use std::time::Duration;
 
-use crate::args::{Cli, Command, Globals};
+use crate::args::{Cli, Command, Globals, Reach};
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::listing::FIRST;
 use crate::report::Report;
 
 /// Runs the command.
@@ -56,6 +59,12 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Tenants(command) => tenants::run(context(globals), command).await,
         command => local(&globals, command).await,
     }
+}
+
+/// How many rows a table of gathered things has.
+fn most(context: &Context, reach: Reach) -> usize {
+    let limit = reach.limit.or_else(|| (context.is_short() && !reach.all).then_some(FIRST));
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 fn expired(timeout: Duration) -> Failure {

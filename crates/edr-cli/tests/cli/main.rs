@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod export;
 mod faults;
+mod machines;
 mod network;
 mod pipes;
 mod report;

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::TenantEstate;
 use super::catalog::{FIRST_NAMES, LAST_NAMES};
-use super::hash::{below, hex_words, mix2, pick};
+use super::given::{GivenAlert, GivenProcess};
+use super::hash::{below, hex_words, mix_str, mix2, pick};
 pub use super::kinds::{Family, Kind, Proof};
 use super::kinds::{KINDS, Program, tree};
 use super::machine::{Platform, User};
@@ -301,6 +302,9 @@ pub(super) fn generate(estate: &TenantEstate, index: u64) -> Detection {
     let user = host.users().into_iter().next();
     let build = Builder {
         o,
+        tag: estate.tag(),
+        given: estate.given.alert(index).map(|settled| &settled.alert),
+        start_ms: estate.clock().start_ms(),
         host_name: host.hostname(),
         user: user.as_ref().map(|u| u.name.clone()).unwrap_or_default(),
         happened,
@@ -406,7 +410,7 @@ fn analyst_named(estate: &TenantEstate, who: &str) -> Analyst {
         format!("{}@{}", who.replace(' ', "."), estate.company().domain)
     };
     let name = account.split(['.', ' ']).map(capital).collect::<Vec<_>>().join(" ");
-    let uuid = super::hash::uuid(super::hash::mix_str(estate.company_seed(), &email.to_lowercase()));
+    let uuid = super::hash::uuid(mix_str(estate.company_seed(), &email.to_lowercase()));
     Analyst { name, email, uuid }
 }
 
@@ -415,14 +419,17 @@ fn capital(word: &str) -> String {
     letters.next().map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())
 }
 
-struct Builder {
+struct Builder<'a> {
     o: Outline,
+    tag: u64,
+    given: Option<&'a GivenAlert>,
+    start_ms: i64,
     host_name: String,
     user: String,
     happened: i64,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn h(&self, field: u64) -> u64 {
         mix2(self.o.root, field)
     }
@@ -438,12 +445,13 @@ impl Builder {
     }
 
     fn process(&self, (path, command_line): Program, level: u64) -> Process {
-        let path = self.fill(path);
+        let given = self.given.and_then(|alert| alert.family(level));
+        let path = given.and_then(|g| g.path.clone()).unwrap_or_else(|| self.fill(path));
         // The same image has the same hash on every host.
-        let image = super::hash::mix_str(0x1A6E, &path.to_lowercase());
+        let image = mix_str(0x1A6E, &path.to_lowercase());
         let name = path.rsplit(['\\', '/']).next().unwrap_or_default().to_owned();
         let ours = path.starts_with(r"C:\Windows") || path.contains("Microsoft Office");
-        Process {
+        let process = Process {
             pid: 4 * (300 + below(self.h(30 + level), 8_000) as u32),
             unique: (1 << 58) + (below(self.h(33 + level), 1 << 57)),
             command_line: self.fill(command_line),
@@ -457,7 +465,35 @@ impl Builder {
             },
             name,
             path,
+        };
+        match given {
+            Some(given) => self.as_told(given, process),
+            None => process,
         }
+    }
+
+    fn as_told(&self, given: &GivenProcess, process: Process) -> Process {
+        let again = |pid: &u32| {
+            let run = mix_str(mix2(self.tag, u64::from(*pid)), &process.path);
+            (1 << 58) + below(mix2(run, self.o.machine), 1 << 57)
+        };
+        Process {
+            pid: given.pid.unwrap_or(process.pid),
+            unique: given.pid.as_ref().map_or(process.unique, again),
+            command_line: given.command_line.clone().unwrap_or(process.command_line),
+            sha256: given.sha256.clone().unwrap_or(process.sha256),
+            started: given.started.map_or(process.started, |when| from_ms(when.ms(self.start_ms))),
+            ..process
+        }
+    }
+
+    /// The file by hand: its folder with the last separator, and its name.
+    fn given_file(&self) -> Option<FileEvidence> {
+        let file = self.given?.file.as_ref()?;
+        let cut = file.path.rfind(['\\', '/']).map_or(0, |at| at + 1);
+        let (folder, name) = file.path.split_at(cut);
+        let (folder, name, sha256) = (folder.to_owned(), name.to_owned(), file.sha256.clone());
+        Some(FileEvidence { folder, name, sha256, quarantined: false })
     }
 
     fn files(&self, process: &Process, prevented: bool) -> Vec<FileEvidence> {
@@ -469,12 +505,14 @@ impl Builder {
             Platform::MacOs => ("/Users/{user}/Library/LaunchAgents/", "com.{hex}.plist"),
             Platform::Linux => ("/var/tmp/", ".{hex}"),
         };
-        let dropped = FileEvidence {
+        let invented = || FileEvidence {
             folder: self.fill(folder),
             name: self.fill(name),
             sha256: hex_words(self.h(40), 4),
-            quarantined: prevented,
+            quarantined: false,
         };
+        let dropped = self.given_file().unwrap_or_else(invented);
+        let dropped = FileEvidence { quarantined: prevented, ..dropped };
         let split = process.path.len() - process.name.len();
         let image = FileEvidence {
             folder: process.path[..split].to_owned(),
@@ -489,11 +527,14 @@ impl Builder {
         if !matches!(self.o.kind.proof, Proof::Network | Proof::Dns) {
             return Vec::new();
         }
+        let remote = self.given.and_then(|alert| alert.remote);
+        let address = || format!("192.0.2.{}", 1 + below(self.h(42), 250));
         vec![NetworkEvidence {
             local_ip: local_ip.to_owned(),
             local_port: 49_152 + below(self.h(41), 16_000) as u16,
-            remote_ip: format!("192.0.2.{}", 1 + below(self.h(42), 250)),
-            remote_port: pick(&[443, 80, 4444, 8443, 53], self.h(43)),
+            remote_ip: remote.map_or_else(address, |end| end.ip().to_string()),
+            remote_port: remote
+                .map_or_else(|| pick(&[443, 80, 4444, 8443, 53], self.h(43)), |end| end.port()),
             outbound: self.o.kind.family != Family::Identity,
         }]
     }

@@ -1,7 +1,7 @@
 //! Hosts and alerts given by hand. What is not said of them, the generator fills in, from the seed.
 
 use std::collections::{HashMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono::DateTime;
@@ -136,6 +136,48 @@ pub(crate) struct GivenAlert {
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) created: Option<When>,
     pub(crate) happened: Option<When>,
+    /// What ran; what is not said of it is as the kind has it.
+    pub(crate) process: Option<GivenProcess>,
+    pub(crate) parent: Option<GivenProcess>,
+    pub(crate) grandparent: Option<GivenProcess>,
+    /// The file in evidence, of a kind that has files.
+    pub(crate) file: Option<GivenFile>,
+    /// The far end of the connection, of a kind that has one.
+    pub(crate) remote: Option<SocketAddrV4>,
+}
+
+impl GivenAlert {
+    /// The process, its parent and its grandparent.
+    pub(crate) fn family(&self, level: u64) -> Option<&GivenProcess> {
+        match level {
+            0 => self.process.as_ref(),
+            1 => self.parent.as_ref(),
+            _ => self.grandparent.as_ref(),
+        }
+    }
+}
+
+/// A process by hand. The same number and path are the same process, in every alert of a tenant.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct GivenProcess {
+    pub(crate) path: Option<String>,
+    pub(crate) command_line: Option<String>,
+    pub(crate) pid: Option<u32>,
+    pub(crate) sha256: Option<String>,
+    pub(crate) started: Option<When>,
+}
+
+/// A file by hand.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenFile {
+    pub(crate) path: String,
+    pub(crate) sha256: String,
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// A kind, by its name.
@@ -180,8 +222,7 @@ impl Given {
         let mut given = Self { places: HashMap::new(), hosts, alerts: Vec::new() };
         for (place, host) in given.hosts.iter().enumerate() {
             let Some(id) = &host.id else { continue };
-            let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-            if id.len() != 32 || !id.bytes().all(hex) {
+            if !is_hex(id, 32) {
                 return Err(format!("host {}: the id '{id}' is not 32 lower-case hex digits", place + 1));
             }
             if given.places.insert(id.clone(), place as u64).is_some() {
@@ -206,6 +247,12 @@ impl Given {
         };
         if alert.verdict.is_some() && alert.status.is_some_and(|status| status != Status::Closed) {
             return Err(wrong("a verdict goes with the status closed".to_owned()));
+        }
+        let digests = (0..3).filter_map(|level| alert.family(level)?.sha256.as_ref());
+        if let Some(odd) =
+            digests.chain(alert.file.as_ref().map(|f| &f.sha256)).find(|text| !is_hex(text, 64))
+        {
+            return Err(wrong(format!("the sha256 '{odd}' is not 64 lower-case hex digits")));
         }
         let spread = 60_000 * below(mix2(0xA7E, place as u64), 43_200) as i64;
         let created_ms = alert.created.map_or(start_ms - spread, |when| when.ms(start_ms));

@@ -98,8 +98,11 @@ pub(super) fn cluster(
         .into_iter()
         .map(|(a, b, found)| (pair(&records[a as usize].urn, &records[b as usize].urn), found))
         .collect();
+    let urn = |at: u32| records[at as usize].urn.as_str();
+    let refusals =
+        refused.iter().filter_map(|(a, b, why)| Some((pair(urn(*a), urn(*b)), why.clone()?))).collect();
     let review = review(&clusters, refused, &found, &mut run);
-    Machines::new(machines(&clusters), review, found, identity.linked.clone(), run)
+    Machines::new(machines(&clusters), review, found, identity.linked.clone(), refusals, run)
 }
 
 /// The pairs of which both hosts are known, of one customer, both ways.

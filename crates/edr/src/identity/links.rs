@@ -34,6 +34,40 @@ impl Links {
         }
     }
 
+    /// Changes the file: what is said by `change` is written in one step, while nobody else changes it. Returns what is
+    /// in it now.
+    ///
+    /// # Errors
+    /// When it cannot be read, understood or written; then it is as it was.
+    #[cfg(unix)]
+    pub fn change(path: &Path, change: impl FnOnce(&mut Identity)) -> Result<Self> {
+        use crate::respond::state;
+        if let Some(folder) = path.parent() {
+            state::make_private(folder).map_err(Error::other)?;
+        }
+        let lock = state::open_private(&path.with_extension("lock")).map_err(Error::other)?;
+        let _held = state::exclusive(&lock)?;
+        let before = Self::read(path)?;
+        let mut identity = Identity::default();
+        before.tell(&mut identity);
+        change(&mut identity);
+        let after = Self::of(&identity);
+        if after != before {
+            let bytes = serde_json::to_vec_pretty(&after).map_err(Error::other)?;
+            state::replace(path, &bytes).map_err(Error::other)?;
+        }
+        Ok(after)
+    }
+
+    /// Files cannot be locked here, and so nothing is changed.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(unix))]
+    pub fn change(_: &Path, _: impl FnOnce(&mut Identity)) -> Result<Self> {
+        Err(Error::new(ErrorKind::Unsupported, "files cannot be locked on this system"))
+    }
+
     /// What was said to an identity.
     #[must_use]
     pub fn of(identity: &Identity) -> Self {
@@ -69,5 +103,26 @@ mod tests {
         assert_eq!(Links::of(&again), links);
         std::fs::write(&path, "{\"linked\": 5}").unwrap();
         assert!(Links::read(&path).is_err());
+        assert!(Links::change(&path, |identity| identity.link("a", "b")).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"linked\": 5}", "it is as it was");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn changes_from_many_sides_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/links.json");
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let path = &path;
+                let change = move |identity: &mut Identity| identity.link(&format!("a{n}"), "b");
+                scope.spawn(move || Links::change(path, change).unwrap());
+            }
+        });
+        assert_eq!(Links::read(&path).unwrap().linked.len(), 8);
+        let after = Links::change(&path, |identity| identity.unlink("a0", "b")).unwrap();
+        assert_eq!((after.linked.len(), after.unlinked.len()), (7, 1));
+        let names = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name());
+        assert_eq!(names.count(), 2, "nothing is left beside the file and its lock");
     }
 }

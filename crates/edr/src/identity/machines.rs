@@ -1,6 +1,7 @@
 //! The machines that were found, and why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use edr_core::{TenantId, Vendor};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,16 @@ pub enum Refusal {
     },
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BothAlive { agents: (a, b) } => write!(f, "{a} and {b} lived at the same time"),
+            Self::Unlinked => f.write_str("somebody has unlinked them"),
+            Self::Veto { agents: (a, b), reason } => write!(f, "{a} and {b}: {reason}"),
+        }
+    }
+}
+
 /// A pair that a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -91,6 +102,7 @@ pub struct Machines {
     review: Vec<Candidate>,
     found: BTreeMap<Pair, Comparison>,
     linked: BTreeSet<Pair>,
+    refused: BTreeMap<Pair, Refusal>,
     run: Run,
 }
 
@@ -100,11 +112,12 @@ impl Machines {
         review: Vec<Candidate>,
         found: BTreeMap<Pair, Comparison>,
         linked: BTreeSet<Pair>,
+        refused: BTreeMap<Pair, Refusal>,
         run: Run,
     ) -> Self {
         let all = machines.iter().enumerate();
         let places = all.flat_map(|(at, m)| m.members.iter().map(move |h| (h.urn.clone(), at))).collect();
-        Self { machines, places, review, found, linked, run }
+        Self { machines, places, review, found, linked, refused, run }
     }
 
     /// How many machines there are.
@@ -135,6 +148,17 @@ impl Machines {
     #[must_use]
     pub fn explain(&self, a: &str, b: &str) -> Option<&Comparison> {
         self.found.get(&pair(a, b))
+    }
+
+    /// Every pair that has enough in common to be looked at, by the URNs of its hosts.
+    pub fn compared(&self) -> impl Iterator<Item = (&(String, String), &Comparison)> {
+        self.found.iter()
+    }
+
+    /// Why a pair was not joined although nothing was missing but that.
+    #[must_use]
+    pub fn refusal(&self, a: &str, b: &str) -> Option<&Refusal> {
+        self.refused.get(&pair(a, b))
     }
 
     /// True when a person has linked the two.

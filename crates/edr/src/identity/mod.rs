@@ -42,9 +42,9 @@ mod links;
 mod machines;
 mod score;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use edr_core::Host;
+use edr_core::{Host, TenantId};
 
 pub use config::IdentityConfig;
 pub use links::Links;
@@ -118,6 +118,27 @@ impl Identity {
     /// What a host is known by.
     pub(crate) fn record(&self, urn: &str) -> Option<&Record> {
         self.records.get(urn)
+    }
+
+    /// True when two tenants belong to one customer, whose hosts may be the same machines.
+    #[must_use]
+    pub fn is_one_customer(&self, a: &TenantId, b: &TenantId) -> bool {
+        self.customer(a) == self.customer(b)
+    }
+
+    /// The customer of a tenant.
+    pub(crate) fn customer(&self, tenant: &TenantId) -> String {
+        self.config.customer(tenant)
+    }
+
+    /// The hosts by tenant and name, in lower case; nothing under a name that several have.
+    pub(crate) fn by_name(&self) -> HashMap<(&TenantId, String), Option<&str>> {
+        let mut names = HashMap::new();
+        for record in self.records.values().filter(|r| !r.hostname.is_empty()) {
+            let name = (&record.tenant, record.hostname.to_lowercase());
+            names.entry(name).and_modify(|urn| *urn = None).or_insert(Some(record.urn.as_str()));
+        }
+        names
     }
 
     /// The machines.

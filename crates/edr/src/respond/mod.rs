@@ -66,7 +66,7 @@ mod search;
 mod selector;
 mod send;
 mod sight;
-mod state;
+pub(crate) mod state;
 mod tale;
 #[cfg(test)]
 mod tests;

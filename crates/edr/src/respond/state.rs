@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-pub(super) fn make_private(folder: &Path) -> Result<()> {
+pub(crate) fn make_private(folder: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -92,7 +92,7 @@ fn private() -> OpenOptions {
 }
 
 /// Opens a file for reading and writing, private when it is new.
-pub(super) fn open_private(path: &Path) -> Result<File> {
+pub(crate) fn open_private(path: &Path) -> Result<File> {
     private().create(true).open(path).map_err(|e| Error::file(path, e))
 }
 
@@ -107,7 +107,7 @@ pub(super) fn sync_folder(path: &Path) -> Result<()> {
 
 /// Writes a private file beside the old one and puts it in its place, so that nobody reads half of it and a crash leaves
 /// the one or the other.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     // A name that nobody can have laid there before, as a link or as a file of their own.
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
@@ -163,7 +163,7 @@ impl Lock {
 
 /// A lock on an open file, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held<'a>(&'a File);
+pub(crate) struct Held<'a>(&'a File);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
@@ -174,7 +174,7 @@ impl Drop for Held<'_> {
 
 /// Waits until nobody else writes.
 #[cfg(unix)]
-pub(super) fn exclusive(file: &File) -> std::io::Result<Held<'_>> {
+pub(crate) fn exclusive(file: &File) -> std::io::Result<Held<'_>> {
     rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive)?;
     Ok(Held(file))
 }
@@ -203,7 +203,7 @@ fn no_locks() -> std::io::Error {
 }
 
 #[cfg(not(unix))]
-pub(super) fn exclusive(_: &File) -> std::io::Result<Held<'_>> {
+pub(crate) fn exclusive(_: &File) -> std::io::Result<Held<'_>> {
     Err(no_locks())
 }
 

@@ -38,7 +38,8 @@ async fn coverage(mut context: Context, args: CoverageArgs) -> Result<Exit, Fail
     let estate = context.estate(&session)?;
     census::advise(&context, &estate, &session.config);
     estate.members().iter().for_each(|m| survey.expect(&m.tenant, &m.vendor));
-    let read = census::read(&mut context, &estate, HostQuery::new(), |event| survey.event(&event));
+    let read =
+        census::read(&mut context, &estate, estate.hosts(HostQuery::new()), |event| survey.event(&event));
     let tally = read.await;
     let mut coverage = survey.finish(denominator.as_ref(), context.now());
     coverage.hold_to(&args.check)?;

@@ -1,0 +1,138 @@
+//! From links to groups: the best links first, each machine for itself.
+
+use std::collections::{BTreeMap, HashMap};
+
+use edr_core::TenantId;
+
+use super::GroupingConfig;
+use super::block::{Place, worthless};
+use super::groups::{AlertGroup, Groups};
+use super::score::{Link, compare};
+use super::trace::Trace;
+use crate::identity::{Identity, Machines};
+
+pub(super) fn join(traces: &[&Trace], identity: &Identity, config: &GroupingConfig) -> Groups {
+    let machines = identity.resolve();
+    let names = identity.by_name();
+    let mut places: BTreeMap<&str, Vec<&Trace>> = BTreeMap::new();
+    let mut homes: HashMap<&str, &str> = HashMap::new();
+    for trace in traces {
+        let home = home(trace, &machines, &names);
+        // An alert without a machine is a place of its own: a firewall knows an address, and not whose it is.
+        places.entry(home.unwrap_or(&trace.face.urn)).or_default().push(trace);
+        homes.extend(home.map(|home| (trace.face.urn.as_str(), home)));
+    }
+    let worthless = worthless(traces);
+    let mut links = Vec::new();
+    for members in places.into_values() {
+        let place = Place::new(members, &worthless, config);
+        links.extend(found(&place, config));
+    }
+    links.extend(originals(traces, identity, &homes, config));
+    // A tie is broken the same way in every run.
+    links.sort_by(|x: &Link, y| y.points.cmp(&x.points).then_with(|| x.alerts.cmp(&y.alerts)));
+    let hostname = |uid: &str| machines.of(uid).map(|m| m.hostname.clone()).filter(|name| !name.is_empty());
+    let groups = grouped(traces, links).into_iter().map(|(members, links)| {
+        let machine = members.iter().find_map(|t| homes.get(t.face.urn.as_str())).copied();
+        AlertGroup::of(&members, links, machine, machine.and_then(hostname))
+    });
+    Groups::new(groups.collect())
+}
+
+/// The machine that an alert is about: by its host, else by a name that one host of its tenant has.
+fn home<'m>(
+    trace: &Trace,
+    machines: &'m Machines,
+    names: &HashMap<(&TenantId, String), Option<&str>>,
+) -> Option<&'m str> {
+    let named = || {
+        let name = trace.face.hostname.as_deref()?;
+        *names.get(&(&trace.face.tenant, name.to_lowercase()))?
+    };
+    let urn = trace.host.as_deref().or_else(named)?;
+    machines.of(urn).map(|machine| machine.uid.as_str())
+}
+
+fn found(place: &Place<'_>, config: &GroupingConfig) -> Vec<Link> {
+    let traces = place.traces();
+    let compared = |(a, b): (usize, usize)| compare(traces[a], traces[b], place, config);
+    place
+        .pairs(config)
+        .into_iter()
+        .filter_map(compared)
+        .filter(|link| link.points >= config.join_at)
+        .collect()
+}
+
+/// Alerts that one vendor took in from the other: they may name no host, but never two, and never two customers.
+fn originals(
+    traces: &[&Trace],
+    identity: &Identity,
+    homes: &HashMap<&str, &str>,
+    config: &GroupingConfig,
+) -> Vec<Link> {
+    let mut ids: BTreeMap<(String, &str), Vec<&Trace>> = BTreeMap::new();
+    for trace in traces {
+        for id in &trace.ids {
+            ids.entry((identity.customer(&trace.face.tenant), id)).or_default().push(trace);
+        }
+    }
+    let nothing = Default::default();
+    let mut links = Vec::new();
+    for members in ids.into_values().filter(|m| m.len() > 1) {
+        let place = Place::new(members, &nothing, config);
+        let home = |trace: &Trace| homes.get(trace.face.urn.as_str());
+        let (first, rest) = (place.traces()[0], &place.traces()[1..]);
+        let fits = |other: &&&Trace| match (home(first), home(other)) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        links.extend(rest.iter().filter(fits).filter_map(|other| compare(first, other, &place, config)));
+    }
+    links.retain(|link| link.points >= config.join_at);
+    links
+}
+
+/// The alerts of each group, with the links that hold it together and no more.
+fn grouped<'a>(traces: &[&'a Trace], links: Vec<Link>) -> Vec<(Vec<&'a Trace>, Vec<Link>)> {
+    let places: HashMap<&str, usize> =
+        traces.iter().enumerate().map(|(at, t)| (t.face.urn.as_str(), at)).collect();
+    let mut sets = Sets((0..traces.len()).collect());
+    let mut kept = Vec::new();
+    for link in links {
+        let ends = (places.get(link.alerts.0.as_str()), places.get(link.alerts.1.as_str()));
+        if let (Some(a), Some(b)) = ends
+            && sets.join(*a, *b)
+        {
+            kept.push((*a, link));
+        }
+    }
+    let mut groups: BTreeMap<usize, (Vec<&Trace>, Vec<Link>)> = BTreeMap::new();
+    for (at, trace) in traces.iter().enumerate() {
+        groups.entry(sets.root(at)).or_default().0.push(trace);
+    }
+    for (at, link) in kept {
+        groups.entry(sets.root(at)).or_default().1.push(link);
+    }
+    groups.into_values().collect()
+}
+
+/// Disjoint sets.
+struct Sets(Vec<usize>);
+
+impl Sets {
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.0[at] != at {
+            self.0[at] = self.0[self.0[at]];
+            at = self.0[at];
+        }
+        at
+    }
+
+    /// False when they were one already.
+    fn join(&mut self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = a.min(b);
+        a != b
+    }
+}
