@@ -103,7 +103,11 @@ impl Census {
         let tally = census::read(context, &estate, estate.hosts(HostQuery::new()), |event| {
             let EstateEvent::Items(items) = event else { return };
             identity.upsert(&items);
-            hosts.extend(items.into_iter().map(|host| (host.urn(), Host { raw: Raw::default(), ..host })));
+            hosts.extend(items.into_iter().map(|mut host| {
+                // Only what tells machines apart is kept.
+                host.raw = Raw::default();
+                (host.urn(), host)
+            }));
         });
         let tally = tally.await;
         context.close(&estate).await;
