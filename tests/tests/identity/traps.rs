@@ -281,3 +281,54 @@ fn what_was_said_by_hand_survives() {
     assert!(found.is_linked_by_hand(&stranger.urn(), &a.urn()));
     assert_ne!(found.of(&a.urn()), found.of(&b.urn()));
 }
+
+#[test]
+fn the_address_of_a_pool_joins_no_two_desktops() {
+    let pooled = "00-50-56-00-00-07";
+    let seat = |vendor: &str, uid: &str, name: &str, from, to| {
+        agent(vendor, uid, name, from, to).domain("vdi.corp.example").macs(&[pooled])
+    };
+    let hosts = [
+        seat("falcon", "f1", "vdi-01", 9, 5),
+        seat("falcon", "f2", "vdi-02", 4, 0),
+        seat("cortex", "c2", "vdi-02", 4, 0),
+    ];
+    let found = machines(&hosts);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found.of(&hosts[1].urn()), found.of(&hosts[2].urn()));
+}
+
+#[test]
+fn an_address_that_is_chosen_for_each_network_says_little() {
+    let random = "4E-00-00-00-00-01";
+    assert_eq!(count(&[falcon("f", "mb-1.local").macs(&[random]), cortex("c", "mb-2").macs(&[random])]), 2);
+    let apart = [
+        falcon("f", "lt-1").domain("corp.example").macs(&[random]),
+        cortex("c", "lt-1").domain("CORP").macs(&["4E-00-00-00-00-02"]),
+    ];
+    assert_eq!(count(&apart), 1, "and two of them speak against nothing");
+}
+
+#[test]
+fn a_gateway_that_two_routers_share_is_neither() {
+    let shared = "00-00-5E-00-01-01";
+    assert_eq!(count(&[falcon("f", "gw-a").macs(&[shared]), cortex("c", "gw-b").macs(&[shared])]), 2);
+}
+
+#[test]
+fn an_address_counts_for_a_short_time_and_the_internet_sees_everybody_alike() {
+    let pair =
+        |to| [falcon("f", "kiosk-1").at("10.1.1.9"), agent("cortex", "c", "kiosk-1", 100, to).at("10.1.1.9")];
+    assert_eq!((count(&pair(0)), count(&pair(10))), (1, 2));
+    let mut behind = [falcon("f", "one"), cortex("c", "two")];
+    behind.iter_mut().for_each(|host| host.external_ip = "198.51.100.1".parse().ok());
+    assert_eq!(count(&behind), 2);
+}
+
+#[test]
+fn names_are_the_same_in_capitals() {
+    assert_eq!(
+        count(&[falcon("f", "LT-1").domain("Corp.Example"), cortex("c", "lt-1").domain("corp.example")]),
+        1
+    );
+}

@@ -129,7 +129,7 @@ pub(super) async fn run(
     Ok(listing::settle(&context, &tally))
 }
 
-fn bare(mut host: Host, raw: bool) -> Host {
+pub(super) fn bare(mut host: Host, raw: bool) -> Host {
     if !raw {
         host.raw = Raw::default();
     }

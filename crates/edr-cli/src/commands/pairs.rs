@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use edr::core::Raw;
 use edr::identity::{Comparison, Evidence, Identity, Links, Machines};
 use edr::{Error, ErrorKind, EstateEvent, Host, HostQuery, TenantId, Vendor};
 use serde::Serialize;
@@ -103,11 +102,7 @@ impl Census {
         let tally = census::read(context, &estate, estate.hosts(HostQuery::new()), |event| {
             let EstateEvent::Items(items) = event else { return };
             identity.upsert(&items);
-            hosts.extend(items.into_iter().map(|mut host| {
-                // Only what tells machines apart is kept.
-                host.raw = Raw::default();
-                (host.urn(), host)
-            }));
+            hosts.extend(items.into_iter().map(|host| (host.urn(), super::merge::bare(host, false))));
         });
         let tally = tally.await;
         context.close(&estate).await;
@@ -126,7 +121,7 @@ impl Census {
     fn one(&self, word: &str) -> Result<&str, Failure> {
         match self.find(word).as_slice() {
             [] => Err(nobody(word)),
-            [urn] => Ok(urn),
+            [urn] => Ok(*urn),
             several => {
                 let urns = several.join(", ");
                 Err(Failure::usage(format!("{word} means several hosts; name one by its URN: {urns}")))
@@ -245,7 +240,7 @@ pub(super) async fn explain(mut context: Context, explain: Explain) -> Result<Ex
         listing::settle(&context, &census.tally);
         return Err(nobody(&explain.host));
     }
-    let others = |urn| census.others(urn).into_iter().filter_map(move |other| Some((urn, other)));
+    let others = |urn| census.others(urn).into_iter().map(move |other| (urn, other));
     let rows = hosts.into_iter().flat_map(others).filter_map(|(a, b)| census.row(a, b)).collect();
     print(&context, rows, Reach { all: true, ..Reach::default() })?;
     Ok(listing::settle(&context, &census.tally))
