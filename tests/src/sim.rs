@@ -82,6 +82,8 @@ pub struct SimWorld {
     provider: Arc<dyn EdrProvider>,
     /// What Falcon has, read once.
     falcon: Mutex<BTreeMap<Noun, Vec<String>>>,
+    /// What is held of a noun while a fault is armed for it.
+    held: Mutex<BTreeMap<Noun, Vec<String>>>,
     iocs: Vec<String>,
     falcon_script: OnceLock<()>,
     /// How many requests have been signed by hand.
@@ -113,8 +115,8 @@ impl SimWorld {
     pub fn new(sim: Sim, tenant: &str, provider: Arc<dyn EdrProvider>) -> Self {
         let vendor = sim.estate(tenant).expect("the simulator has the tenant").vendor();
         let (tenant, falcon, falcon_script) = (tenant.to_owned(), Mutex::default(), OnceLock::new());
-        let (iocs, signed) = (Vec::new(), AtomicU64::new(0));
-        Self { sim, tenant, vendor, provider, falcon, falcon_script, iocs, signed }
+        let (held, iocs, signed) = (Mutex::default(), Vec::new(), AtomicU64::new(0));
+        Self { sim, tenant, vendor, provider, falcon, held, falcon_script, iocs, signed }
     }
 
     /// The same with indicators in the tenant, put there without the client that is under test.
@@ -200,8 +202,9 @@ impl SimWorld {
         self.sim.requests().counters.remove(&self.tenant).unwrap_or_default()
     }
 
-    /// Arms one fault for the listings of a noun.
+    /// Arms one fault for the listings of a noun. What is asked for by hand is asked before: the fault is not meant for it.
     fn arm(&self, noun: Noun, nth: u64, fault: &Fault) {
+        self.remember(noun);
         self.arm_at(operations(self.vendor, noun), nth, fault);
     }
 
@@ -214,6 +217,30 @@ impl SimWorld {
         };
         let rules = operations.iter().map(rule).collect();
         self.sim.inject(rules).expect("the rules make sense");
+    }
+
+    /// What the tenant holds of a noun.
+    fn asked(&self, noun: Noun) -> Vec<String> {
+        match (noun, self.vendor) {
+            (Noun::Alert, _) => self.alert_uids(),
+            (Noun::Case, Vendor::Cortex) => {
+                let estate = self.sim.estate(&self.tenant).expect("the tenant");
+                (1..=estate.case_count()).map(|n| n.to_string()).collect()
+            }
+            (Noun::AuditEvent, Vendor::Cortex) => self.cortex_audit(),
+            (Noun::AuditEvent, Vendor::Falcon) => self.falcon_audit(),
+            (Noun::Host, _) => self.host_uids(),
+            (Noun::Ioc, _) => self.iocs.clone(),
+            (Noun::Vulnerability, Vendor::Cortex) if self.has_issues() => self.cortex_findings(),
+            (noun, Vendor::Falcon) => self.falcon_known(noun),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Keeps what the tenant holds of a noun until [`World::calm`].
+    fn remember(&self, noun: Noun) {
+        let held = self.asked(noun);
+        self.held.lock().expect("nobody panicked").insert(noun, held);
     }
 
     /// A tenant of Cortex XDR 5.
@@ -335,20 +362,8 @@ impl World for SimWorld {
     }
 
     fn uids(&self, noun: Noun) -> Vec<String> {
-        match (noun, self.vendor) {
-            (Noun::Alert, _) => self.alert_uids(),
-            (Noun::Case, Vendor::Cortex) => {
-                let estate = self.sim.estate(&self.tenant).expect("the tenant");
-                (1..=estate.case_count()).map(|n| n.to_string()).collect()
-            }
-            (Noun::AuditEvent, Vendor::Cortex) => self.cortex_audit(),
-            (Noun::AuditEvent, Vendor::Falcon) => self.falcon_audit(),
-            (Noun::Host, _) => self.host_uids(),
-            (Noun::Ioc, _) => self.iocs.clone(),
-            (Noun::Vulnerability, Vendor::Cortex) if self.has_issues() => self.cortex_findings(),
-            (noun, Vendor::Falcon) => self.falcon_known(noun),
-            _ => Vec::new(),
-        }
+        let held = self.held.lock().expect("nobody panicked").get(&noun).cloned();
+        held.unwrap_or_else(|| self.asked(noun))
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -360,7 +375,8 @@ impl World for SimWorld {
     }
 
     async fn disturb(&self, noun: Noun, disturbance: Disturbance) -> bool {
-        if disturbance != Disturbance::Denied && operations(self.vendor, noun).is_empty() {
+        let of_listings = !matches!(disturbance, Disturbance::Denied | Disturbance::LoseAnswer);
+        if of_listings && operations(self.vendor, noun).is_empty() {
             return false;
         }
         match disturbance {
@@ -375,6 +391,7 @@ impl World for SimWorld {
                 self.arm(noun, 2, &Fault { shift: -3, ..FaultKind::Drift.into() });
             }
             Disturbance::Denied => {
+                self.remember(noun);
                 let rule = FaultRule::always("*", FaultKind::Scope);
                 let rule = FaultRule { tenant: Some(self.tenant.clone()), ..rule };
                 self.sim.inject(vec![rule]).expect("the rule makes sense");
@@ -385,6 +402,7 @@ impl World for SimWorld {
     }
 
     async fn calm(&self) {
+        self.held.lock().expect("nobody panicked").clear();
         self.sim.clear_faults();
     }
 

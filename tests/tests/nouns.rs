@@ -97,7 +97,7 @@ async fn cortex_detects_by_rules_and_blocks_by_lists() {
     assert_eq!(values, ["evil.example", "a.exe"]);
     assert_eq!((&there[0].action, &there[0].severity), (&IocAction::Detect, &Severity::High));
     // The vendor does not say on which of its lists a file stands already.
-    assert_eq!(words(&cortex.push_iocs(&[block]).await.unwrap()), ["refused"]);
+    assert_eq!(words(&cortex.push_iocs(&[block]).await.unwrap()), ["unknown"]);
 
     let uids = [there[0].uid.clone(), place, "no id".to_owned()];
     assert_eq!(words(&cortex.delete_iocs(&uids).await.unwrap()), ["accepted", "accepted", "refused"]);

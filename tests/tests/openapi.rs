@@ -572,6 +572,7 @@ fn sample(path: &str, key: &str, sim: &Sim, incident: &Value) -> Option<Value> {
     let act = path.ends_with("isolate");
     let sort = if path.contains("issue") { "_insert_time" } else { "creation_time" };
     let sort = if path.contains("endpoint") { "last_seen" } else { sort };
+    let sort = if path.contains("/audits/") { "timestamp" } else { sort };
     let columns = path.ends_with("/assets") || path.contains("/vulnerability-finding/");
     Some(match key {
         "filter" | "filters" if columns => json!({}),

@@ -198,7 +198,7 @@ impl Item for Application {
 
 impl Item for AuditEvent {
     const NAME: &'static str = "desc";
-    const SELECTION: &'static [&'static str] = &["action", "actor.name", "time"];
+    const SELECTION: &'static [&'static str] = &["actor.name", "desc", "time"];
     const STEADY: &'static [&'static str] =
         &["source", "type", "action", "desc", "time", "actor.email", "host.uid", "result", "targets"];
 

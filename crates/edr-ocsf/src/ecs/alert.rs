@@ -14,7 +14,7 @@ pub(super) fn document(alert: &Alert, collected: DateTime<Utc>) -> Document {
     document
         .at(alert.time.or(alert.created_time).unwrap_or(collected))
         .put("event.kind", "alert")
-        .put("event.id", alert.uid.as_str())
+        .text("event.id", Some(&alert.uid))
         .put("edr.urn", alert.urn())
         .text("message", Some(&alert.title))
         .text("event.reason", alert.desc.as_deref())

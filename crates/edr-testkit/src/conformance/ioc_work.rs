@@ -111,7 +111,10 @@ pub async fn before_the_wire(world: &dyn World) -> CaseResult {
         refused_before_the_wire(world, &what, asked).await?;
     }
     let odd = Ioc::of(IocType::from("edr-conformance"), "odd", IocAction::Detect);
-    needs!(world.provider().ioc_fit(&odd).is_err(), "everything can be expressed");
+    // Where everything can be expressed, that is all there is to ask.
+    if world.provider().ioc_fit(&odd).is_ok() {
+        return Ok(Ran::Passed);
+    }
     let before = world.requests();
     let receipts = put(world, std::slice::from_ref(&odd)).await?;
     let refused = receipts.iter().all(|r| matches!(&r.answer, Answer::Refused(e) if e.is_unsupported()));

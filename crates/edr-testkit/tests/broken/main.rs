@@ -108,10 +108,12 @@ fn with_bools() -> Vec<String> {
 fn expected() -> Vec<(Fault, Vec<String>)> {
     let one = |name: &str| vec![name.to_owned()];
     let many = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let lost =
+        many(&["deeds.lost_answer", "orders.lost_answer", "alert_work.lost_answer", "ioc_work.lost_answer"]);
     vec![
         (Fault::Absurd, every(&["times"])),
         (Fault::AcceptedIsDone, many(&["deeds.contain", "orders.taken"])),
-        (Fault::AnyBatch, one("deeds.before_the_wire")),
+        (Fault::AnyBatch, many(&["deeds.before_the_wire", "ioc_work.before_the_wire"])),
         (Fault::AnyCursor, every(&["paging.foreign"])),
         (Fault::Busy, every(&["concurrent"])),
         (Fault::CaseBlind, [every(&["filters.text"]), one("hosts.find")].concat()),
@@ -136,11 +138,11 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::IgnoresTimes, every(&["filters.times"])),
         (Fault::IgnoresWords, every(&["filters.words"])),
         (Fault::LastIsLost, every(&["parts"])),
-        (Fault::LosesComments, one("alert_work.details")),
+        (Fault::LosesComments, many(&["alert_work.details", "ioc_work.exactly"])),
         (Fault::LosesFields, every(&["fields"])),
         (Fault::LosesRaw, every(&["identity"])),
         (Fault::LosesTags, one("deeds.tags")),
-        (Fault::LostIsNotDone, many(&["deeds.lost_answer", "orders.lost_answer", "alert_work.lost_answer"])),
+        (Fault::LostIsNotDone, lost.clone()),
         (Fault::MissingIsDropped, one("deeds.by_uid")),
         (Fault::MuteProbes, one("diagnosis")),
         (Fault::NamesNoTenant, every(&["errors.unknown", "errors.hostile", "paging.foreign"])),
@@ -152,6 +154,7 @@ fn expected() -> Vec<(Fault, Vec<String>)> {
         (Fault::RepeatIsEnd, every(&["disturbed.repeated_cursor"])),
         (Fault::ResumesLate, every(&["paging.text", "paging.checkpoint"])),
         (Fault::ResumesNothingLater, every(&["times.late_resume"])),
+        (Fault::TakesNothing, one("ioc_work.there_and_gone")),
         (Fault::SendsTwice, many(&["deeds.lost_answer", "orders.lost_answer", "alert_work.lost_answer"])),
         (Fault::SendsUnsupported, one("unsupported")),
         (Fault::StatesUnknown, one("hosts.states")),

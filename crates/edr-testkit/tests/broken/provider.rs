@@ -71,6 +71,7 @@ pub(crate) enum Fault {
     StatesUnknown,
     StripsQuotes,
     SwallowsRejected,
+    TakesNothing,
     TellsWrongTotal,
     Twice,
     UnknownIsAccepted,
@@ -486,6 +487,29 @@ impl EdrProvider for Broken {
 
     async fn ioc(&self, uid: &str) -> Result<Ioc> {
         self.item(uid).await
+    }
+
+    fn ioc_fit(&self, ioc: &Ioc) -> Result<Fit> {
+        match self.inner.ioc_fit(ioc) {
+            Err(_) if self.is(Fault::EverythingIsExact) => Ok(Fit::Exact),
+            fit => fit,
+        }
+    }
+
+    async fn push_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {
+        let keys: Vec<String> = iocs.iter().map(Ioc::key).collect();
+        if self.is(Fault::TakesNothing) {
+            return Ok(keys.iter().map(|key| Receipt::new(key.as_str(), Answer::Accepted)).collect());
+        }
+        let mut sent = iocs.to_vec();
+        if self.is(Fault::LosesComments) {
+            sent.iter_mut().for_each(|ioc| ioc.desc = None);
+        }
+        self.answered(&keys, self.inner.push_iocs(&sent).await)
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> Result<Vec<Receipt>> {
+        self.answered(uids, self.inner.delete_iocs(uids).await)
     }
 
     async fn groups(&self, query: &HostGroupQuery, cursor: Option<&Cursor>) -> Result<Page<HostGroup>> {
