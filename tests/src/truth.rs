@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use edr_core::clock::{Clock as _, SystemClock};
 use edr_sim::KeyType;
 use edr_sim::estate::Vendor;
 use serde_json::{Value, json};
@@ -84,7 +85,8 @@ impl SimWorld {
         let signed = match credentials.key_type {
             KeyType::Standard => format!("Authorization: {key}"),
             KeyType::Advanced => {
-                let at = self.sim().now().timestamp_millis();
+                // Signatures are held against the real time.
+                let at = SystemClock.now().timestamp_millis();
                 let nonce: String = self.nonce();
                 let digest = hex(&Sha256::digest(format!("{key}{nonce}{at}")));
                 format!("Authorization: {digest}\r\nx-xdr-nonce: {nonce}\r\nx-xdr-timestamp: {at}")
