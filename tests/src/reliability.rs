@@ -54,7 +54,7 @@ const LEGEND: &str = "\
 ## The matrix
 
 Each cell is a test, `tests/tests/fault_matrix.rs`, which also holds the number of requests that
-the vendor sees (hosts are read ahead: up to twice as many where one page fails). This page is written by that test; `EDR_BLESS=1 cargo test -p edr-tests --test
+the vendor sees (hosts are read ahead: up to three times as many where one page fails). This page is written by that test; `EDR_BLESS=1 cargo test -p edr-tests --test
 fault_matrix` does it anew. Listings have three pages. Their cells say what comes of a fault that
 strikes the second request / all but the first / all. The other cells: the first request / all.
 `*`: after asking again. `–`: there is no such case.

@@ -1,6 +1,14 @@
 //! The grouping of alerts, measured against scripted attacks that were played to both vendors' simulators and read
 //! back by both clients.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "these are tests: what fails here fails the test"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 
 use edr::grouping::{Grouping, GroupingConfig, Groups};

@@ -24,7 +24,7 @@ struct Desk {
 
 impl Desk {
     async fn start((tenant, generation): (&'static str, u8)) -> Self {
-        let sim = small().cortex_generation(generation.into()).start().await.unwrap();
+        let sim = small().cortex_generation(generation).start().await.unwrap();
         Self { sim, tenant, folder: tempfile::tempdir().unwrap() }
     }
 
@@ -259,8 +259,7 @@ async fn a_file_that_may_be_on_either_list_stays_in_doubt_until_it_is_taken_off(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_promises_about_indicators_are_kept_where_they_can_be_looked_at() {
     for (back_end, kept) in [(BACK_ENDS[0], 4), (BACK_ENDS[1], 1), (BACK_ENDS[2], 4)] {
-        let world =
-            SimWorld::start(small().cortex_generation(back_end.1.into()), back_end.0).await.with_iocs();
+        let world = SimWorld::start(small().cortex_generation(back_end.1), back_end.0).await.with_iocs();
         let report = edr_testkit::run_some(&world, |case| case.starts_with("ioc_work.")).await;
         let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Passed).count();
         assert_eq!(passed, kept, "{back_end:?}: {:?}", report.cases);

@@ -445,8 +445,7 @@ impl AuditQuery {
     /// ```
     #[must_use]
     pub fn wants(&self, source: AuditSource) -> bool {
-        let mut any = AuditEvent::default();
-        any.source = source;
+        let any = AuditEvent { source, ..Default::default() };
         self.filters.iter().filter(|f| f.field().name == "source").all(|f| f.passes_audit_event(&any))
     }
 

@@ -394,7 +394,7 @@ fn console_row() -> Value {
 }
 
 fn agent_row() -> Value {
-    json!({"TIMESTAMP": 1_767_210_000_000.4631, "RECEIVEDTIME": 1_767_210_001_200.25, "ENDPOINTID": "0f3a",
+    json!({"TIMESTAMP": 1_767_210_000_000.463_1, "RECEIVEDTIME": 1_767_210_001_200.25, "ENDPOINTID": "0f3a",
         "ENDPOINTNAME": "win-7", "DOMAIN": "WORKGROUP", "TRAPSVERSION": "8.4.0.51588", "SEVERITY": "SEV_030_MEDIUM",
         "CATEGORY": "status", "TYPE": "Installation", "SUBTYPE": "Install", "RESULT": "SUCCESS", "REASON": null,
         "DESCRIPTION": "XDR Agent was installed"})

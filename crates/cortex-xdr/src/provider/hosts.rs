@@ -92,7 +92,7 @@ impl CortexXdr {
         let (from, wide) = window(place.from, place.after.as_deref(), size);
         let ask = Ask { filters, order, size };
         let items = match &lead {
-            Some(lead) if from > 0 => self.from_ahead(lead, ask, (from, wide)).await,
+            Some(lead) if from > 0 => self.read_ahead(lead, ask, (from, wide)).await,
             _ => self.items(&ask, (from, wide)),
         };
         let reading = Reading {
@@ -122,7 +122,7 @@ impl CortexXdr {
 
     /// The window among those that have been asked for ahead. When it is not the next of them, or none were asked for,
     /// the walk begins to ask ahead from here.
-    async fn from_ahead(&self, lead: &Lead, ask: Ask, at: (u64, u32)) -> Items<Host> {
+    async fn read_ahead(&self, lead: &Lead, ask: Ask, at: (u64, u32)) -> Items<Host> {
         let mut windows = lead.0.windows.lock().await;
         if let Some(ahead) = windows.as_mut()
             && let Some(items) = ahead.take(at.0).await

@@ -11,12 +11,15 @@ use super::columns::Record;
 use super::{Format, Sink, View};
 use crate::errors::Failure;
 
+/// Writes an item as an event.
+type ToEvent<T> = fn(&T, &Writer) -> Result<Event, Unsupported>;
+
 /// The forms that a noun has.
 pub(crate) struct Standard<T> {
     /// As a document of the Elastic Common Schema that was read at this time.
     ecs: Option<fn(&T, DateTime<Utc>) -> Document>,
     /// As an event of the Open Cybersecurity Schema Framework.
-    ocsf: Option<fn(&T, &Writer) -> Result<Event, Unsupported>>,
+    ocsf: Option<ToEvent<T>>,
 }
 
 /// A host.

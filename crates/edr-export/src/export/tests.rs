@@ -164,7 +164,7 @@ fn what_was_decided_is_completed() {
         let commit = Commit { moves, removes: Vec::new(), manifest: manifest.clone() };
         fs::write(stage.join("commit.json"), serde_json::to_vec(&commit).unwrap()).unwrap();
         let export = Export::begin(folder.path(), request(), noon()).unwrap();
-        assert_eq!(export.recovered().completed, [manifest.batch.clone()], "{done}");
+        assert_eq!(export.recovered().completed, std::slice::from_ref(&manifest.batch), "{done}");
         drop(export);
         assert_eq!(placed(folder.path()), named(&manifest), "{done}");
         assert!(folder.path().join(manifest.path()).is_file());

@@ -138,8 +138,9 @@ impl fmt::Display for Link {
 
 /// Compares two alerts of one machine; nothing where they are too far apart.
 pub(super) fn compare(a: &Trace, b: &Trace, place: &Place<'_>, config: &GroupingConfig) -> Option<Link> {
-    let mut link = Link::default();
-    link.alerts = (a.face.urn.clone().min(b.face.urn.clone()), a.face.urn.clone().max(b.face.urn.clone()));
+    let (one, other) = (a.face.urn.clone(), b.face.urn.clone());
+    let alerts = if one <= other { (one, other) } else { (other, one) };
+    let mut link = Link { alerts, ..Link::default() };
     original(a, b, &mut link);
     let near = a.at.abs_diff(b.at) <= config.reach().unsigned_abs();
     let late = || a.stored.zip(b.stored).is_some_and(|(x, y)| x.abs_diff(y) <= config.reach().unsigned_abs());
