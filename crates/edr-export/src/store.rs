@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::At as _;
-use crate::{Error, Manifest, Result, manifest};
+use crate::{Error, Manifest, Result, disk, manifest};
 
 const HIDDEN: &str = ".edr-export";
 const COMMIT: &str = "commit.json";
@@ -32,7 +32,7 @@ pub struct Recovered {
 pub(crate) struct Commit {
     /// Staged files and where they go.
     pub(crate) moves: Vec<(String, String)>,
-    /// Files of the batch's last run that this one replaces.
+    /// Files of the batch's last run, which go once the manifest of this one is in its place.
     pub(crate) removes: Vec<String>,
     pub(crate) manifest: Manifest,
 }
@@ -73,7 +73,7 @@ impl Store {
                     recovered.completed.push(name);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::remove_dir_all(&path).at(&path)?;
+                    disk::remove_all(&path)?;
                     recovered.discarded.push(name);
                 }
                 Err(error) => return Err(Error::at(&path.join(COMMIT), error)),
@@ -103,38 +103,49 @@ impl Store {
 
     /// Decides the batch and carries it out.
     pub(crate) fn commit(&self, mut stage: Stage, commit: &Commit) -> Result<()> {
-        write(&stage.folder, COMMIT, commit)?;
+        disk::write(&stage.folder, COMMIT, commit)?;
         stage.decided = true;
         self.carry_out(&stage.folder, commit)
     }
 
-    /// Every step may have been done before.
+    /// Every step may have been done before. Until the manifest is replaced, that of the last run and all its files are in
+    /// their place; from then on those of this one are.
     fn carry_out(&self, stage: &Path, commit: &Commit) -> Result<()> {
+        self.put(stage, commit)?;
+        self.clear(&commit.removes)?;
+        let decided = stage.join(COMMIT);
+        disk::remove(&decided)?;
+        disk::remove_all(stage)
+    }
+
+    /// The new files beside those of the last run, and then the manifest.
+    fn put(&self, stage: &Path, commit: &Commit) -> Result<()> {
         let mut touched = BTreeSet::new();
         for (from, to) in &commit.moves {
             let (from, to) = (stage.join(within("files", from)?), self.folder.join(within("ext", to)?));
             self.make_room(&to, &mut touched)?;
-            match fs::rename(&from, &to) {
+            match disk::rename(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => done.at(&to)?,
             }
         }
-        for file in &commit.removes {
-            let path = self.folder.join(within("ext", file)?);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                done => done.at(&path)?,
-            }
-        }
-        touched.iter().try_for_each(|folder| sync_folder(folder))?;
+        touched.iter().try_for_each(|folder| disk::sync_folder(folder))?;
         let path = self.folder.join(commit.manifest.path());
         self.make_room(&path, &mut touched)?;
         let folder = path.parent().unwrap_or(&self.folder);
-        write(folder, &format!("{}.json", commit.manifest.batch), &commit.manifest)?;
-        sync_folder(&self.folder)?;
-        let decided = stage.join(COMMIT);
-        fs::remove_file(&decided).at(&decided)?;
-        fs::remove_dir_all(stage).at(stage)
+        disk::write(folder, &format!("{}.json", commit.manifest.batch), &commit.manifest)?;
+        disk::sync_folder(&self.folder)
+    }
+
+    /// Takes away what no manifest names any more.
+    fn clear(&self, files: &[String]) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        for file in files {
+            let path = self.folder.join(within("ext", file)?);
+            disk::remove(&path)?;
+            folders.extend(path.parent().filter(|folder| folder.is_dir()).map(Path::to_owned));
+        }
+        folders.iter().try_for_each(|folder| disk::sync_folder(folder))
     }
 
     /// Makes the folder of a file, and notes every folder that has a new entry by it.
@@ -171,24 +182,13 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !self.decided {
             // What cannot be cleared away now is by the next run.
-            let _ = fs::remove_dir_all(&self.folder);
+            let _ = disk::remove_all(&self.folder);
         }
     }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path, text: &[u8]) -> Result<T> {
     serde_json::from_slice(text).map_err(|error| Error::because(path.display().to_string(), error))
-}
-
-/// Writes a file that is there whole or not at all, also after a power failure.
-fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> Result<()> {
-    let (beside, path) = (folder.join(format!("{name}.tmp")), folder.join(name));
-    let text = serde_json::to_vec_pretty(content)
-        .map_err(|error| Error::because(path.display().to_string(), error))?;
-    let mut file = File::create(&beside).at(&beside)?;
-    file.write_all(&text).and_then(|()| file.sync_all()).at(&beside)?;
-    fs::rename(&beside, &path).at(&path)?;
-    sync_folder(folder)
 }
 
 /// A path that stays below its folder: what is read from a file is not trusted.
@@ -199,16 +199,6 @@ fn within<'a>(folder: &str, path: &'a str) -> Result<&'a Path> {
     let plain = first == Some(Component::Normal(folder.as_ref()))
         && parts.all(|part| matches!(part, Component::Normal(_)));
     if plain { Ok(checked) } else { Err(Error::other(format!("'{path}' is no path of an export"))) }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|opened| opened.sync_all()).at(folder)
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<()> {
-    Ok(())
 }
 
 #[cfg(unix)]

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use edr_core::Alert;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::disk::cut;
 use crate::{FileFormat, Format, Noun, Projection};
 
 fn noon() -> DateTime<Utc> {
@@ -28,9 +30,13 @@ fn fill(export: &mut Export, tenant: &str, count: usize, every: i64) {
 }
 
 fn run(folder: &Path, counts: &[(&str, usize)], ended: Vec<Ending>) -> Manifest {
-    let mut export = Export::begin(folder, request(), noon()).unwrap();
+    attempt(folder, counts, ended).unwrap()
+}
+
+fn attempt(folder: &Path, counts: &[(&str, usize)], ended: Vec<Ending>) -> Result<Manifest> {
+    let mut export = Export::begin(folder, request(), noon())?;
     counts.iter().for_each(|(tenant, count)| fill(&mut export, tenant, *count, 3600));
-    export.finish(ended, noon(), &|| true).unwrap()
+    export.finish(ended, noon(), &|| true)
 }
 
 fn whole(tenants: &[&str]) -> Vec<Ending> {
@@ -172,6 +178,48 @@ fn what_was_decided_is_completed() {
     }
 }
 
+/// The manifest that is in its place. What it says of its files is true.
+fn true_manifest(folder: &Path) -> Manifest {
+    let text = fs::read(folder.join(format!("manifest/{}.json", request().batch()))).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&text).unwrap();
+    for file in &manifest.files {
+        let text = fs::read(folder.join(&file.path)).unwrap();
+        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let said = (file.records, file.bytes, &file.sha256);
+        assert_eq!((lines as u64, text.len() as u64, &digest), said, "{}", file.path);
+    }
+    manifest
+}
+
+/// A rerun that was killed before each of its steps on disk.
+#[test]
+fn a_batch_that_replaces_itself_is_the_old_or_the_new_one_wherever_it_is_cut_off() {
+    let (mut steps, mut replaced) = (0, 0);
+    loop {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let old = run(folder, &[("acme", 30), ("globex", 5)], whole(&["acme", "globex"]));
+        cut::after(steps);
+        let done = attempt(folder, &[("acme", 40), ("globex", 5)], whole(&["acme", "globex"]));
+        let trace = cut::never();
+        let found = true_manifest(folder);
+        assert!(found == old || found.records == 45, "{trace:#?}");
+        let stage = folder.join(".edr-export").join(&old.batch);
+        let decided = done.is_ok() || found != old || stage.join("commit.json").is_file();
+        drop(Export::begin(folder, request(), noon()).unwrap());
+        let settled = true_manifest(folder);
+        assert_eq!(settled.records, if decided { 45 } else { 35 }, "{trace:#?}");
+        assert_eq!((placed(folder), hidden(folder)), (named(&settled), 0), "{trace:#?}");
+        replaced += usize::from(decided);
+        if done.is_ok() {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 15 && replaced > 12, "{replaced} of {steps}");
+}
+
 #[test]
 fn a_large_part_is_continued_in_another_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -187,6 +235,6 @@ fn a_large_part_is_continued_in_another_file() {
     parts.close().unwrap();
     let counts: Vec<(String, u64)> = parts.files.iter().map(|(_, f)| (f.path.clone(), f.records)).collect();
     assert_eq!((counts.len(), parts.duplicates), (5, 9));
-    assert!(counts[4].0.ends_with("b-00004.jsonl"), "{counts:?}");
+    assert!(counts[4].0.contains("/b-00004-"), "{counts:?}");
     assert_eq!(counts.iter().map(|(_, n)| n).sum::<u64>(), 9);
 }
