@@ -174,7 +174,71 @@ fn what_was_decided_is_completed() {
         drop(export);
         assert_eq!(placed(folder.path()), named(&manifest), "{done}");
         assert!(folder.path().join(manifest.path()).is_file());
-        fs::remove_dir_all(folder.path().join("ext")).unwrap();
+        for made in ["ext", "manifest"] {
+            fs::remove_dir_all(folder.path().join(made)).unwrap();
+        }
+    }
+}
+
+/// Leaves a run of 60 rows that was cut off once it was decided, and what its manifest says.
+fn decided_and_cut_off(folder: &Path) -> (PathBuf, Manifest) {
+    let stage = folder.join(".edr-export").join(request().batch());
+    cut::after(0);
+    while !stage.join("commit.json").is_file() {
+        let steps = cut::never().len() + 1;
+        let _ = fs::remove_dir_all(&stage);
+        cut::after(steps);
+        attempt(folder, &[("acme", 60)], whole(&["acme"])).unwrap_err();
+    }
+    cut::never();
+    let commit: Commit = serde_json::from_slice(&fs::read(stage.join("commit.json")).unwrap()).unwrap();
+    (stage, commit.manifest)
+}
+
+/// A power failure may lose a file that was not yet on disk: that is not the same as one that was moved before.
+#[test]
+fn what_was_decided_and_is_lost_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stage, manifest) = decided_and_cut_off(folder.path());
+    let staged = stage.join("files/000001.jsonl");
+    let text = fs::read(&staged).unwrap();
+    fs::remove_file(&staged).unwrap();
+    let begin = || Export::begin(folder.path(), request(), noon());
+    let error = begin().unwrap_err().to_string();
+    assert!(error.contains("is lost") && error.contains(stage.to_str().unwrap()), "{error}");
+    let place = folder.path().join(&manifest.files[1].path);
+    fs::write(&place, &text[1..]).unwrap();
+    assert!(begin().unwrap_err().to_string().contains("is lost"), "half of it is there");
+    assert!(!folder.path().join(manifest.path()).exists(), "nothing claims that it is there");
+    fs::write(&place, &text).unwrap();
+    assert_eq!(begin().unwrap().recovered().completed, [manifest.batch.clone()]);
+    assert_eq!(true_manifest(folder.path()), manifest);
+}
+
+/// The manifest is there: whoever took the files since has had them.
+#[test]
+fn what_was_in_its_place_and_was_taken_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stage, manifest) = decided_and_cut_off(folder.path());
+    fs::create_dir_all(folder.path().join("manifest")).unwrap();
+    fs::write(folder.path().join(manifest.path()), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    fs::remove_dir_all(stage.join("files")).unwrap();
+    let export = Export::begin(folder.path(), request(), noon()).unwrap();
+    assert_eq!(export.recovered().completed, [manifest.batch]);
+}
+
+#[test]
+fn a_batch_is_on_disk_before_it_is_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    cut::after(usize::MAX);
+    let manifest = run(folder.path(), &[("acme", 1)], whole(&["acme"]));
+    let steps = cut::never();
+    let hidden = folder.path().join(".edr-export");
+    let stage = hidden.join(manifest.batch);
+    let at = |step: String| steps.iter().position(|done| *done == step).unwrap();
+    let decided = at(format!("rename {}", stage.join("commit.json").display()));
+    for folder in [&stage.join("files"), &hidden, &folder.path().to_owned()] {
+        assert!(at(format!("sync {}", folder.display())) < decided, "{steps:#?}");
     }
 }
 
@@ -207,7 +271,11 @@ fn a_batch_that_replaces_itself_is_the_old_or_the_new_one_wherever_it_is_cut_off
         assert!(found == old || found.records == 45, "{trace:#?}");
         let stage = folder.join(".edr-export").join(&old.batch);
         let decided = done.is_ok() || found != old || stage.join("commit.json").is_file();
-        drop(Export::begin(folder, request(), noon()).unwrap());
+        let left = hidden(folder);
+        let recovered = Export::begin(folder, request(), noon()).unwrap().recovered().clone();
+        // What is told is the truth: a batch that is in its place was not cleared away.
+        let told = (recovered.completed.len(), recovered.discarded.len());
+        assert_eq!(told, if decided { (left, 0) } else { (0, left) }, "{trace:#?}");
         let settled = true_manifest(folder);
         assert_eq!(settled.records, if decided { 45 } else { 35 }, "{trace:#?}");
         assert_eq!((placed(folder), hidden(folder)), (named(&settled), 0), "{trace:#?}");
