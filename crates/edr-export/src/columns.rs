@@ -55,12 +55,12 @@ pub(crate) fn rest(format: Format) -> &'static str {
     }
 }
 
-/// The column by whose values the rows are sorted.
-pub(crate) fn time(noun: Noun, format: Format) -> Option<&'static str> {
-    match (format, noun) {
-        (Format::Ecs, _) => Some("@timestamp"),
-        (Format::Ocsf, _) | (Format::Native, Noun::Alerts) => Some("time"),
-        (Format::Native, Noun::Hosts) => None,
+/// The column by whose values the rows are sorted, whatever they are: it has every row's time, to the millisecond, as the
+/// rows are sorted. Columns of times that a row has in words may be finer than that, or empty.
+pub(crate) fn time(format: Format) -> Option<&'static str> {
+    match format {
+        Format::Ecs | Format::Native => None,
+        Format::Ocsf => Some("time"),
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
                 let names: BTreeSet<&str> = columns.iter().map(|c| c.name).collect();
                 assert_eq!(names.len(), columns.len(), "{noun:?} {format:?}");
                 assert!(names.contains(rest(format)), "{noun:?} {format:?}");
-                assert!(time(noun, format).is_none_or(|time| names.contains(time)));
+                assert!(time(format).is_none_or(|time| names.contains(time)));
                 for name in &names {
                     let mut above = name.match_indices('.').map(|(at, _)| &name[..at]);
                     assert!(above.all(|group| !names.contains(group)), "{name}");

@@ -77,7 +77,7 @@ impl Export {
     }
 
     /// Writes the files, puts them into their place and says what there is. Files of an earlier run of the same request are
-    /// replaced, but for those of a tenant that was read to its end then and is not now.
+    /// replaced, but for those of a tenant that was read to its end then and is not now, or of which nothing is read now.
     ///
     /// # Errors
     /// When the disk does not take it, or `go_on` says no ([`Error::is_stopped`]). Nothing is in its place then, or the next
@@ -126,23 +126,30 @@ fn write(mut rows: Merge, parts: &mut Parts<'_>, go_on: &dyn Fn() -> bool) -> Re
     parts.close()
 }
 
-/// A tenant that was read to its end in an earlier run and is not in this one keeps what it had.
+/// A tenant of which this run has read less than an earlier one keeps what it had.
 fn keep(earlier: &Manifest, manifest: &mut Manifest, parts: &mut Parts<'_>) -> Result<()> {
     for had in &earlier.tenants {
-        let whole = had.outcome == Outcome::Complete || had.kept.is_some();
-        let now = manifest.tenant(&had.tenant).map(|part| part.outcome);
-        if !whole || now == Some(Outcome::Complete) {
+        if !has_more(had, manifest.tenant(&had.tenant)) {
             continue;
         }
         parts.forget(&had.tenant)?;
         manifest.files.extend(earlier.files_of(&had.tenant).cloned());
-        let kept = Some(had.kept.unwrap_or(earlier.ended));
+        let (kept, kept_outcome) = (Some(had.kept.unwrap_or(earlier.ended)), Some(had.held()));
         match manifest.tenants.iter_mut().find(|part| part.tenant == had.tenant) {
-            Some(part) => part.kept = kept,
-            None => manifest.tenants.push(TenantPart { kept, ..had.clone() }),
+            Some(part) => (part.kept, part.kept_outcome) = (kept, kept_outcome),
+            None => manifest.tenants.push(TenantPart { kept, kept_outcome, ..had.clone() }),
         }
     }
     Ok(())
+}
+
+/// Whether the files that there are have more of a tenant than this run: all of it, or something where it has nothing.
+fn has_more(had: &TenantPart, now: Option<&TenantPart>) -> bool {
+    match now.map_or(Outcome::Failed, |part| part.outcome) {
+        Outcome::Complete => false,
+        Outcome::Partial => had.held() == Outcome::Complete,
+        Outcome::Failed => had.held() == Outcome::Complete || had.records > 0,
+    }
 }
 
 #[cfg(test)]

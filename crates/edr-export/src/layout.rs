@@ -15,10 +15,11 @@ pub(crate) fn partition(request: &Request, tenant: &str, day: &str) -> String {
     format!("ext/{source}/region={region}/accountId=external_{}/eventDay={day}", encoded(tenant))
 }
 
-/// A name as one part of a path: what might mean something there is written as `%2F`.
+/// A name as one part of a path: what might mean something there is written as `%2F`, and upper-case letters as `%41`, so that
+/// names stay apart on a disk that does not tell `Acme` from `acme`.
 fn encoded(name: &str) -> String {
     let one = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),
     };
     name.bytes().map(one).collect()
@@ -44,9 +45,19 @@ mod tests {
         let place = |tenant| partition(&request, tenant, "20260108");
         assert_eq!(
             place("acme/Québec"),
-            "ext/edr-ocsf-2004/region=local/accountId=external_acme%2FQu%C3%A9bec/eventDay=20260108"
+            "ext/edr-ocsf-2004/region=local/accountId=external_acme%2F%51u%C3%A9bec/eventDay=20260108"
         );
         assert_ne!(place("a=b"), place("a%3Db"));
+        assert!(place("acme-1_b.c").contains("/accountId=external_acme-1_b.c/"), "plain names stay plain");
         assert_eq!(place("../..").matches('/').count(), place("a").matches('/').count());
+    }
+
+    #[test]
+    fn names_stay_apart_on_a_disk_that_knows_no_case() {
+        let names = ["acme", "Acme", "ACME", "%41cme", "%61cme", "a/b", "a%2fb", "a%2Fb", "A/B", "É", "é"];
+        let kept: std::collections::BTreeSet<String> =
+            names.iter().map(|name| encoded(name).to_lowercase()).collect();
+        assert_eq!(kept.len(), names.len(), "{kept:?}");
+        assert_eq!(encoded("Acme"), "%41cme");
     }
 }

@@ -27,6 +27,7 @@
 
 #[cfg(feature = "parquet")]
 mod columns;
+mod disk;
 mod error;
 mod export;
 #[cfg(feature = "parquet")]

@@ -74,12 +74,24 @@ pub struct TenantPart {
     /// Its files are of an earlier run, which ended then and had read more: this run has not replaced them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<DateTime<Utc>>,
+    /// How far that earlier run had read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_outcome: Option<Outcome>,
 }
 
 impl TenantPart {
     fn of(ending: Ending) -> Self {
         let Ending { tenant, vendor, outcome, reason } = ending;
-        Self { tenant, vendor, outcome, records: 0, reason, kept: None }
+        Self { tenant, vendor, outcome, records: 0, reason, kept: None, kept_outcome: None }
+    }
+
+    /// How far the tenant was read for the files that there are.
+    pub(crate) fn held(&self) -> Outcome {
+        match self.kept {
+            // Older manifests do not say it: they kept what was whole alone.
+            Some(_) => self.kept_outcome.unwrap_or(Outcome::Complete),
+            None => self.outcome,
+        }
     }
 }
 

@@ -140,7 +140,7 @@ fn properties(shape: &Shape, request: &Request) -> WriterProperties {
         ("edr.schema", request.format.version()),
     ];
     let facts = facts.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
-    let sorted = columns::time(request.noun, request.format)
+    let sorted = columns::time(request.format)
         .and_then(|time| shape.columns.iter().position(|column| column.name == time))
         .and_then(|at| i32::try_from(at).ok())
         .map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);

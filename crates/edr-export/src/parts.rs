@@ -89,8 +89,10 @@ impl<'a> Parts<'a> {
         let folder = layout::partition(self.request, tenant, &part.day);
         let ending = self.request.file_format.extension();
         let time = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap_or_default();
+        // With its content in its name, a file never takes the place of another one, so that a manifest stays true.
+        let name = format!("{}-{:05}-{:.12}.{ending}", self.batch, part.number, sealed.sha256);
         let file = WrittenFile {
-            path: format!("{folder}/{}-{:05}.{ending}", self.batch, part.number),
+            path: format!("{folder}/{name}"),
             tenant: tenant.clone(),
             day: part.day,
             records: part.records,

@@ -4,18 +4,20 @@
 //! then on the batch is decided, and whoever finds that file carries it out, as often as it takes. What has none is
 //! cleared away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::At as _;
-use crate::{Error, Manifest, Result, manifest};
+use crate::{Error, Manifest, Result, disk, manifest};
 
 const HIDDEN: &str = ".edr-export";
 const COMMIT: &str = "commit.json";
+/// A stage of this ending is of a batch that is in its place, and is only to be cleared away.
+const DONE: &str = ".done";
 
 /// What was found of runs that did not come to their end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub struct Recovered {
 pub(crate) struct Commit {
     /// Staged files and where they go.
     pub(crate) moves: Vec<(String, String)>,
-    /// Files of the batch's last run that this one replaces.
+    /// Files of the batch's last run, which go once the manifest of this one is in its place.
     pub(crate) removes: Vec<String>,
     pub(crate) manifest: Manifest,
 }
@@ -67,19 +69,27 @@ impl Store {
                 continue;
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            match fs::read(path.join(COMMIT)) {
-                Ok(text) => {
-                    self.carry_out(&path, &read(&path.join(COMMIT), &text)?)?;
-                    recovered.completed.push(name);
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::remove_dir_all(&path).at(&path)?;
-                    recovered.discarded.push(name);
-                }
-                Err(error) => return Err(Error::at(&path.join(COMMIT), error)),
+            if let Some(batch) = name.strip_suffix(DONE) {
+                disk::remove_all(&path)?;
+                recovered.completed.push(batch.to_owned());
+            } else if let Some(commit) = optional(&path.join(COMMIT))? {
+                self.complete(&path, &commit)?;
+                recovered.completed.push(name);
+            } else {
+                disk::remove_all(&path)?;
+                recovered.discarded.push(name);
             }
         }
         Ok(recovered)
+    }
+
+    /// Carries out what another run has decided, from where that one was cut off.
+    fn complete(&self, stage: &Path, commit: &Commit) -> Result<()> {
+        // The manifest comes after every file, and they may be gone to their readers since.
+        if self.manifest(&commit.manifest.batch)?.as_ref() == Some(&commit.manifest) {
+            return self.clear(stage, commit);
+        }
+        self.carry_out(stage, commit)
     }
 
     /// A place for what is not yet whole.
@@ -93,48 +103,65 @@ impl Store {
 
     /// What the batch has written before.
     pub(crate) fn manifest(&self, batch: &str) -> Result<Option<Manifest>> {
-        let path = self.folder.join(manifest::path(batch));
-        match fs::read(&path) {
-            Ok(text) => read(&path, &text).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::at(&path, error)),
-        }
+        optional(&self.folder.join(manifest::path(batch)))
     }
 
     /// Decides the batch and carries it out.
     pub(crate) fn commit(&self, mut stage: Stage, commit: &Commit) -> Result<()> {
-        write(&stage.folder, COMMIT, commit)?;
+        // What is decided outlives a power failure, and so must everything that it moves.
+        for folder in [&stage.files(), &self.folder.join(HIDDEN), &self.folder] {
+            disk::sync_folder(folder)?;
+        }
+        disk::write(&stage.folder, COMMIT, commit)?;
         stage.decided = true;
         self.carry_out(&stage.folder, commit)
     }
 
-    /// Every step may have been done before.
+    /// Every step may have been done before. Until the manifest is replaced, that of the last run and all its files are in
+    /// their place; from then on those of this one are.
     fn carry_out(&self, stage: &Path, commit: &Commit) -> Result<()> {
+        self.put(stage, commit)?;
+        self.clear(stage, commit)
+    }
+
+    /// The new files beside those of the last run, and then the manifest.
+    fn put(&self, stage: &Path, commit: &Commit) -> Result<()> {
         let mut touched = BTreeSet::new();
-        for (from, to) in &commit.moves {
-            let (from, to) = (stage.join(within("files", from)?), self.folder.join(within("ext", to)?));
+        let files = commit.manifest.files.iter();
+        let sizes: HashMap<&str, u64> = files.map(|file| (file.path.as_str(), file.bytes)).collect();
+        for (from, path) in &commit.moves {
+            let (from, to) = (stage.join(within("files", from)?), self.folder.join(within("ext", path)?));
             self.make_room(&to, &mut touched)?;
-            match fs::rename(&from, &to) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            match disk::rename(&from, &to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    moved(&to, sizes.get(path.as_str()).copied(), stage)?;
+                }
                 done => done.at(&to)?,
             }
         }
-        for file in &commit.removes {
-            let path = self.folder.join(within("ext", file)?);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                done => done.at(&path)?,
-            }
-        }
-        touched.iter().try_for_each(|folder| sync_folder(folder))?;
+        touched.iter().try_for_each(|folder| disk::sync_folder(folder))?;
         let path = self.folder.join(commit.manifest.path());
         self.make_room(&path, &mut touched)?;
         let folder = path.parent().unwrap_or(&self.folder);
-        write(folder, &format!("{}.json", commit.manifest.batch), &commit.manifest)?;
-        sync_folder(&self.folder)?;
-        let decided = stage.join(COMMIT);
-        fs::remove_file(&decided).at(&decided)?;
-        fs::remove_dir_all(stage).at(stage)
+        disk::write(folder, &format!("{}.json", commit.manifest.batch), &commit.manifest)?;
+        disk::sync_folder(&self.folder)
+    }
+
+    /// Takes away what no manifest names any more, and then the stage.
+    fn clear(&self, stage: &Path, commit: &Commit) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        for file in &commit.removes {
+            let path = self.folder.join(within("ext", file)?);
+            disk::remove(&path)?;
+            folders.extend(path.parent().filter(|folder| folder.is_dir()).map(Path::to_owned));
+        }
+        folders.iter().try_for_each(|folder| disk::sync_folder(folder))?;
+        // A stage without a commit means parts of a batch, and this one is whole.
+        let hidden = self.folder.join(HIDDEN);
+        let done = hidden.join(format!("{}{DONE}", commit.manifest.batch));
+        disk::rename(stage, &done).at(stage)?;
+        disk::sync_folder(&hidden)?;
+        disk::remove_all(&done)
     }
 
     /// Makes the folder of a file, and notes every folder that has a new entry by it.
@@ -171,24 +198,29 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !self.decided {
             // What cannot be cleared away now is by the next run.
-            let _ = fs::remove_dir_all(&self.folder);
+            let _ = disk::remove_all(&self.folder);
         }
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path, text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text).map_err(|error| Error::because(path.display().to_string(), error))
+/// What a file holds that need not be there.
+fn optional<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.at(path)?,
+    };
+    serde_json::from_slice(&text).map_err(|error| Error::because(path.display().to_string(), error))
 }
 
-/// Writes a file that is there whole or not at all, also after a power failure.
-fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> Result<()> {
-    let (beside, path) = (folder.join(format!("{name}.tmp")), folder.join(name));
-    let text = serde_json::to_vec_pretty(content)
-        .map_err(|error| Error::because(path.display().to_string(), error))?;
-    let mut file = File::create(&beside).at(&beside)?;
-    file.write_all(&text).and_then(|()| file.sync_all()).at(&beside)?;
-    fs::rename(&beside, &path).at(&path)?;
-    sync_folder(folder)
+/// A file that is not in the stage any more must be in its place, with the size that the manifest says.
+fn moved(to: &Path, bytes: Option<u64>, stage: &Path) -> Result<()> {
+    let found = fs::metadata(to).ok().map(|found| found.len());
+    if found.is_some() && found == bytes {
+        return Ok(());
+    }
+    let (to, stage) = (to.display(), stage.display());
+    let message = format!("{to} was written and is lost: remove {stage} and export that again");
+    Err(Error::other(message))
 }
 
 /// A path that stays below its folder: what is read from a file is not trusted.
@@ -199,16 +231,6 @@ fn within<'a>(folder: &str, path: &'a str) -> Result<&'a Path> {
     let plain = first == Some(Component::Normal(folder.as_ref()))
         && parts.all(|part| matches!(part, Component::Normal(_)));
     if plain { Ok(checked) } else { Err(Error::other(format!("'{path}' is no path of an export"))) }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|opened| opened.sync_all()).at(folder)
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<()> {
-    Ok(())
 }
 
 #[cfg(unix)]

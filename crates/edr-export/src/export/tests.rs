@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use edr_core::Alert;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::disk::cut;
 use crate::{FileFormat, Format, Noun, Projection};
 
 fn noon() -> DateTime<Utc> {
@@ -28,9 +30,13 @@ fn fill(export: &mut Export, tenant: &str, count: usize, every: i64) {
 }
 
 fn run(folder: &Path, counts: &[(&str, usize)], ended: Vec<Ending>) -> Manifest {
-    let mut export = Export::begin(folder, request(), noon()).unwrap();
+    attempt(folder, counts, ended).unwrap()
+}
+
+fn attempt(folder: &Path, counts: &[(&str, usize)], ended: Vec<Ending>) -> Result<Manifest> {
+    let mut export = Export::begin(folder, request(), noon())?;
     counts.iter().for_each(|(tenant, count)| fill(&mut export, tenant, *count, 3600));
-    export.finish(ended, noon(), &|| true).unwrap()
+    export.finish(ended, noon(), &|| true)
 }
 
 fn whole(tenants: &[&str]) -> Vec<Ending> {
@@ -120,6 +126,32 @@ fn a_tenant_that_is_not_read_to_its_end_keeps_what_it_had() {
 }
 
 #[test]
+fn a_tenant_of_which_nothing_is_read_keeps_the_half_that_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = |outcome| vec![Ending::short("acme", "falcon", outcome, "the vendor went away")];
+    let rerun = |rows, ended| {
+        let manifest = run(folder.path(), &[("acme", rows)], ended);
+        assert_eq!(placed(folder.path()), named(&manifest));
+        let part = manifest.tenants[0].clone();
+        (part.outcome, part.records, part.kept, part.kept_outcome)
+    };
+    let (half, none) = (Outcome::Partial, Outcome::Failed);
+    assert_eq!(rerun(9, short(half)), (half, 9, None, None));
+    let kept = (none, 9, Some(noon()), Some(half));
+    assert_eq!(rerun(0, short(none)), kept, "it is told of which run the rows are");
+    assert_eq!(rerun(0, short(none)), kept, "what is kept is kept on");
+    assert_eq!(rerun(0, vec![]), kept, "nor was anything read of a tenant that was not asked");
+    assert_eq!(
+        rerun(4, short(half)),
+        (half, 4, None, None),
+        "a half that was kept is not taken for the whole"
+    );
+    assert_eq!(rerun(7, whole(&["acme"])), (Outcome::Complete, 7, None, None));
+    assert_eq!(rerun(2, short(half)), (half, 7, Some(noon()), Some(Outcome::Complete)));
+    assert_eq!(rerun(0, short(none)), (none, 7, Some(noon()), Some(Outcome::Complete)));
+}
+
+#[test]
 fn a_run_that_is_dropped_or_stopped_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut export = Export::begin(folder.path(), request(), noon()).unwrap();
@@ -168,8 +200,118 @@ fn what_was_decided_is_completed() {
         drop(export);
         assert_eq!(placed(folder.path()), named(&manifest), "{done}");
         assert!(folder.path().join(manifest.path()).is_file());
-        fs::remove_dir_all(folder.path().join("ext")).unwrap();
+        for made in ["ext", "manifest"] {
+            fs::remove_dir_all(folder.path().join(made)).unwrap();
+        }
     }
+}
+
+/// Leaves a run of 60 rows that was cut off once it was decided, and what its manifest says.
+fn decided_and_cut_off(folder: &Path) -> (PathBuf, Manifest) {
+    let stage = folder.join(".edr-export").join(request().batch());
+    cut::after(0);
+    while !stage.join("commit.json").is_file() {
+        let steps = cut::never().len() + 1;
+        let _ = fs::remove_dir_all(&stage);
+        cut::after(steps);
+        attempt(folder, &[("acme", 60)], whole(&["acme"])).unwrap_err();
+    }
+    cut::never();
+    let commit: Commit = serde_json::from_slice(&fs::read(stage.join("commit.json")).unwrap()).unwrap();
+    (stage, commit.manifest)
+}
+
+/// A power failure may lose a file that was not yet on disk: that is not the same as one that was moved before.
+#[test]
+fn what_was_decided_and_is_lost_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stage, manifest) = decided_and_cut_off(folder.path());
+    let staged = stage.join("files/000001.jsonl");
+    let text = fs::read(&staged).unwrap();
+    fs::remove_file(&staged).unwrap();
+    let begin = || Export::begin(folder.path(), request(), noon());
+    let error = begin().unwrap_err().to_string();
+    assert!(error.contains("is lost") && error.contains(stage.to_str().unwrap()), "{error}");
+    let place = folder.path().join(&manifest.files[1].path);
+    fs::write(&place, &text[1..]).unwrap();
+    assert!(begin().unwrap_err().to_string().contains("is lost"), "half of it is there");
+    assert!(!folder.path().join(manifest.path()).exists(), "nothing claims that it is there");
+    fs::write(&place, &text).unwrap();
+    assert_eq!(begin().unwrap().recovered().completed, [manifest.batch.clone()]);
+    assert_eq!(true_manifest(folder.path()), manifest);
+}
+
+/// The manifest is there: whoever took the files since has had them.
+#[test]
+fn what_was_in_its_place_and_was_taken_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stage, manifest) = decided_and_cut_off(folder.path());
+    fs::create_dir_all(folder.path().join("manifest")).unwrap();
+    fs::write(folder.path().join(manifest.path()), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    fs::remove_dir_all(stage.join("files")).unwrap();
+    let export = Export::begin(folder.path(), request(), noon()).unwrap();
+    assert_eq!(export.recovered().completed, [manifest.batch]);
+}
+
+#[test]
+fn a_batch_is_on_disk_before_it_is_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    cut::after(usize::MAX);
+    let manifest = run(folder.path(), &[("acme", 1)], whole(&["acme"]));
+    let steps = cut::never();
+    let hidden = folder.path().join(".edr-export");
+    let stage = hidden.join(manifest.batch);
+    let at = |step: String| steps.iter().position(|done| *done == step).unwrap();
+    let decided = at(format!("rename {}", stage.join("commit.json").display()));
+    for folder in [&stage.join("files"), &hidden, &folder.path().to_owned()] {
+        assert!(at(format!("sync {}", folder.display())) < decided, "{steps:#?}");
+    }
+}
+
+/// The manifest that is in its place. What it says of its files is true.
+fn true_manifest(folder: &Path) -> Manifest {
+    let text = fs::read(folder.join(format!("manifest/{}.json", request().batch()))).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&text).unwrap();
+    for file in &manifest.files {
+        let text = fs::read(folder.join(&file.path)).unwrap();
+        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let said = (file.records, file.bytes, &file.sha256);
+        assert_eq!((lines as u64, text.len() as u64, &digest), said, "{}", file.path);
+    }
+    manifest
+}
+
+/// A rerun that was killed before each of its steps on disk.
+#[test]
+fn a_batch_that_replaces_itself_is_the_old_or_the_new_one_wherever_it_is_cut_off() {
+    let (mut steps, mut replaced) = (0, 0);
+    loop {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let old = run(folder, &[("acme", 30), ("globex", 5)], whole(&["acme", "globex"]));
+        cut::after(steps);
+        let done = attempt(folder, &[("acme", 40), ("globex", 5)], whole(&["acme", "globex"]));
+        let trace = cut::never();
+        let found = true_manifest(folder);
+        assert!(found == old || found.records == 45, "{trace:#?}");
+        let stage = folder.join(".edr-export").join(&old.batch);
+        let decided = done.is_ok() || found != old || stage.join("commit.json").is_file();
+        let left = hidden(folder);
+        let recovered = Export::begin(folder, request(), noon()).unwrap().recovered().clone();
+        // What is told is the truth: a batch that is in its place was not cleared away.
+        let told = (recovered.completed.len(), recovered.discarded.len());
+        assert_eq!(told, if decided { (left, 0) } else { (0, left) }, "{trace:#?}");
+        let settled = true_manifest(folder);
+        assert_eq!(settled.records, if decided { 45 } else { 35 }, "{trace:#?}");
+        assert_eq!((placed(folder), hidden(folder)), (named(&settled), 0), "{trace:#?}");
+        replaced += usize::from(decided);
+        if done.is_ok() {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 15 && replaced > 12, "{replaced} of {steps}");
 }
 
 #[test]
@@ -187,6 +329,6 @@ fn a_large_part_is_continued_in_another_file() {
     parts.close().unwrap();
     let counts: Vec<(String, u64)> = parts.files.iter().map(|(_, f)| (f.path.clone(), f.records)).collect();
     assert_eq!((counts.len(), parts.duplicates), (5, 9));
-    assert!(counts[4].0.ends_with("b-00004.jsonl"), "{counts:?}");
+    assert!(counts[4].0.contains("/b-00004-"), "{counts:?}");
     assert_eq!(counts.iter().map(|(_, n)| n).sum::<u64>(), 9);
 }

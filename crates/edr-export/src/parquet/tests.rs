@@ -3,6 +3,8 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::{Alert, Host, Severity};
+use parquet::column::reader::get_typed_column_reader;
+use parquet::data_type::Int64Type;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row, RowAccessor as _};
 use serde_json::Value;
@@ -71,6 +73,38 @@ fn row_groups_and_pages_stay_small_and_times_are_in_order() {
     };
     let time = reader.metadata().row_groups()[0].sorting_columns().unwrap()[0].column_idx;
     assert_eq!(usize::try_from(time).unwrap(), at("time"));
+}
+
+/// Whether the rows of the only row group are in the order that the file says they have, if it says one.
+fn keeps_its_word(reader: &SerializedFileReader<File>) -> Option<bool> {
+    let group = reader.get_row_group(0).unwrap();
+    let sorted = group.metadata().sorting_columns()?.first()?;
+    assert!(!sorted.descending && !sorted.nulls_first);
+    let column = group.get_column_reader(usize::try_from(sorted.column_idx).unwrap()).unwrap();
+    let (mut present, mut values) = (Vec::new(), Vec::new());
+    let mut column = get_typed_column_reader::<Int64Type>(column);
+    column.read_records(100, Some(&mut present), None, &mut values).unwrap();
+    Some(present.is_sorted_by(|a, b| a >= b) && values.is_sorted())
+}
+
+/// Two in one millisecond, the later one with the lesser id; and one before them that has no time of its own.
+#[test]
+fn the_order_that_a_file_says_is_the_order_that_it_has() {
+    let bare = |uid: &str| Alert::new("falcon", "acme", uid, "{}");
+    let [mut late, mut early, mut unknown] = [bare("a"), bare("b"), bare("c")];
+    late.time = Some(noon() + TimeDelta::microseconds(900));
+    early.time = Some(noon() + TimeDelta::microseconds(100));
+    unknown.created_time = Some(noon() - TimeDelta::seconds(1));
+    for format in [Format::Ecs, Format::Native, Format::Ocsf] {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Request::new(Noun::Alerts, format, FileFormat::Parquet, noon());
+        let mut export = Export::begin(folder.path(), request, noon()).unwrap();
+        let row = |alert: &Alert| Projection::new(format, noon()).alert(alert.clone()).unwrap();
+        [&late, &early, &unknown].iter().for_each(|alert| export.push(row(alert)).unwrap());
+        let manifest = export.finish(vec![Ending::complete("acme", "falcon")], noon(), &|| true).unwrap();
+        let found = keeps_its_word(&open(folder.path(), &manifest));
+        assert_eq!(found, (format == Format::Ocsf).then_some(true), "{format:?}");
+    }
 }
 
 #[test]
