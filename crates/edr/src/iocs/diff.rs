@@ -265,8 +265,10 @@ impl<'a> Indicators<'a> {
         let vendor = provider.vendor();
         let entries = feed.map(|feed| feed.entries.as_slice()).unwrap_or_default();
         let mut items: Vec<Item> = entries.iter().map(|entry| self.wanted(provider, shelf, entry)).collect();
-        let wanted: BTreeSet<String> = entries.iter().map(|entry| slot(vendor, &entry.ioc)).collect();
-        let rest = shelf.there.iter().filter(|(slot, ioc)| !wanted.contains(*slot) && self.owner.owns(ioc));
+        // Whatever is to be done about a thing of the feed: a file of it is not taken off a list for its row says another
+        // action, or none.
+        let wanted: BTreeSet<String> = entries.iter().map(|entry| entry.ioc.key()).collect();
+        let rest = shelf.there.iter().filter(|(_, ioc)| !wanted.contains(&ioc.key()) && self.owner.owns(ioc));
         let removable = |ioc: &Ioc| provider.capabilities().has(Feature::IocDelete) && !ioc.uid.is_empty();
         items.extend(rest.map(|(_, ioc)| {
             let reason = if self.is_over(ioc) { OVER } else { UNWANTED };

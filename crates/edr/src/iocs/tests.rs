@@ -4,9 +4,9 @@ use std::time::Duration;
 use chrono::{TimeDelta, TimeZone as _, Utc};
 use edr_core::clock::{Clock, ManualClock};
 use edr_core::{
-    Alert, AlertQuery, Answer, Because, Capabilities, Cursor, EdrProvider, ErrorKind, Expiration, Fit, Host,
-    HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Quirk, Receipt, Script, Severity,
-    TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Answer, Because, Capabilities, Cursor, EdrProvider, ErrorKind, Expiration, Feature,
+    Fit, Host, HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Quirk, Receipt, Script,
+    Severity, TenantCheck, TenantId, Vendor,
 };
 
 use super::*;
@@ -25,8 +25,12 @@ struct Bench {
 
 fn bench(safety: Safety) -> Bench {
     let memory = Arc::new(InMemory::builder("acme").build());
+    bench_of(memory.clone(), memory, safety)
+}
+
+fn bench_of(memory: Arc<InMemory>, provider: Arc<dyn EdrProvider>, safety: Safety) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let estate = Estate::of([memory.clone() as Arc<dyn edr_core::EdrProvider>]);
+    let estate = Estate::of([provider]);
     let responder = Responder::builder(estate, folder.path()).safety(safety).clock(clock());
     let responder = responder.grace(Duration::ZERO).open().unwrap();
     Bench { memory, responder, _folder: folder }
@@ -161,12 +165,20 @@ async fn the_journal_knows_every_indicator_before_and_after() {
     assert!(bench.responder.operations().unwrap().is_empty(), "they are no operations on hosts");
 }
 
-/// A vendor that takes everything and keeps nothing: accepted is not effective. Or one at which somebody else puts there
-/// what was to be put there, while the answer is lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// A vendor that takes everything and keeps nothing: accepted is not effective.
+    Forgets,
+    /// One at which somebody else puts there what was to be put there, while the answer is lost.
+    Hijacked,
+    /// One that lets nobody list what is there.
+    Hides,
+}
+
 #[derive(Debug)]
 struct Odd {
     memory: Arc<InMemory>,
-    hijacked: bool,
+    way: Way,
 }
 
 #[async_trait::async_trait]
@@ -204,6 +216,9 @@ impl EdrProvider for Odd {
     }
 
     async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Ioc>> {
+        if self.way == Way::Hides {
+            return Err(edr_core::Error::unsupported("nothing of it can be listed"));
+        }
         self.memory.iocs(query, cursor).await
     }
 
@@ -212,8 +227,12 @@ impl EdrProvider for Odd {
     }
 
     async fn push_iocs(&self, iocs: &[Ioc]) -> edr_core::Result<Vec<Receipt>> {
-        if !self.hijacked {
-            return Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect());
+        match self.way {
+            Way::Hides => return self.memory.push_iocs(iocs).await,
+            Way::Forgets => {
+                return Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect());
+            }
+            Way::Hijacked => {}
         }
         let theirs = |ioc: &Ioc| {
             let mut theirs = ioc.clone();
@@ -222,6 +241,10 @@ impl EdrProvider for Odd {
         };
         self.memory.edit_iocs(|there| there.extend(iocs.iter().map(theirs)));
         Err(edr_core::Error::new(ErrorKind::Timeout, "the answer was lost").with_outcome_unknown())
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> edr_core::Result<Vec<Receipt>> {
+        self.memory.delete_iocs(uids).await
     }
 }
 
@@ -239,7 +262,7 @@ async fn push_to(odd: Odd, feed: &Feed) -> (Vec<Done>, Vec<crate::respond::Recor
 
 #[tokio::test]
 async fn what_is_taken_and_not_seen_is_not_told_as_done() {
-    let odd = Odd { memory: Arc::new(InMemory::builder("acme").build()), hijacked: false };
+    let odd = Odd { memory: Arc::new(InMemory::builder("acme").build()), way: Way::Forgets };
     let (done, records) = push_to(odd, &feed("a.example\n")).await;
     assert_eq!(words(&done), ["a.example unconfirmed"]);
     assert!(!done[0].result.is_settled() && done[0].error.is_some());
@@ -340,7 +363,7 @@ async fn what_is_lost_every_time_is_not_told_as_done() {
 #[tokio::test]
 async fn what_was_lost_is_not_sent_over_what_somebody_else_put_there() {
     let memory = Arc::new(InMemory::builder("acme").build());
-    let odd = Odd { memory: memory.clone(), hijacked: true };
+    let odd = Odd { memory: memory.clone(), way: Way::Hijacked };
     let done = push_to(odd, &feed("value,severity\na.example,low\n")).await;
     assert_eq!(words(&done.0), ["a.example unknown"]);
     let mut left = Vec::new();
@@ -359,4 +382,30 @@ async fn one_at_a_time_changes_indicators() {
     drop(held);
     bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
     assert_eq!(bench.memory.writes(), 1);
+}
+
+const DIGEST: &str = "4ac8f3d1e0b6725d9a1f03b7c2e4586d7f90a1b2c3d4e5f60718293a4b5c6d7e";
+
+/// A tenant of Cortex XDR, whose lists of files nobody can read.
+fn cortex() -> Bench {
+    let memory = Arc::new(InMemory::builder("acme").vendor("cortex").build());
+    bench_of(memory.clone(), Arc::new(Odd { memory, way: Way::Hides }), Safety::default())
+}
+
+fn removals(plan: &[TenantDiff]) -> Vec<String> {
+    steps(plan).into_iter().filter(|step| step.contains(" remove") || step.contains("not_expr")).collect()
+}
+
+#[tokio::test]
+async fn the_feed_that_was_pushed_takes_nothing_away_whatever_its_rows_say_to_do() {
+    let bench = cortex();
+    let mut reading = Reading::new(clock().now());
+    reading.action = Some(IocAction::Block);
+    let pushed = Feed::read(format!("{DIGEST}\n").as_bytes(), &reading).unwrap();
+    assert_eq!(bench.push(&pushed).await, [format!("{DIGEST} accepted")]);
+    // The same text without the flag says to detect.
+    let stale = bench.soc().stale(Some(&feed(&format!("{DIGEST}\n"))), false).await.unwrap();
+    assert_eq!(removals(&stale), [""; 0]);
+    let other = bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap();
+    assert_eq!(removals(&other), [format!("{DIGEST} remove")]);
 }
