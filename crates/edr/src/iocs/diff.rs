@@ -312,7 +312,8 @@ impl<'a> Indicators<'a> {
         if let Some(there) = shelf.there.get(&slot) {
             item.step = self.held(provider, entry, there, &mut item);
         }
-        if item.step == Step::Leave && shelf.doubtful.contains_key(&slot) && item.remembered {
+        let is_mine = item.there.as_deref().is_some_and(|there| self.owner.owns(there));
+        if item.step == Step::Leave && is_mine && shelf.doubtful.contains_key(&slot) && item.remembered {
             // The last word of the journal about it is an announcement: it is sent again, which changes nothing twice.
             item.step = Step::Change { fields: Vec::new() };
         }
@@ -320,11 +321,14 @@ impl<'a> Indicators<'a> {
     }
 
     fn held(&self, provider: &dyn EdrProvider, entry: &Entry, there: &Ioc, item: &mut Item) -> Step {
+        let own = self.owner.owns(there);
         if is_on_list(provider.vendor(), &there.action) {
-            return on_list(&entry.ioc, there);
+            return match on_list(&entry.ioc, there) {
+                Step::Change { fields } if !own && !self.adopts => Step::Foreign { fields },
+                step => step,
+            };
         }
         let remembered = item.remembered;
-        let own = self.owner.owns(there);
         let fields = if own {
             differing(&item.ioc, there, &item.lost, remembered)
         } else {

@@ -409,3 +409,19 @@ async fn the_feed_that_was_pushed_takes_nothing_away_whatever_its_rows_say_to_do
     let other = bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap();
     assert_eq!(removals(&other), [format!("{DIGEST} remove")]);
 }
+
+fn blocked(end: &str) -> Feed {
+    feed(&format!("value,action,expires\n{DIGEST},block,{end}\n"))
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_else_put_on_a_list_is_theirs_unless_it_is_adopted() {
+    let bench = cortex();
+    assert_eq!(bench.push(&blocked("2026-06-01")).await, [format!("{DIGEST} accepted")]);
+    let them = Indicators::new(&bench.responder, Owner::new("them").unwrap());
+    let plan = them.diff(&blocked("never")).await.unwrap();
+    assert_eq!(plan[0].items[0].step, Step::Foreign { fields: vec!["expiration"] });
+    assert_eq!(removals(&bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap()).len(), 1);
+    let adopting = them.adopting(true).diff(&blocked("never")).await.unwrap();
+    assert_eq!(adopting[0].items[0].step, Step::Change { fields: vec!["expiration"] });
+}
