@@ -13,6 +13,12 @@ pub(super) fn is_on_list(vendor: &Vendor, action: &IocAction) -> bool {
     vendor.as_str() == "cortex" && matches!(action, IocAction::Allow | IocAction::Block)
 }
 
+/// What the lists name a file by: a list tells no id, and needs none.
+pub(super) fn uid_on_list(vendor: &Vendor, ioc: &Ioc) -> Option<String> {
+    let list = if ioc.action == IocAction::Block { "blocklist" } else { "allowlist" };
+    is_on_list(vendor, &ioc.action).then(|| format!("{list}:{}", ioc.kind.spelt(&ioc.value)))
+}
+
 /// The fields in which what is there is not what is wanted. What the vendor does not keep is no difference, nor is what
 /// nobody asked for.
 pub(super) fn differing(wish: &Ioc, there: &Ioc, lost: &[String], remembered: bool) -> Vec<&'static str> {

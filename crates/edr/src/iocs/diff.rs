@@ -192,13 +192,23 @@ impl<'a> Indicators<'a> {
         let records = self.responder.journal().records()?;
         let members = self.responder.estate().members().iter();
         let mut all = join_all(members.map(|member| self.of_member(member, feed, &records))).await;
-        let wanted = |item: &Item| match item.step {
-            Step::Remove { reason } => (expired && reason == OVER) || (feed.is_some() && reason == UNWANTED),
-            // A rule that is over has ended by itself.
-            Step::NotExpressible { .. } => feed.is_some() && item.line.is_none() && !self.is_over(&item.ioc),
-            _ => false,
-        };
-        all.iter_mut().for_each(|tenant| tenant.items.retain(wanted));
+        for tenant in &mut all {
+            let vendor = &tenant.vendor;
+            tenant.items.retain(|item| {
+                // A rule that is over has ended by itself; a file stays on its list.
+                let stays = is_on_list(vendor, &item.ioc.action);
+                match item.step {
+                    Step::Remove { reason } if reason == OVER => expired || (feed.is_some() && stays),
+                    Step::Remove { reason } => feed.is_some() && reason == UNWANTED,
+                    Step::NotExpressible { .. } if item.line.is_some() => false,
+                    Step::NotExpressible { .. } if self.is_over(&item.ioc) => {
+                        stays && (expired || feed.is_some())
+                    }
+                    Step::NotExpressible { .. } => feed.is_some(),
+                    _ => false,
+                }
+            });
+        }
         Ok(all)
     }
 
@@ -310,6 +320,7 @@ impl<'a> Indicators<'a> {
         item.lost = lost(fit);
         let slot = slot(vendor, &entry.ioc);
         if let Some(there) = shelf.there.get(&slot) {
+            item.ioc.uid.clone_from(&there.uid);
             item.step = self.held(provider, entry, there, &mut item);
         }
         let is_mine = item.there.as_deref().is_some_and(|there| self.owner.owns(there));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use edr_core::{Ioc, IocType, TenantId, Vendor};
 
-use super::compare::slot;
+use super::compare::{slot, uid_on_list};
 use super::mark::Owner;
 use crate::respond::{AnswerWord, Event, IocDeed, JournalIoc, Record};
 
@@ -70,12 +70,16 @@ impl Memory {
             ioc.uid = handle.unwrap_or(ioc.uid);
             match (answer, intent.deed) {
                 (AnswerWord::Unknown, IocDeed::Put) => {
-                    self.doubtful.entry(slot).and_modify(|doubt| doubt.uid.clone_from(&ioc.uid));
+                    self.doubtful.entry(slot).and_modify(|doubt| keep_uid(&mut doubt.uid, &ioc.uid));
                 }
                 (AnswerWord::Unknown, IocDeed::Delete) => {}
                 (AnswerWord::Refused, _) => drop(self.doubtful.remove(&slot)),
                 (_, IocDeed::Put) => {
                     self.doubtful.remove(&slot);
+                    if let Some(there) = self.there.get(&slot).filter(|there| there.action == ioc.action) {
+                        let told = std::mem::replace(&mut ioc.uid, there.uid.clone());
+                        keep_uid(&mut ioc.uid, &told);
+                    }
                     self.there.insert(slot, ioc);
                 }
                 (_, IocDeed::Delete) => {
@@ -87,13 +91,20 @@ impl Memory {
     }
 }
 
+/// An id that is known is not lost to an answer that tells none.
+fn keep_uid(uid: &mut String, told: &str) {
+    if !told.is_empty() {
+        told.clone_into(uid);
+    }
+}
+
 impl Intent<'_> {
     /// The indicator, as far as it was written down.
     fn recall(&self, told: &JournalIoc) -> Ioc {
         let (kind, value) = told.key.split_once(':').unwrap_or(("unknown", &told.key));
         let mut ioc = Ioc::of(IocType::from(kind), value, told.action.clone());
         (ioc.severity, ioc.expiration) = (told.severity.clone(), told.expiration);
-        ioc.uid = told.uid.clone().unwrap_or_default();
+        ioc.uid = told.uid.clone().or_else(|| uid_on_list(self.vendor, &ioc)).unwrap_or_default();
         ioc.tags = Owner::new(self.owner).map(|owner| owner.mark()).into_iter().collect();
         ioc
     }

@@ -425,3 +425,38 @@ async fn a_file_that_somebody_else_put_on_a_list_is_theirs_unless_it_is_adopted(
     let adopting = them.adopting(true).diff(&blocked("never")).await.unwrap();
     assert_eq!(adopting[0].items[0].step, Step::Change { fields: vec!["expiration"] });
 }
+
+#[tokio::test]
+async fn a_file_whose_end_was_changed_is_still_taken_off_its_list() {
+    let bench = cortex();
+    bench.push(&blocked("2026-06-01")).await;
+    assert_eq!(bench.push(&blocked("2026-03-02")).await, [format!("{DIGEST} changed")]);
+    let mut uid = String::new();
+    bench.memory.edit_iocs(|iocs| uid.clone_from(&iocs[0].uid));
+    let plan = bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap();
+    assert_eq!(removals(&plan), [format!("{DIGEST} remove")]);
+    assert_eq!(plan[0].items[0].ioc.uid, uid, "the id that the vendor told is kept");
+    let done = bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), [format!("{DIGEST} accepted")]);
+    bench.memory.edit_iocs(|iocs| assert!(iocs.is_empty(), "{iocs:?}"));
+}
+
+#[tokio::test]
+async fn a_file_whose_time_is_over_is_told_for_it_does_not_end_by_itself() {
+    let later: Arc<dyn Clock> = Arc::new(ManualClock::at(clock().now() + TimeDelta::days(9)));
+    for (lacks, word) in [(false, "remove"), (true, "not_expressible")] {
+        let memory = InMemory::builder("acme").vendor("cortex");
+        let memory = if lacks { memory.without(Feature::IocDelete, "no call") } else { memory };
+        let memory = Arc::new(memory.build());
+        let provider = Arc::new(Odd { memory: memory.clone(), way: Way::Hides });
+        let bench = bench_of(memory, provider.clone(), Safety::default());
+        bench.push(&blocked("2026-03-02")).await;
+        let estate = Estate::of([provider as Arc<dyn EdrProvider>]);
+        let responder = Responder::builder(estate, bench._folder.path()).clock(later.clone()).open().unwrap();
+        let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
+        for (wish, expired) in [(None, true), (Some(feed("a.example\n")), false)] {
+            let plan = indicators.stale(wish.as_ref(), expired).await.unwrap();
+            assert_eq!(removals(&plan), [format!("{DIGEST} {word}")], "{expired}");
+        }
+    }
+}
