@@ -23,6 +23,8 @@ struct Intent<'r> {
     owner: &'r str,
     vendor: &'r Vendor,
     iocs: &'r [JournalIoc],
+    /// What was in doubt already. A refusal of this request says nothing about that.
+    before: BTreeMap<String, Ioc>,
 }
 
 impl Memory {
@@ -33,9 +35,14 @@ impl Memory {
         for record in records {
             match &record.event {
                 Event::IocsIntended { tenant: at, vendor, owner, deed, iocs, .. } if at == tenant => {
-                    let intent = Intent { deed: *deed, owner, vendor, iocs };
-                    let told = iocs.iter().map(|ioc| intent.recall(ioc));
-                    memory.doubtful.extend(told.map(|ioc| (slot(vendor, &ioc), ioc)));
+                    let mut intent = Intent { deed: *deed, owner, vendor, iocs, before: BTreeMap::new() };
+                    let told: Vec<Ioc> = iocs.iter().map(|ioc| intent.recall(ioc)).collect();
+                    for ioc in told {
+                        let slot = slot(vendor, &ioc);
+                        if let Some(doubt) = memory.doubtful.insert(slot.clone(), ioc) {
+                            intent.before.insert(slot, doubt);
+                        }
+                    }
                     intents.insert(record.seq, intent);
                 }
                 Event::IocsAnswered { tenant: at, intent, answers, error, .. } if at == tenant => {
@@ -73,7 +80,10 @@ impl Memory {
                     self.doubtful.entry(slot).and_modify(|doubt| keep_uid(&mut doubt.uid, &ioc.uid));
                 }
                 (AnswerWord::Unknown, IocDeed::Delete) => {}
-                (AnswerWord::Refused, _) => drop(self.doubtful.remove(&slot)),
+                (AnswerWord::Refused, _) => match intent.before.get(&slot) {
+                    Some(doubt) => drop(self.doubtful.insert(slot, doubt.clone())),
+                    None => drop(self.doubtful.remove(&slot)),
+                },
                 (_, IocDeed::Put) => {
                     self.doubtful.remove(&slot);
                     if let Some(there) = self.there.get(&slot).filter(|there| there.action == ioc.action) {

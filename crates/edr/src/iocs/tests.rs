@@ -460,3 +460,28 @@ async fn a_file_whose_time_is_over_is_told_for_it_does_not_end_by_itself() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_block_in_doubt_stays_so_when_a_later_call_is_refused() {
+    let bench = cortex();
+    bench.memory.script(Script::LoseAnswer(0));
+    assert_eq!(bench.push(&blocked("never")).await, [format!("{DIGEST} unknown")]);
+    bench.memory.script(Script::RefuseCall(0, ErrorKind::Permission));
+    assert_eq!(bench.push(&blocked("never")).await, [format!("{DIGEST} not_sent")]);
+    let plan = bench.soc().withdrawn(&blocked("never")).await.unwrap();
+    assert_eq!(removals(&plan), [format!("{DIGEST} remove")]);
+    assert_eq!(plan[0].items[0].ioc.uid, format!("blocklist:{DIGEST}"));
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_before_its_answer_leaves_what_can_be_taken_off() {
+    let bench = cortex();
+    bench.push(&blocked("never")).await;
+    let mut records = bench.responder.journal().records().unwrap();
+    records.truncate(1);
+    let Event::IocsIntended { iocs, .. } = &records[0].event else { panic!("{records:?}") };
+    assert_eq!(iocs[0].uid, Some(format!("blocklist:{DIGEST}")));
+    let memory = super::memory::Memory::of(&records, &"acme".into());
+    assert!(memory.there.is_empty());
+    assert_eq!(memory.doubtful.values().next().unwrap().uid, format!("blocklist:{DIGEST}"));
+}
