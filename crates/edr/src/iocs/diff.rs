@@ -9,7 +9,7 @@ use edr_core::{
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::compare::{differing, is_on_list, is_same, slot};
+use super::compare::{completed, differing, is_on_list, is_same, slot};
 use super::feed::{Entry, Feed};
 use super::mark::{Owner, is_mark, lost};
 use super::memory::Memory;
@@ -340,8 +340,12 @@ impl<'a> Indicators<'a> {
             };
         }
         let remembered = item.remembered;
+        let mut whole = completed(&item.ioc, there);
+        if entry.ioc.desc.is_none() {
+            whole.desc = self.owner.said_there(&item.ioc, there);
+        }
         let fields = if own {
-            differing(&item.ioc, there, &item.lost, remembered)
+            differing(&whole, there, &item.lost, remembered)
         } else {
             differing(&entry.ioc, there, &item.lost, remembered)
         };
@@ -350,6 +354,11 @@ impl<'a> Indicators<'a> {
         }
         if !own && !self.adopts {
             return Step::Foreign { fields };
+        }
+        item.ioc = whole;
+        match provider.ioc_fit(&item.ioc) {
+            Err(error) => return Step::NotExpressible { reason: error.message().to_owned() },
+            fit => item.lost = lost(fit),
         }
         // Tags of other people stay; another owner's mark does not.
         let tags = there.tags.iter().filter(|tag| !is_mark(tag) && !item.ioc.tags.contains(tag)).cloned();

@@ -47,9 +47,21 @@ impl Owner {
             return signed;
         }
         signed.tags.pop();
-        let said = ioc.desc.as_deref().map(|desc| format!("{desc} ")).unwrap_or_default();
-        signed.desc = Some(format!("{said}[{}]", self.mark()));
+        signed.desc = Some(self.said(ioc.desc.as_deref()));
         signed
+    }
+
+    /// The comment of what is there, for a signed wish that has none of its own: with the mark where it stands in it.
+    pub(super) fn said_there(&self, signed: &Ioc, there: &Ioc) -> Option<String> {
+        if signed.desc.is_none() || (self.owns(there) && there.desc.is_some()) {
+            return there.desc.clone();
+        }
+        Some(self.said(there.desc.as_deref().map(unmarked).filter(|text| !text.is_empty())))
+    }
+
+    fn said(&self, desc: Option<&str>) -> String {
+        let said = desc.map(|desc| format!("{desc} ")).unwrap_or_default();
+        format!("{said}[{}]", self.mark())
     }
 }
 
@@ -57,6 +69,18 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A comment without the marks at its end.
+pub(super) fn unmarked(text: &str) -> &str {
+    let mut rest = text.trim_end();
+    while let Some((before, mark)) = rest.strip_suffix(']').and_then(|open| open.rsplit_once('[')) {
+        if !is_mark(mark) {
+            break;
+        }
+        rest = before.trim_end();
+    }
+    rest
 }
 
 /// True for a tag that is somebody's mark.

@@ -5,8 +5,8 @@ use chrono::{TimeDelta, TimeZone as _, Utc};
 use edr_core::clock::{Clock, ManualClock};
 use edr_core::{
     Alert, AlertQuery, Answer, Because, Capabilities, Cursor, EdrProvider, ErrorKind, Expiration, Feature,
-    Fit, Host, HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Quirk, Receipt, Script,
-    Severity, TenantCheck, TenantId, Vendor,
+    Fit, Group, Host, HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Platform, Quirk, Receipt,
+    Script, Severity, TenantCheck, TenantId, Vendor,
 };
 
 use super::*;
@@ -484,4 +484,26 @@ async fn a_run_that_was_killed_before_its_answer_leaves_what_can_be_taken_off() 
     let memory = super::memory::Memory::of(&records, &"acme".into());
     assert!(memory.there.is_empty());
     assert_eq!(memory.doubtful.values().next().unwrap().uid, format!("blocklist:{DIGEST}"));
+}
+
+#[tokio::test]
+async fn what_the_feed_does_not_say_stays_as_it_is() {
+    let bench = bench(Safety::default());
+    let mut there = Ioc::of(IocType::Domain, "a.example", IocAction::Detect);
+    (there.uid, there.severity, there.is_global) = ("t-1".to_owned(), Severity::High, Some(false));
+    there.expiration = Expiration::At(clock().now() + TimeDelta::days(9));
+    there.groups = vec![Group { uid: Some("g-1".to_owned()), name: None }];
+    there.platforms = vec![Platform::Windows];
+    (there.desc, there.source) = (Some("seen".to_owned()), Some("us".to_owned()));
+    (there.file_name, there.tags) = (Some("a.exe".to_owned()), vec!["edr:soc".to_owned(), "keep".to_owned()]);
+    bench.memory.edit_iocs(|iocs| iocs.push(there.clone()));
+    let plan = bench.soc().diff(&feed("value,severity\na.example,low\n")).await.unwrap();
+    assert_eq!(plan[0].items[0].step, Step::Change { fields: vec!["severity"] });
+    let done = bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), ["a.example changed"]);
+    let mut left = Vec::new();
+    bench.memory.edit_iocs(|iocs| left.clone_from(iocs));
+    (there.tenant, there.vendor) = (left[0].tenant.clone(), left[0].vendor.clone());
+    there.severity = Severity::Low;
+    assert_eq!(left, [there]);
 }
