@@ -31,12 +31,13 @@ impl Owner {
         format!("{MARK}{}", self.0)
     }
 
-    /// True for an indicator with the mark.
+    /// True for an indicator with the mark. A comment counts at Cortex XDR alone, which keeps no tags: elsewhere it is
+    /// text that anybody wrote.
     #[must_use]
     pub fn owns(&self, ioc: &Ioc) -> bool {
         let mark = self.mark();
-        let said = ioc.desc.as_deref().is_some_and(|desc| desc.ends_with(&format!("[{mark}]")));
-        said || ioc.tags.contains(&mark)
+        let signs = |desc: &str| ioc.vendor.as_str() == "cortex" && desc.ends_with(&format!("[{mark}]"));
+        ioc.desc.as_deref().is_some_and(signs) || ioc.tags.contains(&mark)
     }
 
     /// The indicator with the mark where the vendor keeps it.
@@ -93,5 +94,39 @@ pub(super) fn lost(fit: edr_core::Result<Fit>) -> Vec<String> {
     match fit {
         Ok(Fit::Lossy { wanted, .. }) => wanted.split(", ").map(str::to_owned).collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edr_core::{IocAction, IocType};
+
+    use super::*;
+
+    #[test]
+    fn a_comment_is_a_mark_where_there_are_no_tags() {
+        let soc = Owner::new("soc").unwrap();
+        let mut ioc = Ioc::of(IocType::Domain, "a.example", IocAction::Detect);
+        ioc.desc = Some("seen [edr:soc]".to_owned());
+        for (vendor, owns) in [("cortex", true), ("falcon", false), ("memory", false)] {
+            ioc.vendor = vendor.into();
+            assert_eq!(soc.owns(&ioc), owns, "{vendor}");
+        }
+        ioc.tags = vec!["edr:soc".to_owned()];
+        assert!(soc.owns(&ioc));
+    }
+
+    #[test]
+    fn marks_are_taken_from_the_end_of_a_comment() {
+        for (text, rest) in [
+            ("seen [edr:soc]", "seen"),
+            ("seen [edr:a] [edr:b] ", "seen"),
+            ("[edr:soc]", ""),
+            ("seen [1]", "seen [1]"),
+            ("[edr:soc] seen", "[edr:soc] seen"),
+            ("seen]", "seen]"),
+        ] {
+            assert_eq!(unmarked(text), rest);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use edr_core::{Expiration, Ioc, IocAction, IocType, Platform, Severity};
 
+use super::super::mark::{is_mark, unmarked};
 use super::{Reading, value};
 use crate::respond::parse_span;
 
@@ -117,8 +118,10 @@ impl Draft {
         }
         ioc.platforms = self.platforms()?;
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-        (ioc.desc, ioc.source, ioc.file_name) = (text(&self.desc), text(&self.source), text(&self.file_name));
-        ioc.tags = self.tags.iter().filter(|tag| !super::super::mark::is_mark(tag)).cloned().collect();
+        (ioc.source, ioc.file_name) = (text(&self.source), text(&self.file_name));
+        // Whose an indicator is, is not for a feed to say.
+        ioc.desc = text(&unmarked(&self.desc).to_owned());
+        ioc.tags = self.tags.iter().filter(|tag| !is_mark(tag)).cloned().collect();
         ioc.tags.sort_unstable();
         ioc.tags.dedup();
         let mended = (ioc.value != self.value).then(|| format!("read as {}", ioc.value));

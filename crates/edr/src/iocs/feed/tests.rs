@@ -95,9 +95,10 @@ fn records_are_read_in_an_array_and_one_a_line() {
 fn what_is_listed_can_be_pushed_again() {
     let mut ioc = Ioc::of(IocType::Ipv4, "203.0.114.9", IocAction::Monitor);
     ioc.tags = vec!["feed".to_owned(), "edr:soc".to_owned()];
-    ioc.desc = Some("seen".to_owned());
+    ioc.desc = Some("seen [edr:them] [edr:soc]".to_owned());
     let text = serde_json::to_string(&[ioc.clone()]).unwrap();
     ioc.tags.pop();
+    ioc.desc = Some("seen".to_owned());
     assert_eq!(read(&text).entries[0].ioc, ioc, "the mark of an owner is not the feed's to set");
     assert_eq!(Feed::of([ioc.clone()], &reading()).entries[0].ioc, ioc);
 }
