@@ -150,3 +150,32 @@ fn too_much_is_refused() {
     assert!(Feed::read(&vec![b'a'; MAX_FEED + 1], &reading()).unwrap_err().message.contains("64 MiB"));
     assert!(Feed::read(b"value\n\xff\n", &reading()).unwrap_err().message.contains("UTF-8"));
 }
+
+#[test]
+fn a_quote_that_is_not_closed_swallows_nothing_in_silence() {
+    let refused = |text: &str| {
+        let feed = read(text);
+        let told: Vec<(u64, String)> = feed.refused().map(|r| (r.line, r.message.clone())).collect();
+        (feed.entries.iter().map(|e| e.ioc.value.clone()).collect::<Vec<_>>(), told)
+    };
+    for text in [
+        "value,note\na.example,x\n# c, \"\nb.example,\"open\nc.example,x\nd.example,y\n",
+        "value,note\na.example,x\n\nb.example,\"open",
+        "value,note\r\na.example,x\r\n\r\nb.example,\"open\r\n",
+    ] {
+        let (taken, told) = refused(text);
+        assert_eq!((taken, told.len(), told[0].0), (vec!["a.example".to_owned()], 1, 4), "{text:?}");
+        assert!(told[0].1.contains("never closed"), "{told:?}");
+    }
+    for text in [
+        "value,note\na.example,\"open\nb.example,\"x\"\nc.example,\n",
+        "value,note\na.example,\"\nb.example,\"\nc.example,\n",
+    ] {
+        let (taken, told) = refused(text);
+        assert_eq!((taken, told.len(), told[0].0), (vec!["c.example".to_owned()], 1, 2), "{text:?}");
+        assert!(told[0].1.contains("line 3"), "{told:?}");
+    }
+    let good = "value,note\na.example,\"say \"\"it\"\", now\"\nb.example,5\" disk\nc.example,\"\"\"\"\n";
+    assert_eq!(refused(good).0, ["a.example", "b.example", "c.example"]);
+    assert!(Feed::read(b"value,\"note\na.example,\n", &reading()).unwrap_err().line == Some(1));
+}
