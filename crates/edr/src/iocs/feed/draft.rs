@@ -63,6 +63,10 @@ pub(super) struct Draft {
     pub(super) platforms: Vec<String>,
     /// It is for some hosts alone.
     pub(super) narrow: bool,
+    /// Values beside the first.
+    pub(super) more: Vec<String>,
+    /// Fields that it says twice, and not the same.
+    pub(super) twice: Vec<&'static str>,
 }
 
 /// What became of a row.
@@ -82,19 +86,45 @@ impl Draft {
             return;
         }
         match name {
-            Name::Action => text.clone_into(&mut self.action),
-            Name::Desc => text.clone_into(&mut self.desc),
-            Name::Expiration => text.clone_into(&mut self.expiration),
-            Name::File => text.clone_into(&mut self.file_name),
+            Name::Action => self.once("action", text, |draft| &mut draft.action),
+            Name::Desc => self.describe(text),
+            Name::Expiration => self.once("expiration", text, |draft| &mut draft.expiration),
+            Name::File => self.once("file_name", text, |draft| &mut draft.file_name),
             Name::Global => self.narrow |= text.eq_ignore_ascii_case("false"),
             Name::Groups => self.narrow = true,
-            Name::Kind => text.clone_into(&mut self.kind),
+            Name::Kind => self.once("type", text, |draft| &mut draft.kind),
             Name::Platforms => self.platforms.extend(words(text)),
-            Name::Severity => text.clone_into(&mut self.severity),
-            Name::Source => text.clone_into(&mut self.source),
+            Name::Severity => self.once("severity", text, |draft| &mut draft.severity),
+            Name::Source => self.once("source", text, |draft| &mut draft.source),
             Name::Tags => self.tags.extend(words(text)),
-            Name::Value => text.clone_into(&mut self.value),
+            Name::Value if self.value.is_empty() || self.value == text => text.clone_into(&mut self.value),
+            Name::Value => self.more.push(text.to_owned()),
         }
+    }
+
+    fn once(&mut self, name: &'static str, text: &str, field: fn(&mut Self) -> &mut String) {
+        let field = field(self);
+        if field.is_empty() {
+            text.clone_into(field);
+        } else if !field.eq_ignore_ascii_case(text) {
+            self.twice.push(name);
+        }
+    }
+
+    /// Feeds have a comment beside a description, and neither is lost.
+    fn describe(&mut self, text: &str) {
+        if self.desc.is_empty() {
+            text.clone_into(&mut self.desc);
+        } else if self.desc != text {
+            self.desc = format!("{}; {text}", self.desc);
+        }
+    }
+
+    /// One row for each of its values.
+    pub(super) fn spread(mut self) -> impl Iterator<Item = Self> {
+        let more = std::mem::take(&mut self.more);
+        let first = self.clone();
+        std::iter::once(first).chain(more.into_iter().map(move |value| Self { value, ..self.clone() }))
     }
 
     /// The indicator of the row.
@@ -102,6 +132,9 @@ impl Draft {
     /// # Errors
     /// Why there is none.
     pub(super) fn polish(&self, reading: &Reading) -> Result<Polished, String> {
+        if let Some(name) = self.twice.first() {
+            return Err(format!("it says its {name} twice, and not the same"));
+        }
         let meant = value::refang(&self.value);
         let (kind, value) = value::exact(self.kind(&meant)?, &meant)?;
         if let Some(why) = value::harmless(&kind, &value).filter(|_| !reading.force) {

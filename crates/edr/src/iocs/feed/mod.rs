@@ -215,6 +215,7 @@ impl Feed {
             platforms: ioc.platforms.iter().map(ToString::to_string).collect(),
             narrow: !ioc.groups.is_empty() || ioc.is_global == Some(false),
             tags: ioc.tags,
+            ..Draft::default()
         };
         let mut feed = Self::default();
         feed.take(iocs.into_iter().enumerate().map(draft).collect(), reading);

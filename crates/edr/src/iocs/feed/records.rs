@@ -1,7 +1,10 @@
 //! A feed as JSON: records of indicators, in an array, one a line, or by themselves.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::draft::{Draft, name};
 use super::{Fault, Feed};
@@ -37,11 +40,13 @@ pub(super) fn line_of(text: &str, part: &str) -> u64 {
 }
 
 fn one(text: &str, line: u64, drafts: &mut Vec<Draft>, feed: &mut Feed) {
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(record)) => match draft(&record, line) {
-            Ok(draft) => drafts.push(draft),
+    if let Ok(record) = serde_json::from_str::<Pairs>(text) {
+        return match draft(&record, line) {
+            Ok(draft) => drafts.extend(draft.spread()),
             Err(why) => feed.refuse(line, "", why),
-        },
+        };
+    }
+    match serde_json::from_str::<Value>(text) {
         // A plain list of values.
         Ok(Value::String(value)) => drafts.push(Draft { line, value, ..Draft::default() }),
         Ok(_) => feed.refuse(line, "", "this is no record of an indicator"),
@@ -49,9 +54,34 @@ fn one(text: &str, line: u64, drafts: &mut Vec<Draft>, feed: &mut Feed) {
     }
 }
 
-fn draft(record: &Map<String, Value>, line: u64) -> Result<Draft, String> {
+/// The fields of a record as they are written: a map would keep the last of two that have one name.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        d.deserialize_map(Fields)
+    }
+}
+
+fn draft(record: &Pairs, line: u64) -> Result<Draft, String> {
     let mut draft = Draft { line, ..Draft::default() };
-    for (key, value) in record {
+    for (key, value) in &record.0 {
         let Some(name) = name(key) else { continue };
         for text in texts(value).ok_or_else(|| format!("{key} is neither text nor a list of texts"))? {
             draft.set(name, &text);

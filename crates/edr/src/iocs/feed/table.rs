@@ -145,7 +145,8 @@ fn row(columns: &[Column], record: &csv::StringRecord, line: u64, drafts: &mut V
         return feed.refuse(line, value, "the line has more cells than the first one names");
     }
     if !draft.value.is_empty() || values.is_empty() {
-        drafts.push(draft.clone());
+        drafts.extend(draft.clone().spread());
     }
+    draft.more.clear();
     drafts.extend(values.into_iter().map(|(kind, value)| Draft { kind, value, ..draft.clone() }));
 }

@@ -179,3 +179,23 @@ fn a_quote_that_is_not_closed_swallows_nothing_in_silence() {
     assert_eq!(refused(good).0, ["a.example", "b.example", "c.example"]);
     assert!(Feed::read(b"value,\"note\na.example,\n", &reading()).unwrap_err().line == Some(1));
 }
+
+#[test]
+fn a_record_of_several_values_gives_each_and_none_is_lost() {
+    let values = |text: &str| read(text).entries.iter().map(|e| e.ioc.value.clone()).collect::<Vec<_>>();
+    let both = ["a.example", "b.example"];
+    assert_eq!(values(r#"[{"value": ["a.example", "b.example"], "severity": "low"}]"#), both);
+    assert_eq!(values(r#"{"value": "a.example", "ioc": "b.example"}"#), both);
+    assert_eq!(values(r#"{"value": "a.example", "value": "b.example"}"#), both);
+    assert_eq!(values("value,indicator\na.example,b.example\n"), both);
+    assert_eq!(values(r#"{"value": "a.example", "ioc": "a.example"}"#), ["a.example"]);
+    for text in [
+        r#"{"value": "a.example", "action": ["block", "allow"]}"#,
+        "value,expires,valid_until\na.example,never,2027-01-01\n",
+    ] {
+        let feed = read(text);
+        assert_eq!((feed.entries.len(), feed.refused().count()), (0, 1), "{text}");
+    }
+    let said = read("value,severity,sev,note,comment\na.example,low,LOW,one,two\n");
+    assert_eq!(said.entries[0].ioc.desc.as_deref(), Some("one; two"));
+}
