@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use edr_core::{Expiration, Ioc, IocAction, IocType, Platform, Severity};
 
 use super::super::mark::{is_mark, unmarked};
-use super::{Reading, value};
+use super::{MAX_ROWS, Reading, value};
 use crate::respond::parse_span;
 
 /// A field of a row.
@@ -122,7 +122,9 @@ impl Draft {
 
     /// One row for each of its values.
     pub(super) fn spread(mut self) -> impl Iterator<Item = Self> {
-        let more = std::mem::take(&mut self.more);
+        let mut more = std::mem::take(&mut self.more);
+        // One too many is enough to refuse the feed.
+        more.truncate(MAX_ROWS);
         let first = self.clone();
         std::iter::once(first).chain(more.into_iter().map(move |value| Self { value, ..self.clone() }))
     }

@@ -28,6 +28,7 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
     let mut columns: Option<Vec<Column>> = None;
     let mut record = csv::StringRecord::new();
     loop {
+        feed.has_room(&drafts)?;
         // What is not UTF-8 was refused before; here a record cannot fail but at its end.
         match reader.read_record(&mut record) {
             Ok(true) => {}

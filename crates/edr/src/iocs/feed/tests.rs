@@ -199,3 +199,32 @@ fn a_record_of_several_values_gives_each_and_none_is_lost() {
     let said = read("value,severity,sev,note,comment\na.example,low,LOW,one,two\n");
     assert_eq!(said.entries[0].ioc.desc.as_deref(), Some("one; two"));
 }
+
+#[test]
+fn more_rows_than_a_feed_may_have_are_refused_by_every_reader() {
+    let many = MAX_ROWS + 1;
+    let item = r#"{"type": "indicator", "pattern_type": "yara", "pattern": "x"}"#;
+    let values = vec![r#""a""#; many].join(",");
+    for text in [
+        format!("value,note\n{}", "a,b,c\n".repeat(many)),
+        format!("[{}{{}}]", "{},".repeat(many)),
+        format!("[{values}]"),
+        "{\"value\": 7\n".repeat(many),
+        format!(r#"{{"value": ["b",{values}]}}"#),
+        format!(r#"{{"type": "bundle", "objects": [{}]}}"#, vec![item; many].join(",")),
+    ] {
+        let fault = Feed::read(text.as_bytes(), &reading()).unwrap_err();
+        assert!(fault.message.contains("more than 500000 rows"), "{fault}");
+    }
+}
+
+#[test]
+fn the_lines_of_many_items_are_counted_once() {
+    // Counted from the start for each item this would be some 10^11 bytes.
+    let rows = 300_000;
+    let pad = " ".repeat(20);
+    let array = format!("[\"b.example\",{}\n\"a.example\"]", format!("\n{pad}7,").repeat(rows));
+    let feed = read(&array);
+    assert_eq!((feed.entries[1].line, feed.refused().count()), (rows as u64 + 2, rows));
+    assert_eq!(feed.remarks.last().unwrap().line, rows as u64 + 1);
+}
