@@ -14,7 +14,7 @@ use super::CortexXdr;
 use crate::api::hashes::HashList;
 use crate::api::indicators::{
     self, Expiration as RuleEnd, Indicator, IndicatorFilters, IndicatorSeverity, IndicatorType, Inserted,
-    Refused,
+    Refused, Reputation,
 };
 use crate::windows::{self, Book, Leg, Windows};
 use crate::{Filters, Generation, map, push};
@@ -343,7 +343,12 @@ fn rule(ioc: &Ioc, lost: &mut Vec<&'static str>) -> Result<Indicator> {
         _ => RuleEnd::ByType,
     };
     let rule = Indicator::new(ioc.value.trim(), kind, severity).expires(end);
-    Ok(ioc.desc.iter().fold(rule, |rule, text| rule.comment(text.clone())))
+    let rule = ioc.desc.iter().fold(rule, |rule, text| rule.comment(text.clone()));
+    let rule = ioc.reputation.iter().fold(rule, |rule, word| rule.reputation(Reputation::read(word)));
+    // Another letter would have the whole call refused.
+    let letter =
+        ioc.reliability.as_deref().and_then(|word| word.chars().next().map(|c| c.to_ascii_uppercase()));
+    Ok(letter.filter(|letter| ('A'..='G').contains(letter)).into_iter().fold(rule, Indicator::reliability))
 }
 
 #[cfg(test)]
@@ -389,6 +394,10 @@ mod tests {
         let mut rule = ioc(IocType::Ipv6, "2001:db8::1", IocAction::Detect);
         (rule.expiration, rule.desc) = (Expiration::Never, Some("seen".to_owned()));
         let expected = Indicator::new("2001:db8::1", IndicatorType::Ip, IndicatorSeverity::High);
-        assert_eq!(tell(&rule).unwrap().0, Told::Rule(expected.expires(RuleEnd::Never).comment("seen")));
+        let expected = expected.expires(RuleEnd::Never).comment("seen");
+        assert_eq!(tell(&rule).unwrap().0, Told::Rule(expected.clone()));
+        (rule.reputation, rule.reliability) = (Some("GOOD".to_owned()), Some("b".to_owned()));
+        let expected = expected.reputation(Reputation::Good).reliability('B');
+        assert_eq!(tell(&rule).unwrap().0, Told::Rule(expected), "a rule that is written anew keeps them");
     }
 }

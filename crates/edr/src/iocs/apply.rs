@@ -7,7 +7,7 @@ use edr_core::{
 };
 use futures_util::future::join_all;
 
-use super::compare::is_on_list;
+use super::compare::{is_on_list, uid_on_list};
 use super::consent::IocConsent;
 use super::diff::{Indicators, Item, Shelf, Step, TenantDiff};
 use super::outcome::{Became, Done, IocResult};
@@ -250,9 +250,12 @@ impl<'a> Work<'a> {
     }
 
     fn intend(&self, deed: IocDeed, piece: &[(usize, &Item)]) -> Result<u64> {
+        let vendor = &self.tenant.vendor;
+        let known = |ioc: &Ioc| Some(ioc.uid.clone()).filter(|uid| !uid.is_empty());
         let one = |(_, item): &(usize, &Item)| JournalIoc {
             key: item.ioc.key(),
-            uid: Some(item.ioc.uid.clone()).filter(|uid| !uid.is_empty()),
+            // A run that is killed before its answer knows what to take off a list.
+            uid: known(&item.ioc).or_else(|| uid_on_list(vendor, &item.ioc)),
             action: item.ioc.action.clone(),
             severity: item.ioc.severity.clone(),
             expiration: item.ioc.expiration,

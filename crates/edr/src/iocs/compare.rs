@@ -13,6 +13,12 @@ pub(super) fn is_on_list(vendor: &Vendor, action: &IocAction) -> bool {
     vendor.as_str() == "cortex" && matches!(action, IocAction::Allow | IocAction::Block)
 }
 
+/// What the lists name a file by: a list tells no id, and needs none.
+pub(super) fn uid_on_list(vendor: &Vendor, ioc: &Ioc) -> Option<String> {
+    let list = if ioc.action == IocAction::Block { "blocklist" } else { "allowlist" };
+    is_on_list(vendor, &ioc.action).then(|| format!("{list}:{}", ioc.kind.spelt(&ioc.value)))
+}
+
 /// The fields in which what is there is not what is wanted. What the vendor does not keep is no difference, nor is what
 /// nobody asked for.
 pub(super) fn differing(wish: &Ioc, there: &Ioc, lost: &[String], remembered: bool) -> Vec<&'static str> {
@@ -33,6 +39,31 @@ pub(super) fn differing(wish: &Ioc, there: &Ioc, lost: &[String], remembered: bo
         ("file_name", !remembered && kept("file_name") && text(&wish.file_name, &there.file_name)),
     ];
     all.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+}
+
+/// The wish, and what it does not say as it is there: an indicator is written as a whole, and nothing is to change but
+/// what the plan shows.
+pub(super) fn completed(wish: &Ioc, there: &Ioc) -> Ioc {
+    let text = |own: &Option<String>, theirs: &Option<String>| own.clone().or_else(|| theirs.clone());
+    let mut whole = wish.clone();
+    if wish.severity.is_unknown() {
+        whole.severity.clone_from(&there.severity);
+    }
+    if wish.expiration == Expiration::VendorDefault {
+        whole.expiration = there.expiration;
+    }
+    if wish.platforms.is_empty() {
+        whole.platforms.clone_from(&there.platforms);
+    }
+    // A feed cannot say for which hosts.
+    whole.groups.clone_from(&there.groups);
+    whole.is_global = there.is_global.or(wish.is_global);
+    whole.is_enabled = wish.is_enabled.or(there.is_enabled);
+    whole.source = text(&wish.source, &there.source);
+    whole.file_name = text(&wish.file_name, &there.file_name);
+    whole.reputation = text(&wish.reputation, &there.reputation);
+    whole.reliability = text(&wish.reliability, &there.reliability);
+    whole
 }
 
 /// True when two readings of one place are the same.

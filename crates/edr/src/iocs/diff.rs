@@ -9,7 +9,7 @@ use edr_core::{
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::compare::{differing, is_on_list, is_same, slot};
+use super::compare::{completed, differing, is_on_list, is_same, slot};
 use super::feed::{Entry, Feed};
 use super::mark::{Owner, is_mark, lost};
 use super::memory::Memory;
@@ -192,13 +192,23 @@ impl<'a> Indicators<'a> {
         let records = self.responder.journal().records()?;
         let members = self.responder.estate().members().iter();
         let mut all = join_all(members.map(|member| self.of_member(member, feed, &records))).await;
-        let wanted = |item: &Item| match item.step {
-            Step::Remove { reason } => (expired && reason == OVER) || (feed.is_some() && reason == UNWANTED),
-            // A rule that is over has ended by itself.
-            Step::NotExpressible { .. } => feed.is_some() && item.line.is_none() && !self.is_over(&item.ioc),
-            _ => false,
-        };
-        all.iter_mut().for_each(|tenant| tenant.items.retain(wanted));
+        for tenant in &mut all {
+            let vendor = &tenant.vendor;
+            tenant.items.retain(|item| {
+                // A rule that is over has ended by itself; a file stays on its list.
+                let stays = is_on_list(vendor, &item.ioc.action);
+                match item.step {
+                    Step::Remove { reason } if reason == OVER => expired || (feed.is_some() && stays),
+                    Step::Remove { reason } => feed.is_some() && reason == UNWANTED,
+                    Step::NotExpressible { .. } if item.line.is_some() => false,
+                    Step::NotExpressible { .. } if self.is_over(&item.ioc) => {
+                        stays && (expired || feed.is_some())
+                    }
+                    Step::NotExpressible { .. } => feed.is_some(),
+                    _ => false,
+                }
+            });
+        }
         Ok(all)
     }
 
@@ -265,8 +275,10 @@ impl<'a> Indicators<'a> {
         let vendor = provider.vendor();
         let entries = feed.map(|feed| feed.entries.as_slice()).unwrap_or_default();
         let mut items: Vec<Item> = entries.iter().map(|entry| self.wanted(provider, shelf, entry)).collect();
-        let wanted: BTreeSet<String> = entries.iter().map(|entry| slot(vendor, &entry.ioc)).collect();
-        let rest = shelf.there.iter().filter(|(slot, ioc)| !wanted.contains(*slot) && self.owner.owns(ioc));
+        // Whatever is to be done about a thing of the feed: a file of it is not taken off a list for its row says another
+        // action, or none.
+        let wanted: BTreeSet<String> = entries.iter().map(|entry| entry.ioc.key()).collect();
+        let rest = shelf.there.iter().filter(|(_, ioc)| !wanted.contains(&ioc.key()) && self.owner.owns(ioc));
         let removable = |ioc: &Ioc| provider.capabilities().has(Feature::IocDelete) && !ioc.uid.is_empty();
         items.extend(rest.map(|(_, ioc)| {
             let reason = if self.is_over(ioc) { OVER } else { UNWANTED };
@@ -308,9 +320,11 @@ impl<'a> Indicators<'a> {
         item.lost = lost(fit);
         let slot = slot(vendor, &entry.ioc);
         if let Some(there) = shelf.there.get(&slot) {
+            item.ioc.uid.clone_from(&there.uid);
             item.step = self.held(provider, entry, there, &mut item);
         }
-        if item.step == Step::Leave && shelf.doubtful.contains_key(&slot) && item.remembered {
+        let is_mine = item.there.as_deref().is_some_and(|there| self.owner.owns(there));
+        if item.step == Step::Leave && is_mine && shelf.doubtful.contains_key(&slot) && item.remembered {
             // The last word of the journal about it is an announcement: it is sent again, which changes nothing twice.
             item.step = Step::Change { fields: Vec::new() };
         }
@@ -318,13 +332,20 @@ impl<'a> Indicators<'a> {
     }
 
     fn held(&self, provider: &dyn EdrProvider, entry: &Entry, there: &Ioc, item: &mut Item) -> Step {
+        let own = self.owner.owns(there);
         if is_on_list(provider.vendor(), &there.action) {
-            return on_list(&entry.ioc, there);
+            return match on_list(&entry.ioc, there) {
+                Step::Change { fields } if !own && !self.adopts => Step::Foreign { fields },
+                step => step,
+            };
         }
         let remembered = item.remembered;
-        let own = self.owner.owns(there);
+        let mut whole = completed(&item.ioc, there);
+        if entry.ioc.desc.is_none() {
+            whole.desc = self.owner.said_there(&item.ioc, there);
+        }
         let fields = if own {
-            differing(&item.ioc, there, &item.lost, remembered)
+            differing(&whole, there, &item.lost, remembered)
         } else {
             differing(&entry.ioc, there, &item.lost, remembered)
         };
@@ -333,6 +354,11 @@ impl<'a> Indicators<'a> {
         }
         if !own && !self.adopts {
             return Step::Foreign { fields };
+        }
+        item.ioc = whole;
+        match provider.ioc_fit(&item.ioc) {
+            Err(error) => return Step::NotExpressible { reason: error.message().to_owned() },
+            fit => item.lost = lost(fit),
         }
         // Tags of other people stay; another owner's mark does not.
         let tags = there.tags.iter().filter(|tag| !is_mark(tag) && !item.ioc.tags.contains(tag)).cloned();

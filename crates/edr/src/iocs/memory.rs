@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use edr_core::{Ioc, IocType, TenantId, Vendor};
 
-use super::compare::slot;
+use super::compare::{slot, uid_on_list};
 use super::mark::Owner;
 use crate::respond::{AnswerWord, Event, IocDeed, JournalIoc, Record};
 
@@ -23,6 +23,8 @@ struct Intent<'r> {
     owner: &'r str,
     vendor: &'r Vendor,
     iocs: &'r [JournalIoc],
+    /// What was in doubt already. A refusal of this request says nothing about that.
+    before: BTreeMap<String, Ioc>,
 }
 
 impl Memory {
@@ -33,9 +35,14 @@ impl Memory {
         for record in records {
             match &record.event {
                 Event::IocsIntended { tenant: at, vendor, owner, deed, iocs, .. } if at == tenant => {
-                    let intent = Intent { deed: *deed, owner, vendor, iocs };
-                    let told = iocs.iter().map(|ioc| intent.recall(ioc));
-                    memory.doubtful.extend(told.map(|ioc| (slot(vendor, &ioc), ioc)));
+                    let mut intent = Intent { deed: *deed, owner, vendor, iocs, before: BTreeMap::new() };
+                    let told: Vec<Ioc> = iocs.iter().map(|ioc| intent.recall(ioc)).collect();
+                    for ioc in told {
+                        let slot = slot(vendor, &ioc);
+                        if let Some(doubt) = memory.doubtful.insert(slot.clone(), ioc) {
+                            intent.before.insert(slot, doubt);
+                        }
+                    }
                     intents.insert(record.seq, intent);
                 }
                 Event::IocsAnswered { tenant: at, intent, answers, error, .. } if at == tenant => {
@@ -70,12 +77,19 @@ impl Memory {
             ioc.uid = handle.unwrap_or(ioc.uid);
             match (answer, intent.deed) {
                 (AnswerWord::Unknown, IocDeed::Put) => {
-                    self.doubtful.entry(slot).and_modify(|doubt| doubt.uid.clone_from(&ioc.uid));
+                    self.doubtful.entry(slot).and_modify(|doubt| keep_uid(&mut doubt.uid, &ioc.uid));
                 }
                 (AnswerWord::Unknown, IocDeed::Delete) => {}
-                (AnswerWord::Refused, _) => drop(self.doubtful.remove(&slot)),
+                (AnswerWord::Refused, _) => match intent.before.get(&slot) {
+                    Some(doubt) => drop(self.doubtful.insert(slot, doubt.clone())),
+                    None => drop(self.doubtful.remove(&slot)),
+                },
                 (_, IocDeed::Put) => {
                     self.doubtful.remove(&slot);
+                    if let Some(there) = self.there.get(&slot).filter(|there| there.action == ioc.action) {
+                        let told = std::mem::replace(&mut ioc.uid, there.uid.clone());
+                        keep_uid(&mut ioc.uid, &told);
+                    }
                     self.there.insert(slot, ioc);
                 }
                 (_, IocDeed::Delete) => {
@@ -87,13 +101,20 @@ impl Memory {
     }
 }
 
+/// An id that is known is not lost to an answer that tells none.
+fn keep_uid(uid: &mut String, told: &str) {
+    if !told.is_empty() {
+        told.clone_into(uid);
+    }
+}
+
 impl Intent<'_> {
     /// The indicator, as far as it was written down.
     fn recall(&self, told: &JournalIoc) -> Ioc {
         let (kind, value) = told.key.split_once(':').unwrap_or(("unknown", &told.key));
         let mut ioc = Ioc::of(IocType::from(kind), value, told.action.clone());
         (ioc.severity, ioc.expiration) = (told.severity.clone(), told.expiration);
-        ioc.uid = told.uid.clone().unwrap_or_default();
+        ioc.uid = told.uid.clone().or_else(|| uid_on_list(self.vendor, &ioc)).unwrap_or_default();
         ioc.tags = Owner::new(self.owner).map(|owner| owner.mark()).into_iter().collect();
         ioc
     }

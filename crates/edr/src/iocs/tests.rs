@@ -4,9 +4,9 @@ use std::time::Duration;
 use chrono::{TimeDelta, TimeZone as _, Utc};
 use edr_core::clock::{Clock, ManualClock};
 use edr_core::{
-    Alert, AlertQuery, Answer, Because, Capabilities, Cursor, EdrProvider, ErrorKind, Expiration, Fit, Host,
-    HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Quirk, Receipt, Script, Severity,
-    TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Answer, Because, Capabilities, Cursor, EdrProvider, ErrorKind, Expiration, Feature,
+    Fit, Group, Host, HostQuery, InMemory, Ioc, IocAction, IocQuery, IocType, Page, Platform, Quirk, Receipt,
+    Script, Severity, TenantCheck, TenantId, Vendor,
 };
 
 use super::*;
@@ -25,8 +25,12 @@ struct Bench {
 
 fn bench(safety: Safety) -> Bench {
     let memory = Arc::new(InMemory::builder("acme").build());
+    bench_of(memory.clone(), memory, safety)
+}
+
+fn bench_of(memory: Arc<InMemory>, provider: Arc<dyn EdrProvider>, safety: Safety) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let estate = Estate::of([memory.clone() as Arc<dyn edr_core::EdrProvider>]);
+    let estate = Estate::of([provider]);
     let responder = Responder::builder(estate, folder.path()).safety(safety).clock(clock());
     let responder = responder.grace(Duration::ZERO).open().unwrap();
     Bench { memory, responder, _folder: folder }
@@ -161,12 +165,20 @@ async fn the_journal_knows_every_indicator_before_and_after() {
     assert!(bench.responder.operations().unwrap().is_empty(), "they are no operations on hosts");
 }
 
-/// A vendor that takes everything and keeps nothing: accepted is not effective. Or one at which somebody else puts there
-/// what was to be put there, while the answer is lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// A vendor that takes everything and keeps nothing: accepted is not effective.
+    Forgets,
+    /// One at which somebody else puts there what was to be put there, while the answer is lost.
+    Hijacked,
+    /// One that lets nobody list what is there.
+    Hides,
+}
+
 #[derive(Debug)]
 struct Odd {
     memory: Arc<InMemory>,
-    hijacked: bool,
+    way: Way,
 }
 
 #[async_trait::async_trait]
@@ -204,6 +216,9 @@ impl EdrProvider for Odd {
     }
 
     async fn iocs(&self, query: &IocQuery, cursor: Option<&Cursor>) -> edr_core::Result<Page<Ioc>> {
+        if self.way == Way::Hides {
+            return Err(edr_core::Error::unsupported("nothing of it can be listed"));
+        }
         self.memory.iocs(query, cursor).await
     }
 
@@ -212,8 +227,12 @@ impl EdrProvider for Odd {
     }
 
     async fn push_iocs(&self, iocs: &[Ioc]) -> edr_core::Result<Vec<Receipt>> {
-        if !self.hijacked {
-            return Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect());
+        match self.way {
+            Way::Hides => return self.memory.push_iocs(iocs).await,
+            Way::Forgets => {
+                return Ok(iocs.iter().map(|ioc| Receipt::new(ioc.key(), Answer::Accepted)).collect());
+            }
+            Way::Hijacked => {}
         }
         let theirs = |ioc: &Ioc| {
             let mut theirs = ioc.clone();
@@ -222,6 +241,10 @@ impl EdrProvider for Odd {
         };
         self.memory.edit_iocs(|there| there.extend(iocs.iter().map(theirs)));
         Err(edr_core::Error::new(ErrorKind::Timeout, "the answer was lost").with_outcome_unknown())
+    }
+
+    async fn delete_iocs(&self, uids: &[String]) -> edr_core::Result<Vec<Receipt>> {
+        self.memory.delete_iocs(uids).await
     }
 }
 
@@ -239,7 +262,7 @@ async fn push_to(odd: Odd, feed: &Feed) -> (Vec<Done>, Vec<crate::respond::Recor
 
 #[tokio::test]
 async fn what_is_taken_and_not_seen_is_not_told_as_done() {
-    let odd = Odd { memory: Arc::new(InMemory::builder("acme").build()), hijacked: false };
+    let odd = Odd { memory: Arc::new(InMemory::builder("acme").build()), way: Way::Forgets };
     let (done, records) = push_to(odd, &feed("a.example\n")).await;
     assert_eq!(words(&done), ["a.example unconfirmed"]);
     assert!(!done[0].result.is_settled() && done[0].error.is_some());
@@ -340,7 +363,7 @@ async fn what_is_lost_every_time_is_not_told_as_done() {
 #[tokio::test]
 async fn what_was_lost_is_not_sent_over_what_somebody_else_put_there() {
     let memory = Arc::new(InMemory::builder("acme").build());
-    let odd = Odd { memory: memory.clone(), hijacked: true };
+    let odd = Odd { memory: memory.clone(), way: Way::Hijacked };
     let done = push_to(odd, &feed("value,severity\na.example,low\n")).await;
     assert_eq!(words(&done.0), ["a.example unknown"]);
     let mut left = Vec::new();
@@ -359,4 +382,128 @@ async fn one_at_a_time_changes_indicators() {
     drop(held);
     bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
     assert_eq!(bench.memory.writes(), 1);
+}
+
+const DIGEST: &str = "4ac8f3d1e0b6725d9a1f03b7c2e4586d7f90a1b2c3d4e5f60718293a4b5c6d7e";
+
+/// A tenant of Cortex XDR, whose lists of files nobody can read.
+fn cortex() -> Bench {
+    let memory = Arc::new(InMemory::builder("acme").vendor("cortex").build());
+    bench_of(memory.clone(), Arc::new(Odd { memory, way: Way::Hides }), Safety::default())
+}
+
+fn removals(plan: &[TenantDiff]) -> Vec<String> {
+    steps(plan).into_iter().filter(|step| step.contains(" remove") || step.contains("not_expr")).collect()
+}
+
+#[tokio::test]
+async fn the_feed_that_was_pushed_takes_nothing_away_whatever_its_rows_say_to_do() {
+    let bench = cortex();
+    let mut reading = Reading::new(clock().now());
+    reading.action = Some(IocAction::Block);
+    let pushed = Feed::read(format!("{DIGEST}\n").as_bytes(), &reading).unwrap();
+    assert_eq!(bench.push(&pushed).await, [format!("{DIGEST} accepted")]);
+    // The same text without the flag says to detect.
+    let stale = bench.soc().stale(Some(&feed(&format!("{DIGEST}\n"))), false).await.unwrap();
+    assert_eq!(removals(&stale), [""; 0]);
+    let other = bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap();
+    assert_eq!(removals(&other), [format!("{DIGEST} remove")]);
+}
+
+fn blocked(end: &str) -> Feed {
+    feed(&format!("value,action,expires\n{DIGEST},block,{end}\n"))
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_else_put_on_a_list_is_theirs_unless_it_is_adopted() {
+    let bench = cortex();
+    assert_eq!(bench.push(&blocked("2026-06-01")).await, [format!("{DIGEST} accepted")]);
+    let them = Indicators::new(&bench.responder, Owner::new("them").unwrap());
+    let plan = them.diff(&blocked("never")).await.unwrap();
+    assert_eq!(plan[0].items[0].step, Step::Foreign { fields: vec!["expiration"] });
+    assert_eq!(removals(&bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap()).len(), 1);
+    let adopting = them.adopting(true).diff(&blocked("never")).await.unwrap();
+    assert_eq!(adopting[0].items[0].step, Step::Change { fields: vec!["expiration"] });
+}
+
+#[tokio::test]
+async fn a_file_whose_end_was_changed_is_still_taken_off_its_list() {
+    let bench = cortex();
+    bench.push(&blocked("2026-06-01")).await;
+    assert_eq!(bench.push(&blocked("2026-03-02")).await, [format!("{DIGEST} changed")]);
+    let mut uid = String::new();
+    bench.memory.edit_iocs(|iocs| uid.clone_from(&iocs[0].uid));
+    let plan = bench.soc().stale(Some(&feed("a.example\n")), false).await.unwrap();
+    assert_eq!(removals(&plan), [format!("{DIGEST} remove")]);
+    assert_eq!(plan[0].items[0].ioc.uid, uid, "the id that the vendor told is kept");
+    let done = bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), [format!("{DIGEST} accepted")]);
+    bench.memory.edit_iocs(|iocs| assert!(iocs.is_empty(), "{iocs:?}"));
+}
+
+#[tokio::test]
+async fn a_file_whose_time_is_over_is_told_for_it_does_not_end_by_itself() {
+    let later: Arc<dyn Clock> = Arc::new(ManualClock::at(clock().now() + TimeDelta::days(9)));
+    for (lacks, word) in [(false, "remove"), (true, "not_expressible")] {
+        let memory = InMemory::builder("acme").vendor("cortex");
+        let memory = if lacks { memory.without(Feature::IocDelete, "no call") } else { memory };
+        let memory = Arc::new(memory.build());
+        let provider = Arc::new(Odd { memory: memory.clone(), way: Way::Hides });
+        let bench = bench_of(memory, provider.clone(), Safety::default());
+        bench.push(&blocked("2026-03-02")).await;
+        let estate = Estate::of([provider as Arc<dyn EdrProvider>]);
+        let responder = Responder::builder(estate, bench._folder.path()).clock(later.clone()).open().unwrap();
+        let indicators = Indicators::new(&responder, Owner::new("soc").unwrap());
+        for (wish, expired) in [(None, true), (Some(feed("a.example\n")), false)] {
+            let plan = indicators.stale(wish.as_ref(), expired).await.unwrap();
+            assert_eq!(removals(&plan), [format!("{DIGEST} {word}")], "{expired}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_in_doubt_stays_so_when_a_later_call_is_refused() {
+    let bench = cortex();
+    bench.memory.script(Script::LoseAnswer(0));
+    assert_eq!(bench.push(&blocked("never")).await, [format!("{DIGEST} unknown")]);
+    bench.memory.script(Script::RefuseCall(0, ErrorKind::Permission));
+    assert_eq!(bench.push(&blocked("never")).await, [format!("{DIGEST} not_sent")]);
+    let plan = bench.soc().withdrawn(&blocked("never")).await.unwrap();
+    assert_eq!(removals(&plan), [format!("{DIGEST} remove")]);
+    assert_eq!(plan[0].items[0].ioc.uid, format!("blocklist:{DIGEST}"));
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_before_its_answer_leaves_what_can_be_taken_off() {
+    let bench = cortex();
+    bench.push(&blocked("never")).await;
+    let mut records = bench.responder.journal().records().unwrap();
+    records.truncate(1);
+    let Event::IocsIntended { iocs, .. } = &records[0].event else { panic!("{records:?}") };
+    assert_eq!(iocs[0].uid, Some(format!("blocklist:{DIGEST}")));
+    let memory = super::memory::Memory::of(&records, &"acme".into());
+    assert!(memory.there.is_empty());
+    assert_eq!(memory.doubtful.values().next().unwrap().uid, format!("blocklist:{DIGEST}"));
+}
+
+#[tokio::test]
+async fn what_the_feed_does_not_say_stays_as_it_is() {
+    let bench = bench(Safety::default());
+    let mut there = Ioc::of(IocType::Domain, "a.example", IocAction::Detect);
+    (there.uid, there.severity, there.is_global) = ("t-1".to_owned(), Severity::High, Some(false));
+    there.expiration = Expiration::At(clock().now() + TimeDelta::days(9));
+    there.groups = vec![Group { uid: Some("g-1".to_owned()), name: None }];
+    there.platforms = vec![Platform::Windows];
+    (there.desc, there.source) = (Some("seen".to_owned()), Some("us".to_owned()));
+    (there.file_name, there.tags) = (Some("a.exe".to_owned()), vec!["edr:soc".to_owned(), "keep".to_owned()]);
+    bench.memory.edit_iocs(|iocs| iocs.push(there.clone()));
+    let plan = bench.soc().diff(&feed("value,severity\na.example,low\n")).await.unwrap();
+    assert_eq!(plan[0].items[0].step, Step::Change { fields: vec!["severity"] });
+    let done = bench.soc().apply(&plan, &IocConsent::exactly(1), &Because::new()).await.unwrap();
+    assert_eq!(words(&done), ["a.example changed"]);
+    let mut left = Vec::new();
+    bench.memory.edit_iocs(|iocs| left.clone_from(iocs));
+    (there.tenant, there.vendor) = (left[0].tenant.clone(), left[0].vendor.clone());
+    there.severity = Severity::Low;
+    assert_eq!(left, [there]);
 }

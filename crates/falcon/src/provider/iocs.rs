@@ -46,6 +46,33 @@ impl Rows for Ioc {
 /// How many values one filter names.
 const LOOKUP: usize = 20;
 
+/// What is there of one indicator, as far as the common model has no word for it.
+#[derive(Clone, Debug)]
+struct Had {
+    /// The vendor's id.
+    id: String,
+    action: Option<Deed>,
+    mobile_action: Option<Deed>,
+}
+
+impl Had {
+    /// What is done, where that is not to change: a stop without a word to the user stays one, and what is done on
+    /// phones stays what it is.
+    fn keep(&self, body: IocBody) -> IocBody {
+        let is_same = |wish: &Deed, had: &Deed| {
+            wish == had || matches!((wish, had), (Deed::Prevent, Deed::PreventNoUi))
+        };
+        match (&body.action, &self.action) {
+            (Some(wish), Some(had)) if is_same(wish, had) => IocBody {
+                action: Some(had.clone()),
+                mobile_action: body.mobile_action.map(|wish| self.mobile_action.clone().unwrap_or(wish)),
+                ..body
+            },
+            _ => body,
+        }
+    }
+}
+
 /// What became of one indicator.
 #[derive(Clone, Debug)]
 struct Became {
@@ -88,17 +115,17 @@ impl Falcon {
             return Ok(receipts(keys, became));
         }
         let there = self.there(&told).await?;
-        let id = |at: usize| there.get(&keys[at]).cloned();
-        let (old, new): (Vec<_>, Vec<_>) = told.into_iter().partition(|(at, _)| id(*at).is_some());
-        let changes = old.into_iter().filter_map(|(at, new)| Some((at, change(id(at)?, new)))).collect();
+        let had = |at: usize| there.get(&keys[at]);
+        let (old, new): (Vec<_>, Vec<_>) = told.into_iter().partition(|(at, _)| had(*at).is_some());
+        let changes = old.into_iter().filter_map(|(at, new)| Some((at, change(had(at)?, new)))).collect();
         self.make(new.clone(), &mut became).await;
         self.doubt(&new, &keys, &mut became).await;
         self.alter(changes, &mut became).await;
         Ok(receipts(keys, became))
     }
 
-    /// The ids of those that are there already, by key.
-    async fn there(&self, told: &[(usize, NewIoc)]) -> Result<HashMap<String, String>> {
+    /// Those that are there already, by key.
+    async fn there(&self, told: &[(usize, NewIoc)]) -> Result<HashMap<String, Had>> {
         let mut found = HashMap::new();
         for chunk in told.chunks(LOOKUP) {
             let values = chunk.iter().flat_map(|(_, new)| [new.value.clone(), new.value.to_uppercase()]);
@@ -110,7 +137,8 @@ impl Falcon {
                 AfterParams { limit: Some(iocs::MAX_PAGE), ..AfterParams::filtered(filter.to_string()) };
             for row in self.client().iocs(&params).await?.resources {
                 let (Some(id), Some(kind), Some(value)) = (row.id, row.kind, row.value) else { continue };
-                found.insert(Ioc::of(IocType::from(kind.as_str()), value, IocAction::Unknown).key(), id);
+                let key = Ioc::of(IocType::from(kind.as_str()), value, IocAction::Unknown).key();
+                found.insert(key, Had { id, action: row.action, mobile_action: row.mobile_action });
             }
         }
         Ok(found)
@@ -170,12 +198,12 @@ impl Falcon {
         }
         let Ok(there) = self.there(&refused).await else { return };
         for (at, _) in refused {
-            if let (Some(id), Some(entry)) = (there.get(&keys[at]), became.get_mut(&at))
+            if let (Some(had), Some(entry)) = (there.get(&keys[at]), became.get_mut(&at))
                 && let Answer::Refused(error) = &entry.answer
             {
                 let hint = "it is there now: look whether it is as you want it";
                 let error = error.clone().with_outcome_unknown().with_hint(hint);
-                (entry.answer, entry.id) = (Answer::Unknown(error), Some(id.clone()));
+                (entry.answer, entry.id) = (Answer::Unknown(error), Some(had.id.clone()));
             }
         }
     }
@@ -267,7 +295,7 @@ fn trace<T>(reply: &Reply<T>) -> Option<String> {
 
 /// What is not wanted any more is taken away: the year 1 is no end, and nothing is no severity, which the service
 /// refuses beside an action that has none.
-fn change(id: String, new: NewIoc) -> IocChange {
+fn change(had: &Had, new: NewIoc) -> IocChange {
     let unset = chrono::NaiveDate::from_ymd_opt(1, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
     let body = IocBody {
         expiration: new.body.expiration.or_else(|| unset.map(|time| time.and_utc())),
@@ -276,7 +304,7 @@ fn change(id: String, new: NewIoc) -> IocChange {
         tags: new.body.tags.clone().or_else(|| Some(Vec::new())),
         ..new.body
     };
-    IocChange { id, body }
+    IocChange { id: had.id.clone(), body: had.keep(body) }
 }
 
 fn tell(ioc: &Ioc) -> Result<(NewIoc, Vec<&'static str>)> {
@@ -404,6 +432,8 @@ fn groups(ioc: &Ioc) -> Result<Option<Vec<String>>> {
 
 #[cfg(test)]
 mod tests {
+    use edr_core::{Expiration, Group};
+
     use super::*;
     use crate::testing::{falcon, json};
 
@@ -451,7 +481,8 @@ mod tests {
     #[test]
     fn a_change_takes_away_what_is_not_wanted_any_more() {
         let (new, _) = tell(&ioc(IocType::Domain, "evil.example", IocAction::Detect)).unwrap();
-        let changed = change("0f".to_owned(), new).body;
+        let had = Had { id: "0f".to_owned(), action: None, mobile_action: None };
+        let changed = change(&had, new).body;
         assert_eq!(changed.tags, Some(Vec::new()));
         assert!(changed.expiration.unwrap().to_rfc3339().starts_with("0001-01-01T00:00:00"));
     }
@@ -507,5 +538,32 @@ mod tests {
             "{error}"
         );
         assert_eq!(log.to(ROWS).len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_keeps_what_the_wish_says_as_it_was_there() {
+        let digest = "a1".repeat(32);
+        let there = format!(
+            r#"{{"meta":{{}},"resources":[{{"id":"0f","type":"sha256","value":"{digest}","action":"prevent_no_ui"}}]}}"#
+        );
+        let (falcon, log) = falcon(move |sent| match sent.path.as_str() {
+            ROWS => json(200, r#"{"meta":{},"resources":[{"id":"0f"}]}"#),
+            _ => json(200, &there),
+        });
+        let mut wish = ioc(IocType::Sha256, &digest, IocAction::Block);
+        wish.groups = vec![Group { uid: Some("g-1".to_owned()), name: None }];
+        (wish.is_global, wish.platforms) = (Some(false), vec![Platform::Windows]);
+        wish.expiration = Expiration::At("2099-01-01T00:00:00Z".parse().unwrap());
+        falcon.push_iocs(&[wish]).await.unwrap();
+        let body = log.to(ROWS)[0].json();
+        let row = &body["indicators"][0];
+        assert_eq!(
+            (&row["action"], &row["applied_globally"], &row["host_groups"], &row["platforms"]),
+            (&"prevent_no_ui".into(), &false.into(), &vec!["g-1"].into(), &vec!["windows"].into())
+        );
+        assert_eq!(
+            (&row["severity"], row["expiration"].as_str().map(|t| &t[..4])),
+            (&"high".into(), Some("2099"))
+        );
     }
 }

@@ -65,7 +65,9 @@ pub(super) async fn push(context: Context, args: IocPush) -> Result<Exit, Failur
 /// `iocs prune`.
 pub(super) async fn prune(context: Context, args: IocPrune) -> Result<Exit, Failure> {
     act::check_tenants(&context.globals)?;
-    let feed = args.not_in.as_deref().map(|path| feed(&context, path, &FeedArgs::default())).transpose()?;
+    // A feed that was pushed with --force is the same feed here: what is named more is taken away less.
+    let lenient = FeedArgs { force: true, ..FeedArgs::default() };
+    let feed = args.not_in.as_deref().map(|path| feed(&context, path, &lenient)).transpose()?;
     if let Some(feed) = &feed {
         let unread = feed.refused().count();
         if feed.entries.is_empty() || unread > 0 {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use edr_core::{Expiration, Ioc, IocAction, IocType, Platform, Severity};
 
-use super::{Reading, value};
+use super::super::mark::{is_mark, unmarked};
+use super::{MAX_ROWS, Reading, value};
 use crate::respond::parse_span;
 
 /// A field of a row.
@@ -62,6 +63,10 @@ pub(super) struct Draft {
     pub(super) platforms: Vec<String>,
     /// It is for some hosts alone.
     pub(super) narrow: bool,
+    /// Values beside the first.
+    pub(super) more: Vec<String>,
+    /// Fields that it says twice, and not the same.
+    pub(super) twice: Vec<&'static str>,
 }
 
 /// What became of a row.
@@ -81,19 +86,47 @@ impl Draft {
             return;
         }
         match name {
-            Name::Action => text.clone_into(&mut self.action),
-            Name::Desc => text.clone_into(&mut self.desc),
-            Name::Expiration => text.clone_into(&mut self.expiration),
-            Name::File => text.clone_into(&mut self.file_name),
+            Name::Action => self.once("action", text, |draft| &mut draft.action),
+            Name::Desc => self.describe(text),
+            Name::Expiration => self.once("expiration", text, |draft| &mut draft.expiration),
+            Name::File => self.once("file_name", text, |draft| &mut draft.file_name),
             Name::Global => self.narrow |= text.eq_ignore_ascii_case("false"),
             Name::Groups => self.narrow = true,
-            Name::Kind => text.clone_into(&mut self.kind),
+            Name::Kind => self.once("type", text, |draft| &mut draft.kind),
             Name::Platforms => self.platforms.extend(words(text)),
-            Name::Severity => text.clone_into(&mut self.severity),
-            Name::Source => text.clone_into(&mut self.source),
+            Name::Severity => self.once("severity", text, |draft| &mut draft.severity),
+            Name::Source => self.once("source", text, |draft| &mut draft.source),
             Name::Tags => self.tags.extend(words(text)),
-            Name::Value => text.clone_into(&mut self.value),
+            Name::Value if self.value.is_empty() || self.value == text => text.clone_into(&mut self.value),
+            Name::Value => self.more.push(text.to_owned()),
         }
+    }
+
+    fn once(&mut self, name: &'static str, text: &str, field: fn(&mut Self) -> &mut String) {
+        let field = field(self);
+        if field.is_empty() {
+            text.clone_into(field);
+        } else if !field.eq_ignore_ascii_case(text) {
+            self.twice.push(name);
+        }
+    }
+
+    /// Feeds have a comment beside a description, and neither is lost.
+    fn describe(&mut self, text: &str) {
+        if self.desc.is_empty() {
+            text.clone_into(&mut self.desc);
+        } else if self.desc != text {
+            self.desc = format!("{}; {text}", self.desc);
+        }
+    }
+
+    /// One row for each of its values.
+    pub(super) fn spread(mut self) -> impl Iterator<Item = Self> {
+        let mut more = std::mem::take(&mut self.more);
+        // One too many is enough to refuse the feed.
+        more.truncate(MAX_ROWS);
+        let first = self.clone();
+        std::iter::once(first).chain(more.into_iter().map(move |value| Self { value, ..self.clone() }))
     }
 
     /// The indicator of the row.
@@ -101,6 +134,9 @@ impl Draft {
     /// # Errors
     /// Why there is none.
     pub(super) fn polish(&self, reading: &Reading) -> Result<Polished, String> {
+        if let Some(name) = self.twice.first() {
+            return Err(format!("it says its {name} twice, and not the same"));
+        }
         let meant = value::refang(&self.value);
         let (kind, value) = value::exact(self.kind(&meant)?, &meant)?;
         if let Some(why) = value::harmless(&kind, &value).filter(|_| !reading.force) {
@@ -117,8 +153,10 @@ impl Draft {
         }
         ioc.platforms = self.platforms()?;
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-        (ioc.desc, ioc.source, ioc.file_name) = (text(&self.desc), text(&self.source), text(&self.file_name));
-        ioc.tags = self.tags.iter().filter(|tag| !super::super::mark::is_mark(tag)).cloned().collect();
+        (ioc.source, ioc.file_name) = (text(&self.source), text(&self.file_name));
+        // Whose an indicator is, is not for a feed to say.
+        ioc.desc = text(&unmarked(&self.desc).to_owned());
+        ioc.tags = self.tags.iter().filter(|tag| !is_mark(tag)).cloned().collect();
         ioc.tags.sort_unstable();
         ioc.tags.dedup();
         let mended = (ioc.value != self.value).then(|| format!("read as {}", ioc.value));

@@ -147,6 +147,10 @@ impl Fault {
         Self { line: None, message: message.into() }
     }
 
+    fn crowded() -> Self {
+        Self::new(format!("the feed has more than {MAX_ROWS} rows"))
+    }
+
     fn at(line: u64, message: impl Into<String>) -> Self {
         Self { line: Some(line), message: message.into() }
     }
@@ -191,9 +195,6 @@ impl Feed {
             Some('{' | '[') if is_json(text) => records::read(text, &mut feed)?,
             _ => table::read(text, &mut feed)?,
         };
-        if drafts.len() > MAX_ROWS {
-            return Err(Fault::new(format!("the feed has more than {MAX_ROWS} rows")));
-        }
         feed.take(drafts, reading);
         feed.remarks.sort_by_key(|remark| remark.line);
         Ok(feed)
@@ -215,6 +216,7 @@ impl Feed {
             platforms: ioc.platforms.iter().map(ToString::to_string).collect(),
             narrow: !ioc.groups.is_empty() || ioc.is_global == Some(false),
             tags: ioc.tags,
+            ..Draft::default()
         };
         let mut feed = Self::default();
         feed.take(iocs.into_iter().enumerate().map(draft).collect(), reading);
@@ -224,6 +226,12 @@ impl Feed {
     /// The rows that could not be taken.
     pub fn refused(&self) -> impl Iterator<Item = &Remark> {
         self.remarks.iter().filter(|remark| remark.kind == RemarkKind::Refused)
+    }
+
+    /// Counts what was read so far, before more of it is.
+    fn has_room(&self, drafts: &[Draft]) -> Result<(), Fault> {
+        let rows = drafts.len() + self.remarks.len();
+        if rows > MAX_ROWS { Err(Fault::crowded()) } else { Ok(()) }
     }
 
     fn take(&mut self, drafts: Vec<Draft>, reading: &Reading) {

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::draft::{Draft, Name};
-use super::records::line_of;
+use super::records::{Lines, Rows};
 use super::{Fault, Feed, pattern};
 
 #[derive(serde::Deserialize)]
 struct Bundle<'a> {
     #[serde(borrow, default)]
-    objects: Vec<&'a RawValue>,
+    objects: Rows<'a>,
 }
 
 /// True for a document that says to be a bundle.
@@ -31,8 +30,10 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
         serde_json::from_str(text).map_err(|e| Fault::new(format!("this is no bundle of STIX: {e}")))?;
     let mut drafts = Vec::new();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
-    for object in bundle.objects {
-        let line = line_of(text, object.get());
+    let mut lines = Lines::of(text);
+    for object in bundle.objects.within()? {
+        feed.has_room(&drafts)?;
+        let line = lines.line(object.get());
         match serde_json::from_str::<Value>(object.get()) {
             Ok(object) if object["type"] == "indicator" => indicator(&object, line, &mut drafts, feed),
             Ok(object) => {
@@ -41,6 +42,7 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
             Err(e) => feed.refuse(line, "", format!("this is no JSON: {e}")),
         }
     }
+    feed.has_room(&drafts)?;
     if !others.is_empty() {
         let told: Vec<String> = others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         feed.note(1, "", format!("objects that are no indicators are not used: {}", told.join(", ")));

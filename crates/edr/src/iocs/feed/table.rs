@@ -28,13 +28,22 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
     let mut columns: Option<Vec<Column>> = None;
     let mut record = csv::StringRecord::new();
     loop {
+        feed.has_room(&drafts)?;
         // What is not UTF-8 was refused before; here a record cannot fail but at its end.
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => break,
             Err(e) => return Err(Fault::new(format!("this is no CSV: {e}"))),
         }
-        let line = record.position().map_or(0, |position| line_of(text, position));
+        let (line, from) = record.position().map_or((0, 0), |position| begin(text, position));
+        let to = usize::try_from(reader.position().byte()).unwrap_or(text.len());
+        if let Some(why) = runs_on(text.get(from..to).unwrap_or_default(), delimiter, line) {
+            if columns.is_none() {
+                return Err(Fault::at(line, why));
+            }
+            feed.refuse(line, record.get(0).unwrap_or_default(), why);
+            continue;
+        }
         match &columns {
             Some(columns) => row(columns, &record, line, &mut drafts, feed),
             None => {
@@ -49,12 +58,45 @@ pub(super) fn read(text: &str, feed: &mut Feed) -> Result<Vec<Draft>, Fault> {
     Ok(drafts)
 }
 
-/// The line that a record begins on: its position counts before the comments and empty lines that are passed over.
-fn line_of(text: &str, position: &csv::Position) -> u64 {
-    let at = usize::try_from(position.byte()).unwrap_or_default();
-    let rest = text.get(at..).unwrap_or_default();
-    let passed = rest.lines().take_while(|line| line.is_empty() || line.starts_with('#'));
-    position.line() + passed.count() as u64
+/// The line and the byte that a record begins on: its position counts before the comments and empty lines that are
+/// passed over.
+fn begin(text: &str, position: &csv::Position) -> (u64, usize) {
+    let (mut line, mut at) = (position.line(), usize::try_from(position.byte()).unwrap_or_default());
+    for passed in text.get(at..).unwrap_or_default().split_inclusive('\n') {
+        if !passed.trim_end_matches(['\r', '\n']).is_empty() && !passed.starts_with('#') {
+            break;
+        }
+        (line, at) = (line + 1, at + passed.len());
+    }
+    (line, at)
+}
+
+/// What is wrong with a record of several lines: no cell of a feed has any, and a quote that is never closed takes all
+/// rows that follow into its cell.
+fn runs_on(record: &str, delimiter: u8, line: u64) -> Option<String> {
+    if ends_open(record, delimiter) {
+        return Some("a quote that begins a cell here is never closed; nothing after it was read".to_owned());
+    }
+    let record = record.trim_end_matches(['\r', '\n']);
+    let more = record.matches('\n').count().max(usize::from(record.contains('\r'))) as u64;
+    let last = line + more;
+    (more > 0).then(|| format!("a cell runs on to line {last}: a quote may be missing; none of it was taken"))
+}
+
+/// True for a record whose last cell begins with a quote that none closes, as the reader sees it.
+fn ends_open(record: &str, delimiter: u8) -> bool {
+    let (mut quoted, mut begins) = (false, true);
+    let mut bytes = record.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if quoted && bytes.peek() == Some(&b'"') => drop(bytes.next()),
+            b'"' if quoted => quoted = false,
+            b'"' if begins => quoted = true,
+            _ => {}
+        }
+        begins = !quoted && byte == delimiter;
+    }
+    quoted
 }
 
 fn delimiter(text: &str) -> u8 {
@@ -104,7 +146,8 @@ fn row(columns: &[Column], record: &csv::StringRecord, line: u64, drafts: &mut V
         return feed.refuse(line, value, "the line has more cells than the first one names");
     }
     if !draft.value.is_empty() || values.is_empty() {
-        drafts.push(draft.clone());
+        drafts.extend(draft.clone().spread());
     }
+    draft.more.clear();
     drafts.extend(values.into_iter().map(|(kind, value)| Draft { kind, value, ..draft.clone() }));
 }

@@ -95,9 +95,10 @@ fn records_are_read_in_an_array_and_one_a_line() {
 fn what_is_listed_can_be_pushed_again() {
     let mut ioc = Ioc::of(IocType::Ipv4, "203.0.114.9", IocAction::Monitor);
     ioc.tags = vec!["feed".to_owned(), "edr:soc".to_owned()];
-    ioc.desc = Some("seen".to_owned());
+    ioc.desc = Some("seen [edr:them] [edr:soc]".to_owned());
     let text = serde_json::to_string(&[ioc.clone()]).unwrap();
     ioc.tags.pop();
+    ioc.desc = Some("seen".to_owned());
     assert_eq!(read(&text).entries[0].ioc, ioc, "the mark of an owner is not the feed's to set");
     assert_eq!(Feed::of([ioc.clone()], &reading()).entries[0].ioc, ioc);
 }
@@ -148,4 +149,82 @@ fn flags_win_over_rows_and_force_over_sense() {
 fn too_much_is_refused() {
     assert!(Feed::read(&vec![b'a'; MAX_FEED + 1], &reading()).unwrap_err().message.contains("64 MiB"));
     assert!(Feed::read(b"value\n\xff\n", &reading()).unwrap_err().message.contains("UTF-8"));
+}
+
+#[test]
+fn a_quote_that_is_not_closed_swallows_nothing_in_silence() {
+    let refused = |text: &str| {
+        let feed = read(text);
+        let told: Vec<(u64, String)> = feed.refused().map(|r| (r.line, r.message.clone())).collect();
+        (feed.entries.iter().map(|e| e.ioc.value.clone()).collect::<Vec<_>>(), told)
+    };
+    for text in [
+        "value,note\na.example,x\n# c, \"\nb.example,\"open\nc.example,x\nd.example,y\n",
+        "value,note\na.example,x\n\nb.example,\"open",
+        "value,note\r\na.example,x\r\n\r\nb.example,\"open\r\n",
+    ] {
+        let (taken, told) = refused(text);
+        assert_eq!((taken, told.len(), told[0].0), (vec!["a.example".to_owned()], 1, 4), "{text:?}");
+        assert!(told[0].1.contains("never closed"), "{told:?}");
+    }
+    for text in [
+        "value,note\na.example,\"open\nb.example,\"x\"\nc.example,\n",
+        "value,note\na.example,\"\nb.example,\"\nc.example,\n",
+    ] {
+        let (taken, told) = refused(text);
+        assert_eq!((taken, told.len(), told[0].0), (vec!["c.example".to_owned()], 1, 2), "{text:?}");
+        assert!(told[0].1.contains("line 3"), "{told:?}");
+    }
+    let good = "value,note\na.example,\"say \"\"it\"\", now\"\nb.example,5\" disk\nc.example,\"\"\"\"\n";
+    assert_eq!(refused(good).0, ["a.example", "b.example", "c.example"]);
+    assert!(Feed::read(b"value,\"note\na.example,\n", &reading()).unwrap_err().line == Some(1));
+}
+
+#[test]
+fn a_record_of_several_values_gives_each_and_none_is_lost() {
+    let values = |text: &str| read(text).entries.iter().map(|e| e.ioc.value.clone()).collect::<Vec<_>>();
+    let both = ["a.example", "b.example"];
+    assert_eq!(values(r#"[{"value": ["a.example", "b.example"], "severity": "low"}]"#), both);
+    assert_eq!(values(r#"{"value": "a.example", "ioc": "b.example"}"#), both);
+    assert_eq!(values(r#"{"value": "a.example", "value": "b.example"}"#), both);
+    assert_eq!(values("value,indicator\na.example,b.example\n"), both);
+    assert_eq!(values(r#"{"value": "a.example", "ioc": "a.example"}"#), ["a.example"]);
+    for text in [
+        r#"{"value": "a.example", "action": ["block", "allow"]}"#,
+        "value,expires,valid_until\na.example,never,2027-01-01\n",
+    ] {
+        let feed = read(text);
+        assert_eq!((feed.entries.len(), feed.refused().count()), (0, 1), "{text}");
+    }
+    let said = read("value,severity,sev,note,comment\na.example,low,LOW,one,two\n");
+    assert_eq!(said.entries[0].ioc.desc.as_deref(), Some("one; two"));
+}
+
+#[test]
+fn more_rows_than_a_feed_may_have_are_refused_by_every_reader() {
+    let many = MAX_ROWS + 1;
+    let item = r#"{"type": "indicator", "pattern_type": "yara", "pattern": "x"}"#;
+    let values = vec![r#""a""#; many].join(",");
+    for text in [
+        format!("value,note\n{}", "a,b,c\n".repeat(many)),
+        format!("[{}{{}}]", "{},".repeat(many)),
+        format!("[{values}]"),
+        "{\"value\": 7\n".repeat(many),
+        format!(r#"{{"value": ["b",{values}]}}"#),
+        format!(r#"{{"type": "bundle", "objects": [{}]}}"#, vec![item; many].join(",")),
+    ] {
+        let fault = Feed::read(text.as_bytes(), &reading()).unwrap_err();
+        assert!(fault.message.contains("more than 500000 rows"), "{fault}");
+    }
+}
+
+#[test]
+fn the_lines_of_many_items_are_counted_once() {
+    // Counted from the start for each item this would be some 10^11 bytes.
+    let rows = 300_000;
+    let pad = " ".repeat(20);
+    let array = format!("[\"b.example\",{}\n\"a.example\"]", format!("\n{pad}7,").repeat(rows));
+    let feed = read(&array);
+    assert_eq!((feed.entries[1].line, feed.refused().count()), (rows as u64 + 2, rows));
+    assert_eq!(feed.remarks.last().unwrap().line, rows as u64 + 1);
 }
