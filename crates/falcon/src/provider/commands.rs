@@ -346,17 +346,22 @@ fn is_script_id(text: &str) -> bool {
 /// takes all signs for themselves.
 fn arguments(args: &[(String, String)]) -> Result<Option<String>, String> {
     let word = |(name, value): &(String, String)| {
-        let bare = |c: char| c.is_ascii_alphanumeric() || "/.:_-@+,=".contains(c);
-        if !value.is_empty() && value.chars().all(bare) {
-            return Ok(value.clone());
-        }
-        if value.contains('\'') || value.chars().any(char::is_control) {
+        if value.chars().any(|c| ends_quotes(c) || c.is_control()) {
             return Err(format!("the value of {name:?} has a single quote or a control character"));
         }
-        Ok(format!("'{value}'"))
+        Ok(if value.is_empty() || !value.chars().all(is_bare) { format!("'{value}'") } else { value.clone() })
     };
     let words = args.iter().map(word).collect::<Result<Vec<_>, _>>()?;
     Ok((!words.is_empty()).then(|| words.join(" ")))
+}
+
+/// Whether a sign ends a text in single quotes. PowerShell takes the typographic ones for the plain one.
+fn ends_quotes(c: char) -> bool {
+    matches!(c, '\'' | '\u{2018}'..='\u{201b}')
+}
+
+fn is_bare(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/.:_-@+,=".contains(c)
 }
 
 #[cfg(test)]
