@@ -349,7 +349,7 @@ fn arguments(args: &[(String, String)]) -> Result<Option<String>, String> {
         if value.chars().any(|c| ends_quotes(c) || c.is_control()) {
             return Err(format!("the value of {name:?} has a single quote or a control character"));
         }
-        Ok(if value.is_empty() || !value.chars().all(is_bare) { format!("'{value}'") } else { value.clone() })
+        Ok(if is_bare(value) { value.clone() } else { format!("'{value}'") })
     };
     let words = args.iter().map(word).collect::<Result<Vec<_>, _>>()?;
     Ok((!words.is_empty()).then(|| words.join(" ")))
@@ -360,8 +360,11 @@ fn ends_quotes(c: char) -> bool {
     matches!(c, '\'' | '\u{2018}'..='\u{201b}')
 }
 
-fn is_bare(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "/.:_-@+,=".contains(c)
+/// Whether no shell makes more of a value than a word. To PowerShell a comma makes a list and an at sign unfolds one,
+/// a leading dash is the name of a parameter, and a leading `=` is a command's path to zsh.
+fn is_bare(value: &str) -> bool {
+    let begins = |c: char| c.is_ascii_alphanumeric() || "/._".contains(c);
+    value.starts_with(begins) && value.chars().all(|c| begins(c) || ":-+=".contains(c))
 }
 
 #[cfg(test)]

@@ -175,6 +175,18 @@ async fn a_script_is_looked_up_first_and_its_values_stay_values() {
     assert_eq!(log.to(RUN)[0].json()["command_string"], "runscript -CloudFile=collect");
 }
 
+#[test]
+fn what_a_shell_makes_more_of_than_a_word_is_quoted() {
+    let line = |value: &str| arguments(&[("x".into(), value.into())]).unwrap().unwrap();
+    for bare in ["web-1", "/tmp/a.log", "C:", "a=b", "1+1", "_x", "..", "2026-11-22T10:00"] {
+        assert_eq!(line(bare), bare);
+    }
+    for quoted in ["a,b", "@x", "a@b", "-Force", "--", "-", "=ls", "+x", ":x", "", "a b", "~", r"C:\x"] {
+        assert_eq!(line(quoted), format!("'{quoted}'"));
+    }
+    assert_eq!(arguments(&[]).unwrap(), None);
+}
+
 fn falcon_of(answer: impl Fn(&Sent) -> Reply + Send + Sync + 'static) -> (Falcon, Log) {
     falcon(answer)
 }
