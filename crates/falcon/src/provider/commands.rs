@@ -148,13 +148,21 @@ impl Falcon {
                 let handle = CommandHandle::of(row).map(|handle| handle.to_string());
                 return Receipt::new(id.as_str(), Answer::Accepted).with_handle(handle);
             }
-            let unopened = self.unopened(batch.opened(), id);
-            Receipt::new(id.as_str(), unopened.unwrap_or_else(|| self.untaken(run, id)))
+            let unopened = || self.unopened(batch.opened(), id);
+            let answer = self.declined(run, id).or_else(unopened);
+            Receipt::new(id.as_str(), answer.unwrap_or_else(|| self.untaken(run)))
         };
         ids.iter().map(of).collect()
     }
 
-    /// The refusal of a host with which no session could be begun.
+    /// What the answer to the command says against it, whether a session with the host was known of or not.
+    fn declined(&self, run: &BatchRun, id: &str) -> Option<Answer> {
+        let refusal = run.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id))?;
+        Some(self.answered(refusal, rtr::BATCH_ACTIVE.name))
+    }
+
+    /// The refusal of a host with which no session is known to have begun. The command names the others, so that it was
+    /// not sent to this one even if its session began late.
     fn unopened(&self, opened: &PerId<HostResult>, id: &str) -> Option<Answer> {
         if row(opened, id).is_some() {
             return None;
@@ -166,11 +174,8 @@ impl Falcon {
         Some(Answer::Refused(self.named(error, rtr::BATCH_INIT.name)))
     }
 
-    /// What it means that a host with a session has no good row: refused, or nobody knows.
-    fn untaken(&self, run: &BatchRun, id: &str) -> Answer {
-        if let Some(refusal) = run.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id)) {
-            return self.answered(refusal, rtr::BATCH_ACTIVE.name);
-        }
+    /// A host with a session of which the answer says nothing: nobody knows.
+    fn untaken(&self, run: &BatchRun) -> Answer {
         let silent =
             || Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
         let error = run.failure.clone().unwrap_or_else(silent);

@@ -125,6 +125,28 @@ async fn a_command_is_one_call_for_all_hosts_with_a_word_about_each() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_whose_session_began_too_late_is_left_out_by_name_and_a_row_of_it_is_heeded() {
+    let late = json!([{"code": 40801, "message": "Session timed out on host"}]);
+    let (falcon, log) = falcon(move |sent| match sent.path.as_str() {
+        INIT => {
+            let rows = json!({device_id(1): {"session_id": "s-1", "complete": true},
+                device_id(2): {"aid": device_id(2), "errors": late}, device_id(4): {"aid": device_id(4), "errors": late}});
+            reply(201, &json!({"meta": {}, "batch_id": "b", "resources": rows, "errors": []}).to_string())
+        }
+        _ => {
+            let mut rows = taken();
+            rows[device_id(4)] = json!({"session_id": "s-4", "task_id": "r-4", "complete": true});
+            ran(&rows)
+        }
+    });
+    let receipts = falcon.respond(&kill(), &ids(&[1, 2, 3, 4]), &Because::new()).await.unwrap();
+    assert_eq!(log.to(RUN)[0].json()["optional_hosts"], json!([device_id(1)]));
+    let words = words(&receipts);
+    assert!(words[1].starts_with("refused") && words[2].starts_with("refused"), "{words:?}");
+    assert_eq!((words[0].as_str(), words[3].as_str()), ("accepted s-1/r-1", "accepted s-4/r-4"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_id_does_not_wait_for_a_host() {
     let (falcon, log) = tenant(|_| ran(&taken()));
     falcon.respond(&kill(), &ids(&[1]), &Because::new()).await.unwrap();
