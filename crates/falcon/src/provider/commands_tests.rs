@@ -147,6 +147,36 @@ async fn a_host_whose_session_began_too_late_is_left_out_by_name_and_a_row_of_it
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_a_definite_refusal_is_one_and_a_command_with_an_id_is_none() {
+    let errors = [
+        json!([{"message": "Some error"}]),
+        json!([{"code": 0, "message": "odd"}]),
+        json!([{"code": 99_999, "message": "odd"}]),
+        json!([{"code": 30_200, "message": "odd"}]),
+        json!([{"code": 40_401, "message": "Could not establish sensor comms"}]),
+    ];
+    let sent = errors.clone();
+    let (falcon, _) = tenant(move |_| {
+        let of = |id: u64, errors: &Value| json!({"session_id": format!("s-{id}"), "errors": errors});
+        let mut rows = json!({});
+        for (id, errors) in (1..).zip(&sent) {
+            rows[device_id(id)] = of(id, errors);
+            rows[device_id(10 + id)] = of(10 + id, errors);
+            rows[device_id(10 + id)]["task_id"] = format!("r-{}", 10 + id).into();
+        }
+        rows[device_id(16)] = json!({"session_id": "s-16", "task_id": "r-16", "complete": true});
+        let beside = json!([{"code": 40_401, "message": "gone", "id": device_id(16)}]);
+        reply(201, &json!({"meta": {}, "combined": {"resources": rows}, "errors": beside}).to_string())
+    });
+    let asked = ids(&[1, 2, 3, 4, 5, 11, 12, 13, 14, 15, 16]);
+    let words = words(&falcon.respond(&kill(), &asked, &Because::new()).await.unwrap());
+    assert_eq!(words[..4], ["unknown"; 4], "an error of an unknown kind refuses nothing");
+    assert!(words[4].starts_with("refused"), "{words:?}");
+    let begun: Vec<String> = (11..=16).map(|n| format!("accepted s-{n}/r-{n}")).collect();
+    assert_eq!(words[5..], begun);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_id_does_not_wait_for_a_host() {
     let (falcon, log) = tenant(|_| ran(&taken()));
     falcon.respond(&kill(), &ids(&[1]), &Because::new()).await.unwrap();

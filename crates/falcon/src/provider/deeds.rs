@@ -91,12 +91,13 @@ impl Falcon {
             .collect()
     }
 
-    /// What an error about one id means. A failure leaves open what was done.
+    /// What an error about one id means. Only a definite refusal is one: a failure, or an error without a code that is
+    /// known, leaves open what was done.
     pub(super) fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
         let error = self.named(refused(&refusal.error), operation);
-        match error.kind() {
-            ErrorKind::Timeout | ErrorKind::Vendor => Answer::Unknown(error.with_outcome_unknown()),
-            _ => Answer::Refused(error),
+        match refusal.error.class() {
+            Some(400..=407 | 409..=499) => Answer::Refused(error),
+            _ => Answer::Unknown(error.with_outcome_unknown()),
         }
     }
 
@@ -180,8 +181,8 @@ pub(super) fn refused(said: &ApiError) -> Error {
         Some(408) => ErrorKind::Timeout,
         Some(409) => ErrorKind::Conflict,
         Some(429) => ErrorKind::RateLimited,
-        Some(500..) => ErrorKind::Vendor,
-        _ => ErrorKind::InvalidRequest,
+        Some(400..500) => ErrorKind::InvalidRequest,
+        _ => ErrorKind::Vendor,
     };
     let detail =
         PlainDetail { code: said.code.clone(), message: said.message.clone(), ..PlainDetail::default() };

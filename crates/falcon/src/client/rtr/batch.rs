@@ -23,15 +23,20 @@ impl Identified for HostResult {
         self.aid.as_deref()
     }
 
-    /// A host that said something beside its error has done something, and one that was only too slow is still at it:
-    /// their rows are kept.
+    /// A host that said something beside its error has done something, and one whose command has an id may be at it: their
+    /// rows are kept.
     fn refusal(&self) -> Option<ApiError> {
-        let says = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
-        let error = self.errors.first()?;
-        let at_it = says(&self.task_id) && error.class() == Some(408);
         let silent = !says(&self.stdout) && !says(&self.stderr);
-        (silent && !at_it).then(|| error.clone())
+        self.errors.first().filter(|_| silent && !self.is_begun()).cloned()
     }
+
+    fn is_begun(&self) -> bool {
+        says(&self.task_id)
+    }
+}
+
+fn says(text: &Option<String>) -> bool {
+    text.as_deref().is_some_and(|t| !t.is_empty())
 }
 
 /// How a batch is begun.
@@ -88,6 +93,17 @@ pub struct BatchFetch {
 
 fn by_host(reply: BatchReply) -> HashMap<String, HostResult> {
     reply.hosts().into_iter().map(|(aid, row)| (aid.to_ascii_lowercase(), row)).collect()
+}
+
+/// The rows of sessions. One that did not begin is no command that is under way, whatever id the row has.
+fn sessions(reply: BatchReply) -> HashMap<String, HostResult> {
+    let mut rows = by_host(reply);
+    for row in rows.values_mut() {
+        if row.errors.first().is_some_and(|error| error.class() != Some(408)) {
+            row.task_id = None;
+        }
+    }
+    rows
 }
 
 /// Sorts what a command has brought. A row is also heeded where its host was not meant: it says what was done there.
@@ -150,7 +166,7 @@ impl Batch {
         let id = id.ok_or_else(|| missing(&self.client, BATCH_INIT.name, "the answer names no batch"))?;
         let errors = reply.errors.clone();
         let before = self.opened.done.len();
-        self.opened.take(hosts, by_host(reply), errors, None);
+        self.opened.take(hosts, sessions(reply), errors, None);
         let members: Vec<String> = self.opened.done[before..].iter().map(|(id, _)| id.clone()).collect();
         let others = members.len() < hosts.len();
         self.parts.push(Part { id, hosts: members, others });
@@ -198,7 +214,7 @@ impl Batch {
             match self.client.rtr_batch_call(&plan).await {
                 Ok(reply) => {
                     let errors = reply.errors.clone();
-                    out.take(&part.hosts, by_host(reply), errors, None);
+                    out.take(&part.hosts, sessions(reply), errors, None);
                 }
                 Err(error) if n == 0 => return Err(error),
                 Err(error) => {

@@ -190,7 +190,7 @@ fn initialised(sent: &Sent) -> Answer {
     let rows = for_each(sent, "host_ids", |id| match id {
         id if id == last => None,
         id if id.ends_with('3') => Some(
-            json!({"aid": id, "errors": [{"code": 40401, "message": "Could not establish sensor comms"}]}),
+            json!({"aid": id, "task_id": "t", "errors": [{"code": 40401, "message": "Could not establish sensor comms"}]}),
         ),
         id => Some(json!({"session_id": format!("s-{id}"), "complete": true, "errors": []})),
     });
