@@ -17,7 +17,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::{Falcon, deeds};
 use crate::api::ListParams;
 use crate::api::rtr::{
-    self, Command, HostResult, Level, LibraryFile, QueuedCommand, SessionFile, Version, Wait,
+    self, Command, HostResult, Level, LibraryFile, Piece, QueuedCommand, SessionFile, Version, Wait,
 };
 use crate::client::{Batch, BatchOptions, BatchRun, PerId};
 use crate::dialect::clean;
@@ -29,6 +29,10 @@ pub(super) const MAX_HOSTS: u32 = 100;
 const LEVEL: Level = Level::ActiveResponder;
 /// So many hosts are asked at the same time what they have done.
 const AT_ONCE: usize = 8;
+/// So many pieces of a command's answer are read at one look: no answer of a service may hold a look up for ever.
+const MOST_PIECES: u32 = 100;
+/// So many characters are kept of what a command says on standard error.
+const MOST_STDERR: usize = 1_024;
 
 /// A command on one host, as [`Receipt::handle`] names it: `session/command`.
 ///
@@ -231,27 +235,21 @@ impl Falcon {
         Ok(match (said.complete, action) {
             (false, _) if queued.is_some_and(|c| is(c, "PENDING")) => Standing::Pending,
             (false, _) => Standing::Running,
-            (true, ResponseAction::FetchFile { .. }) if said.stderr.trim().is_empty() => {
-                self.arrived(&handle).await?
-            }
+            (true, ResponseAction::FetchFile { .. }) if !said.wrong => self.arrived(&handle).await?,
             (true, action) => said.end(action),
         })
     }
 
-    /// What a command has said so far; `None` when there is none.
+    /// What a command has said so far; `None` when there is none. One that says more than is looked at is not known to
+    /// be complete.
     async fn said(&self, handle: &CommandHandle) -> Result<Option<Said>> {
         let mut said = Said::default();
-        for sequence in 0.. {
+        for sequence in 0..MOST_PIECES {
             let piece = match self.client().rtr_status(LEVEL, &handle.cloud_request_id, sequence).await {
                 Err(error) if error.is_not_found() => return Ok(None),
                 reply => reply?.resources.into_iter().next().unwrap_or_default(),
             };
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let (out, err) = (text(&piece.stdout), text(&piece.stderr));
-            said.complete = piece.complete == Some(true);
-            said.spoke |= !out.trim().is_empty();
-            said.stderr.push_str(&err);
-            if said.complete || (out.is_empty() && err.is_empty()) {
+            if !said.take(&piece) {
                 break;
             }
         }
@@ -325,16 +323,31 @@ struct Said {
     complete: bool,
     /// Something came on standard output.
     spoke: bool,
+    /// Something came on standard error.
+    wrong: bool,
+    /// The beginning of what came there.
     stderr: String,
 }
 
 impl Said {
+    /// Takes a piece; false when no other is there yet.
+    fn take(&mut self, piece: &Piece) -> bool {
+        let [out, err] = [&piece.stdout, &piece.stderr].map(|text| text.as_deref().unwrap_or_default());
+        self.complete = piece.complete == Some(true);
+        self.spoke |= !out.trim().is_empty();
+        self.wrong |= !err.trim().is_empty();
+        let room = MOST_STDERR.saturating_sub(self.stderr.chars().count());
+        let words = if self.stderr.is_empty() { err.trim_start() } else { err };
+        self.stderr.extend(words.chars().take(room));
+        !self.complete && !(out.is_empty() && err.is_empty())
+    }
+
     /// The end of a command. The vendor knows no exit code: words on standard error are the only sign that it went
     /// wrong, and a script that also said something on standard output has done a part at least.
     fn end(self, action: &ResponseAction) -> Standing {
         let reason = clean(self.stderr.trim()).into_owned();
         match action {
-            _ if reason.is_empty() => Standing::Done,
+            _ if !self.wrong => Standing::Done,
             ResponseAction::RunScript { .. } if self.spoke => Standing::Partial { reason },
             _ => Standing::Failed { reason },
         }

@@ -346,6 +346,34 @@ async fn progress_is_read_back_by_the_handle_alone() {
     assert!(log.to(RUN).is_empty() && log.to(INIT).is_empty(), "only looked at");
 }
 
+/// A tenant in which a command answers every look as the closure says, by sequence.
+fn speaking(piece: impl Fn(u32) -> Value + Send + Sync + 'static) -> (Falcon, Log) {
+    falcon(move |sent| match sent.path.as_str() {
+        STATUS => rows(&json!([piece(sent.get("sequence_id").unwrap().parse().unwrap())])),
+        _ => rows(&json!([])),
+    })
+}
+
+async fn standing(falcon: &Falcon, action: &ResponseAction) -> Standing {
+    falcon.progress(action, &targets()[..1]).await.unwrap().remove(0).standing
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_end_holds_no_look_up() {
+    let (falcon, log) = speaking(|_| json!({"stdout": "again", "stderr": "and again", "complete": false}));
+    assert_eq!(standing(&falcon, &kill()).await, Standing::Running);
+    assert_eq!(log.to(STATUS).len(), MOST_PIECES as usize);
+    let (falcon, _) = speaking(|sequence| {
+        let text = if sequence == 0 { " ".repeat(5_000) } else { "x\u{e9}".repeat(5_000) };
+        json!({"stdout": "", "stderr": text, "complete": sequence == 1})
+    });
+    let Standing::Failed { reason } = standing(&falcon, &kill()).await else { panic!("failed") };
+    assert!(reason.starts_with('x'), "words behind much nothing count: {reason}");
+    let (falcon, _) = speaking(|sequence| json!({"stderr": "\u{e9}".repeat(700), "complete": sequence == 9}));
+    let Standing::Failed { reason } = standing(&falcon, &kill()).await else { panic!("failed") };
+    assert!(reason.chars().count() <= MOST_STDERR, "{}", reason.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_is_saved_when_it_is_there_and_not_before() {
     let sha256 = "ab".repeat(32);
