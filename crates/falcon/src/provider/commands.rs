@@ -197,7 +197,8 @@ impl Falcon {
         let queue = self.queue(&handles).await?;
         let looks: Vec<_> = handles.into_iter().map(|handle| self.stands(action, handle, &queue)).collect();
         let mut standings: Vec<Standing> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-        let under_way = |s: &Standing| matches!(s, Standing::Pending | Standing::Running);
+        // What is not kept for a host does not wait for it either: that it is away now says nothing of the command.
+        let under_way = |s: &Standing| keeps(action) && matches!(s, Standing::Pending | Standing::Running);
         let waiting = targets.iter().zip(&standings).filter(|(_, s)| under_way(s));
         let away = self.away(&waiting.map(|(target, _)| target.uid.clone()).collect::<Vec<_>>()).await?;
         for (target, standing) in targets.iter().zip(&mut standings) {
@@ -225,19 +226,17 @@ impl Falcon {
     ) -> Result<Standing> {
         let Some(handle) = handle else { return Ok(unknown("the command has no id")) };
         let queued = queue.get(&handle.cloud_request_id);
-        if queued.is_some_and(|c| c.deleted_at.is_some() || is(c, "CANCEL")) {
-            return Ok(Standing::Cancelled);
+        // What the command says itself goes before what is said of its waiting.
+        match self.said(&handle).await? {
+            Some(said) if said.complete => match action {
+                ResponseAction::FetchFile { .. } if !said.wrong => self.arrived(&handle).await,
+                action => Ok(said.end(action)),
+            },
+            said => Ok(queued.and_then(waits).unwrap_or_else(|| match said {
+                Some(_) => Standing::Running,
+                None => unknown("no such command"),
+            })),
         }
-        if queued.is_some_and(|c| is(c, "EXPIRED")) {
-            return Ok(Standing::Expired);
-        }
-        let Some(said) = self.said(&handle).await? else { return Ok(unknown("no such command")) };
-        Ok(match (said.complete, action) {
-            (false, _) if queued.is_some_and(|c| is(c, "PENDING")) => Standing::Pending,
-            (false, _) => Standing::Running,
-            (true, ResponseAction::FetchFile { .. }) if !said.wrong => self.arrived(&handle).await?,
-            (true, action) => said.end(action),
-        })
     }
 
     /// What a command has said so far; `None` when there is none. One that says more than is looked at is not known to
@@ -305,6 +304,16 @@ fn unknown(word: &str) -> Standing {
 
 fn is(command: &QueuedCommand, word: &str) -> bool {
     command.status.as_deref().is_some_and(|status| status.to_ascii_uppercase().starts_with(word))
+}
+
+/// What the queue says of a command that is not complete.
+fn waits(command: &QueuedCommand) -> Option<Standing> {
+    match command {
+        c if c.deleted_at.is_some() || is(c, "CANCEL") => Some(Standing::Cancelled),
+        c if is(c, "EXPIRED") => Some(Standing::Expired),
+        c if is(c, "PENDING") => Some(Standing::Pending),
+        _ => None,
+    }
 }
 
 /// How far a file is.
