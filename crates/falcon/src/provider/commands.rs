@@ -14,7 +14,7 @@ use edr_core::{
 use edr_http::Download;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Falcon, deeds};
+use super::{Falcon, deeds, discreet};
 use crate::api::ListParams;
 use crate::api::rtr::{
     self, Command, HostResult, Level, LibraryFile, Piece, QueuedCommand, SessionFile, Version, Wait,
@@ -81,8 +81,9 @@ impl Falcon {
         if batch.hosts().is_empty() {
             return Ok(self.ordered(ids, &batch, &BatchRun::default()));
         }
-        let run = batch.run(LEVEL, &command).await?;
-        Ok(self.ordered(ids, &batch, &run))
+        let run = batch.run(LEVEL, &command).await.map_err(|e| discreet::error(action, e))?;
+        let receipts = self.ordered(ids, &batch, &run).into_iter();
+        Ok(receipts.map(|receipt| discreet::receipt(action, receipt)).collect())
     }
 
     /// The command of an action; whether it can be written is known before anything is sent for it.
@@ -230,7 +231,7 @@ impl Falcon {
         match self.said(&handle).await? {
             Some(said) if said.complete => match action {
                 ResponseAction::FetchFile { .. } if !said.wrong => self.arrived(&handle).await,
-                action => Ok(said.end(action)),
+                action => Ok(said.end(action, &handle)),
             },
             said => Ok(queued.and_then(waits).unwrap_or_else(|| match said {
                 Some(_) => Standing::Running,
@@ -334,7 +335,9 @@ struct Said {
     spoke: bool,
     /// Something came on standard error.
     wrong: bool,
-    /// The beginning of what came there.
+    /// How much came there, in bytes.
+    bytes: usize,
+    /// The beginning of it.
     stderr: String,
 }
 
@@ -345,6 +348,7 @@ impl Said {
         self.complete = piece.complete == Some(true);
         self.spoke |= !out.trim().is_empty();
         self.wrong |= !err.trim().is_empty();
+        self.bytes += err.len();
         let room = MOST_STDERR.saturating_sub(self.stderr.chars().count());
         let words = if self.stderr.is_empty() { err.trim_start() } else { err };
         self.stderr.extend(words.chars().take(room));
@@ -352,13 +356,20 @@ impl Said {
     }
 
     /// The end of a command. The vendor knows no exit code: words on standard error are the only sign that it went
-    /// wrong, and a script that also said something on standard output has done a part at least.
-    fn end(self, action: &ResponseAction) -> Standing {
-        let reason = clean(self.stderr.trim()).into_owned();
+    /// wrong, and a script that also said something on standard output has done a part at least. What a script says is
+    /// not repeated: the values of its parameters may stand in it.
+    fn end(self, action: &ResponseAction, handle: &CommandHandle) -> Standing {
+        let (bytes, command) = (self.bytes, &handle.cloud_request_id);
+        let written = || {
+            format!(
+                "it wrote {bytes} bytes on standard error; read the command {command} in the vendor's console"
+            )
+        };
         match action {
             _ if !self.wrong => Standing::Done,
-            ResponseAction::RunScript { .. } if self.spoke => Standing::Partial { reason },
-            _ => Standing::Failed { reason },
+            ResponseAction::RunScript { .. } if self.spoke => Standing::Partial { reason: written() },
+            ResponseAction::RunScript { .. } => Standing::Failed { reason: written() },
+            _ => Standing::Failed { reason: clean(self.stderr.trim()).into_owned() },
         }
     }
 }

@@ -177,6 +177,45 @@ async fn only_a_definite_refusal_is_one_and_a_command_with_an_id_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_values_of_a_script_stand_in_nothing_that_is_told() {
+    let action = script(&[("password", "hunter 2"), ("empty", "")]);
+    let told = async |answer: fn() -> Reply| {
+        let (falcon, _) = tenant(move |_| answer());
+        match falcon.respond(&action, &ids(&[1, 2]), &Because::new()).await {
+            Ok(receipts) => format!("{receipts:?}"),
+            Err(error) => format!("{error:?}"),
+        }
+    };
+    let all: [fn() -> Reply; 4] = [
+        || {
+            reply(
+                400,
+                r#"{"errors":[{"code":40006,"message":"no: runscript -CommandLine=```'hunter 2' ''```"}]}"#,
+            )
+        },
+        || reply(500, r#"{"errors":[{"code":500,"message":"HUNTER 2"}]}"#),
+        || echoing("bad argument 'hunter 2'"),
+        || echoing("no: RunScript hun"),
+    ];
+    for answer in all {
+        let text = told(answer).await;
+        assert!(!text.to_lowercase().contains("hun") && text.contains("left out"), "{text}");
+        assert!(text.contains("40006") || text.contains("500"), "the code stays: {text}");
+    }
+    let plain = told(|| echoing("Could not establish sensor comms")).await;
+    assert!(plain.contains("sensor comms") && !plain.contains("left out"), "{plain}");
+    let (falcon, _) = speaking(|_| json!({"stderr": "hunter 2: command not found", "complete": true}));
+    let Standing::Failed { reason } = standing(&falcon, &action).await else { panic!("failed") };
+    assert!(!reason.contains("hunter") && reason.contains("27 bytes") && reason.contains("r-1"), "{reason}");
+}
+
+/// A word against the command from each of two hosts.
+fn echoing(message: &str) -> Reply {
+    let row = |code: u64| json!({"session_id": "s", "errors": [{"code": code, "message": message}]});
+    ran(&json!({device_id(1): row(40_006), device_id(2): row(500)}))
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_id_does_not_wait_for_a_host() {
     let (falcon, log) = tenant(|_| ran(&taken()));
     falcon.respond(&kill(), &ids(&[1]), &Because::new()).await.unwrap();
@@ -341,8 +380,11 @@ async fn progress_is_read_back_by_the_handle_alone() {
     ];
     let failed = Standing::Failed { reason: "no such thing".into() };
     let seen = see(script(&[])).await;
-    assert_eq!(seen[..2], [Standing::Done, failed.clone()]);
-    assert_eq!(seen[2], Standing::Partial { reason: "a part is missing".into() });
+    let wrote = |n, id| {
+        format!("it wrote {n} bytes on standard error; read the command {id} in the vendor's console")
+    };
+    assert_eq!(seen[..2], [Standing::Done, Standing::Failed { reason: wrote(13, "r-2") }]);
+    assert_eq!(seen[2], Standing::Partial { reason: wrote(17, "r-3") });
     assert_eq!(seen[3..], rest);
     assert_eq!(log.to(QUEUED).len(), 1, "for all of them");
     let seen = see(kill()).await;

@@ -8,7 +8,7 @@ use edr_core::{
     ResponseAction, Result, Standing, Target,
 };
 
-use super::{Anomaly, EdrProvider as _, Falcon, in_order};
+use super::{Anomaly, EdrProvider as _, Falcon, discreet, in_order};
 use crate::api::ApiError;
 use crate::api::hosts::{self, HostAction, TAG_PREFIX, TagAction};
 use crate::client::{PerId, Refusal};
@@ -108,7 +108,10 @@ impl Falcon {
             ResponseAction::Scan { .. } => return self.follow_scan(targets).await,
             ResponseAction::FetchFile { .. }
             | ResponseAction::KillProcess { .. }
-            | ResponseAction::RunScript { .. } => return self.follow_command(action, targets).await,
+            | ResponseAction::RunScript { .. } => {
+                let followed = self.follow_command(action, targets).await;
+                return followed.map_err(|e| discreet::error(action, e));
+            }
             _ => {}
         }
         let action = &as_shown(action);
