@@ -229,6 +229,13 @@ async fn a_batch_tells_of_each_host_and_keeps_its_times() {
         assert_eq!(raw.ask(Method::POST, BATCH_COMMAND, &[wrong], run.clone()).await.0, 400, "{wrong:?}");
     }
     raw.sim.advance(Duration::from_secs(601));
+    let (_, begun) = raw.ask(Method::POST, BATCH, &slow, init(json!([on]))).await;
+    let row = &begun["resources"][&on];
+    assert_eq!((&row["errors"][0]["code"], &row["session_id"]), (&json!(40801), &json!("")), "it began late");
+    let mut all = run.clone();
+    all["batch_id"] = begun["batch_id"].clone();
+    let (_, ran) = raw.ask(Method::POST, BATCH_COMMAND, &[], all).await;
+    assert_eq!(ran["combined"]["resources"][&on]["complete"], true, "and is in the batch all the same");
     let (_, over) = raw.ask(Method::POST, BATCH_COMMAND, &[], run).await;
     assert_eq!(over["combined"]["resources"][&on]["errors"][0]["message"], "session not found");
 }

@@ -178,6 +178,15 @@ pub(crate) async fn a_batch_says_what_became_of_each_host(wire: &Wire) {
         queue_offline: true,
         wait: Wait { host: Some(Duration::from_millis(500)), ..Wait::default() },
     };
+    let _there = world.session(&hosts[0], false).await;
+    let some = c.rtr_batch(&[&hosts[0], &hosts[2]], &slow).await.unwrap();
+    assert_eq!((some.hosts(), some.opened().refused.len()), (vec![hosts[0].as_str()], 1));
+    let ran = some.run(Level::ReadOnly, &list).await.unwrap();
+    assert_eq!(
+        ran.done.len() + ran.refused.len(),
+        1,
+        "a host whose session began late does nothing: {ran:?}"
+    );
     let mixed = c.rtr_batch(&hosts[..2], &slow).await.unwrap();
     let late = mixed.run(Level::ReadOnly, &list).await.unwrap();
     let codes = |row: &HostResult| row.errors.first().and_then(|e| e.code.clone());

@@ -184,7 +184,8 @@ async fn a_script_of_falcon_waits_for_a_host_that_is_away() {
 
     bench.sim.set_online("falcon-1", ran.records()[1]["uid"].as_str().unwrap(), true).unwrap();
     let id = ran.outcome()["operation"].as_str().unwrap().to_owned();
-    let ran = bench.run(&["respond", "status", &id, "-o", "json"]).await;
+    // The host is back, and has not answered yet at the first look.
+    let ran = bench.run(&["respond", "status", &id, "--wait", "--timeout", "30s", "-o", "json"]).await;
     assert_eq!(outcomes(&ran), told(&[("F-1", "done"), ("F-AWAY", "done")]));
     assert_eq!(orders(&bench), 2);
 }

@@ -20,6 +20,11 @@ pub trait Identified {
     fn refusal(&self) -> Option<ApiError> {
         None
     }
+
+    /// Whether the row shows that what was asked is under way, whatever error is told of it elsewhere.
+    fn is_begun(&self) -> bool {
+        false
+    }
 }
 
 /// Things that were asked for by id.
@@ -107,6 +112,7 @@ impl<T> PerId<T> {
         for id in ids {
             let row = rows.remove(&id.to_ascii_lowercase());
             let said = errors.iter().find(|e| about(e, id)).cloned();
+            let said = said.filter(|_| !row.as_ref().is_some_and(Identified::is_begun));
             let error = said.or_else(|| row.as_ref().and_then(Identified::refusal));
             match (error, row.or_else(|| silent.clone())) {
                 (Some(error), _) => self.refused.push(Refusal { id: id.clone(), error }),
@@ -114,7 +120,7 @@ impl<T> PerId<T> {
                 (None, None) => self.unanswered.push(id.clone()),
             }
         }
-        let of_one = |e: &ApiError| ids.iter().any(|id| about(e, id));
+        let of_one = |e: &ApiError| self.refused.iter().any(|r| about(e, &r.id));
         self.errors.extend(errors.into_iter().filter(|e| !of_one(e)));
     }
 }

@@ -14,10 +14,10 @@ use edr_core::{
 use edr_http::Download;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Falcon, deeds};
+use super::{Falcon, deeds, discreet};
 use crate::api::ListParams;
 use crate::api::rtr::{
-    self, Command, HostResult, Level, LibraryFile, QueuedCommand, SessionFile, Version, Wait,
+    self, Command, HostResult, Level, LibraryFile, Piece, QueuedCommand, SessionFile, Version, Wait,
 };
 use crate::client::{Batch, BatchOptions, BatchRun, PerId};
 use crate::dialect::clean;
@@ -29,6 +29,10 @@ pub(super) const MAX_HOSTS: u32 = 100;
 const LEVEL: Level = Level::ActiveResponder;
 /// So many hosts are asked at the same time what they have done.
 const AT_ONCE: usize = 8;
+/// So many pieces of a command's answer are read at one look: no answer of a service may hold a look up for ever.
+const MOST_PIECES: u32 = 100;
+/// So many characters are kept of what a command says on standard error.
+const MOST_STDERR: usize = 1_024;
 
 /// A command on one host, as [`Receipt::handle`] names it: `session/command`.
 ///
@@ -77,8 +81,9 @@ impl Falcon {
         if batch.hosts().is_empty() {
             return Ok(self.ordered(ids, &batch, &BatchRun::default()));
         }
-        let run = batch.run(LEVEL, &command).await?;
-        Ok(self.ordered(ids, &batch, &run))
+        let run = batch.run(LEVEL, &command).await.map_err(|e| discreet::error(action, e))?;
+        let receipts = self.ordered(ids, &batch, &run).into_iter();
+        Ok(receipts.map(|receipt| discreet::receipt(action, receipt)).collect())
     }
 
     /// The command of an action; whether it can be written is known before anything is sent for it.
@@ -148,13 +153,21 @@ impl Falcon {
                 let handle = CommandHandle::of(row).map(|handle| handle.to_string());
                 return Receipt::new(id.as_str(), Answer::Accepted).with_handle(handle);
             }
-            let unopened = self.unopened(batch.opened(), id);
-            Receipt::new(id.as_str(), unopened.unwrap_or_else(|| self.untaken(run, id)))
+            let unopened = || self.unopened(batch.opened(), id);
+            let answer = self.declined(run, id).or_else(unopened);
+            Receipt::new(id.as_str(), answer.unwrap_or_else(|| self.untaken(run)))
         };
         ids.iter().map(of).collect()
     }
 
-    /// The refusal of a host with which no session could be begun.
+    /// What the answer to the command says against it, whether a session with the host was known of or not.
+    fn declined(&self, run: &BatchRun, id: &str) -> Option<Answer> {
+        let refusal = run.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id))?;
+        Some(self.answered(refusal, rtr::BATCH_ACTIVE.name))
+    }
+
+    /// The refusal of a host with which no session is known to have begun. The command names the others, so that it was
+    /// not sent to this one even if its session began late.
     fn unopened(&self, opened: &PerId<HostResult>, id: &str) -> Option<Answer> {
         if row(opened, id).is_some() {
             return None;
@@ -166,11 +179,8 @@ impl Falcon {
         Some(Answer::Refused(self.named(error, rtr::BATCH_INIT.name)))
     }
 
-    /// What it means that a host with a session has no good row: refused, or nobody knows.
-    fn untaken(&self, run: &BatchRun, id: &str) -> Answer {
-        if let Some(refusal) = run.refused.iter().find(|r| r.id.eq_ignore_ascii_case(id)) {
-            return self.answered(refusal, rtr::BATCH_ACTIVE.name);
-        }
+    /// A host with a session of which the answer says nothing: nobody knows.
+    fn untaken(&self, run: &BatchRun) -> Answer {
         let silent =
             || Error::new(ErrorKind::Vendor, "the answer does not mention it").with_outcome_unknown();
         let error = run.failure.clone().unwrap_or_else(silent);
@@ -188,7 +198,8 @@ impl Falcon {
         let queue = self.queue(&handles).await?;
         let looks: Vec<_> = handles.into_iter().map(|handle| self.stands(action, handle, &queue)).collect();
         let mut standings: Vec<Standing> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-        let under_way = |s: &Standing| matches!(s, Standing::Pending | Standing::Running);
+        // What is not kept for a host does not wait for it either: that it is away now says nothing of the command.
+        let under_way = |s: &Standing| keeps(action) && matches!(s, Standing::Pending | Standing::Running);
         let waiting = targets.iter().zip(&standings).filter(|(_, s)| under_way(s));
         let away = self.away(&waiting.map(|(target, _)| target.uid.clone()).collect::<Vec<_>>()).await?;
         for (target, standing) in targets.iter().zip(&mut standings) {
@@ -216,37 +227,29 @@ impl Falcon {
     ) -> Result<Standing> {
         let Some(handle) = handle else { return Ok(unknown("the command has no id")) };
         let queued = queue.get(&handle.cloud_request_id);
-        if queued.is_some_and(|c| c.deleted_at.is_some() || is(c, "CANCEL")) {
-            return Ok(Standing::Cancelled);
+        // What the command says itself goes before what is said of its waiting.
+        match self.said(&handle).await? {
+            Some(said) if said.complete => match action {
+                ResponseAction::FetchFile { .. } if !said.wrong => self.arrived(&handle).await,
+                action => Ok(said.end(action, &handle)),
+            },
+            said => Ok(queued.and_then(waits).unwrap_or_else(|| match said {
+                Some(_) => Standing::Running,
+                None => unknown("no such command"),
+            })),
         }
-        if queued.is_some_and(|c| is(c, "EXPIRED")) {
-            return Ok(Standing::Expired);
-        }
-        let Some(said) = self.said(&handle).await? else { return Ok(unknown("no such command")) };
-        Ok(match (said.complete, action) {
-            (false, _) if queued.is_some_and(|c| is(c, "PENDING")) => Standing::Pending,
-            (false, _) => Standing::Running,
-            (true, ResponseAction::FetchFile { .. }) if said.stderr.trim().is_empty() => {
-                self.arrived(&handle).await?
-            }
-            (true, action) => said.end(action),
-        })
     }
 
-    /// What a command has said so far; `None` when there is none.
+    /// What a command has said so far; `None` when there is none. One that says more than is looked at is not known to
+    /// be complete.
     async fn said(&self, handle: &CommandHandle) -> Result<Option<Said>> {
         let mut said = Said::default();
-        for sequence in 0.. {
+        for sequence in 0..MOST_PIECES {
             let piece = match self.client().rtr_status(LEVEL, &handle.cloud_request_id, sequence).await {
                 Err(error) if error.is_not_found() => return Ok(None),
                 reply => reply?.resources.into_iter().next().unwrap_or_default(),
             };
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let (out, err) = (text(&piece.stdout), text(&piece.stderr));
-            said.complete = piece.complete == Some(true);
-            said.spoke |= !out.trim().is_empty();
-            said.stderr.push_str(&err);
-            if said.complete || (out.is_empty() && err.is_empty()) {
+            if !said.take(&piece) {
                 break;
             }
         }
@@ -304,6 +307,16 @@ fn is(command: &QueuedCommand, word: &str) -> bool {
     command.status.as_deref().is_some_and(|status| status.to_ascii_uppercase().starts_with(word))
 }
 
+/// What the queue says of a command that is not complete.
+fn waits(command: &QueuedCommand) -> Option<Standing> {
+    match command {
+        c if c.deleted_at.is_some() || is(c, "CANCEL") => Some(Standing::Cancelled),
+        c if is(c, "EXPIRED") => Some(Standing::Expired),
+        c if is(c, "PENDING") => Some(Standing::Pending),
+        _ => None,
+    }
+}
+
 /// How far a file is.
 fn upload(file: &SessionFile) -> Standing {
     let wrong = file.error_message.as_deref().map(clean).filter(|text| !text.is_empty());
@@ -320,18 +333,43 @@ struct Said {
     complete: bool,
     /// Something came on standard output.
     spoke: bool,
+    /// Something came on standard error.
+    wrong: bool,
+    /// How much came there, in bytes.
+    bytes: usize,
+    /// The beginning of it.
     stderr: String,
 }
 
 impl Said {
+    /// Takes a piece; false when no other is there yet.
+    fn take(&mut self, piece: &Piece) -> bool {
+        let [out, err] = [&piece.stdout, &piece.stderr].map(|text| text.as_deref().unwrap_or_default());
+        self.complete = piece.complete == Some(true);
+        self.spoke |= !out.trim().is_empty();
+        self.wrong |= !err.trim().is_empty();
+        self.bytes += err.len();
+        let room = MOST_STDERR.saturating_sub(self.stderr.chars().count());
+        let words = if self.stderr.is_empty() { err.trim_start() } else { err };
+        self.stderr.extend(words.chars().take(room));
+        !self.complete && !(out.is_empty() && err.is_empty())
+    }
+
     /// The end of a command. The vendor knows no exit code: words on standard error are the only sign that it went
-    /// wrong, and a script that also said something on standard output has done a part at least.
-    fn end(self, action: &ResponseAction) -> Standing {
-        let reason = clean(self.stderr.trim()).into_owned();
+    /// wrong, and a script that also said something on standard output has done a part at least. What a script says is
+    /// not repeated: the values of its parameters may stand in it.
+    fn end(self, action: &ResponseAction, handle: &CommandHandle) -> Standing {
+        let (bytes, command) = (self.bytes, &handle.cloud_request_id);
+        let written = || {
+            format!(
+                "it wrote {bytes} bytes on standard error; read the command {command} in the vendor's console"
+            )
+        };
         match action {
-            _ if reason.is_empty() => Standing::Done,
-            ResponseAction::RunScript { .. } if self.spoke => Standing::Partial { reason },
-            _ => Standing::Failed { reason },
+            _ if !self.wrong => Standing::Done,
+            ResponseAction::RunScript { .. } if self.spoke => Standing::Partial { reason: written() },
+            ResponseAction::RunScript { .. } => Standing::Failed { reason: written() },
+            _ => Standing::Failed { reason: clean(self.stderr.trim()).into_owned() },
         }
     }
 }
@@ -346,17 +384,25 @@ fn is_script_id(text: &str) -> bool {
 /// takes all signs for themselves.
 fn arguments(args: &[(String, String)]) -> Result<Option<String>, String> {
     let word = |(name, value): &(String, String)| {
-        let bare = |c: char| c.is_ascii_alphanumeric() || "/.:_-@+,=".contains(c);
-        if !value.is_empty() && value.chars().all(bare) {
-            return Ok(value.clone());
-        }
-        if value.contains('\'') || value.chars().any(char::is_control) {
+        if value.chars().any(|c| ends_quotes(c) || c.is_control()) {
             return Err(format!("the value of {name:?} has a single quote or a control character"));
         }
-        Ok(format!("'{value}'"))
+        Ok(if is_bare(value) { value.clone() } else { format!("'{value}'") })
     };
     let words = args.iter().map(word).collect::<Result<Vec<_>, _>>()?;
     Ok((!words.is_empty()).then(|| words.join(" ")))
+}
+
+/// Whether a sign ends a text in single quotes. PowerShell takes the typographic ones for the plain one.
+fn ends_quotes(c: char) -> bool {
+    matches!(c, '\'' | '\u{2018}'..='\u{201b}')
+}
+
+/// Whether no shell makes more of a value than a word. To PowerShell a comma makes a list and an at sign unfolds one,
+/// a leading dash is the name of a parameter, and a leading `=` is a command's path to zsh.
+fn is_bare(value: &str) -> bool {
+    let begins = |c: char| c.is_ascii_alphanumeric() || "/._".contains(c);
+    value.starts_with(begins) && value.chars().all(|c| begins(c) || ":-+=".contains(c))
 }
 
 #[cfg(test)]

@@ -125,6 +125,97 @@ async fn a_command_is_one_call_for_all_hosts_with_a_word_about_each() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_whose_session_began_too_late_is_left_out_by_name_and_a_row_of_it_is_heeded() {
+    let late = json!([{"code": 40801, "message": "Session timed out on host"}]);
+    let (falcon, log) = falcon(move |sent| match sent.path.as_str() {
+        INIT => {
+            let rows = json!({device_id(1): {"session_id": "s-1", "complete": true},
+                device_id(2): {"aid": device_id(2), "errors": late}, device_id(4): {"aid": device_id(4), "errors": late}});
+            reply(201, &json!({"meta": {}, "batch_id": "b", "resources": rows, "errors": []}).to_string())
+        }
+        _ => {
+            let mut rows = taken();
+            rows[device_id(4)] = json!({"session_id": "s-4", "task_id": "r-4", "complete": true});
+            ran(&rows)
+        }
+    });
+    let receipts = falcon.respond(&kill(), &ids(&[1, 2, 3, 4]), &Because::new()).await.unwrap();
+    assert_eq!(log.to(RUN)[0].json()["optional_hosts"], json!([device_id(1)]));
+    let words = words(&receipts);
+    assert!(words[1].starts_with("refused") && words[2].starts_with("refused"), "{words:?}");
+    assert_eq!((words[0].as_str(), words[3].as_str()), ("accepted s-1/r-1", "accepted s-4/r-4"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_definite_refusal_is_one_and_a_command_with_an_id_is_none() {
+    let errors = [
+        json!([{"message": "Some error"}]),
+        json!([{"code": 0, "message": "odd"}]),
+        json!([{"code": 99_999, "message": "odd"}]),
+        json!([{"code": 30_200, "message": "odd"}]),
+        json!([{"code": 40_401, "message": "Could not establish sensor comms"}]),
+    ];
+    let sent = errors.clone();
+    let (falcon, _) = tenant(move |_| {
+        let of = |id: u64, errors: &Value| json!({"session_id": format!("s-{id}"), "errors": errors});
+        let mut rows = json!({});
+        for (id, errors) in (1..).zip(&sent) {
+            rows[device_id(id)] = of(id, errors);
+            rows[device_id(10 + id)] = of(10 + id, errors);
+            rows[device_id(10 + id)]["task_id"] = format!("r-{}", 10 + id).into();
+        }
+        rows[device_id(16)] = json!({"session_id": "s-16", "task_id": "r-16", "complete": true});
+        let beside = json!([{"code": 40_401, "message": "gone", "id": device_id(16)}]);
+        reply(201, &json!({"meta": {}, "combined": {"resources": rows}, "errors": beside}).to_string())
+    });
+    let asked = ids(&[1, 2, 3, 4, 5, 11, 12, 13, 14, 15, 16]);
+    let words = words(&falcon.respond(&kill(), &asked, &Because::new()).await.unwrap());
+    assert_eq!(words[..4], ["unknown"; 4], "an error of an unknown kind refuses nothing");
+    assert!(words[4].starts_with("refused"), "{words:?}");
+    let begun: Vec<String> = (11..=16).map(|n| format!("accepted s-{n}/r-{n}")).collect();
+    assert_eq!(words[5..], begun);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_values_of_a_script_stand_in_nothing_that_is_told() {
+    let action = script(&[("password", "hunter 2"), ("empty", "")]);
+    let told = async |answer: fn() -> Reply| {
+        let (falcon, _) = tenant(move |_| answer());
+        match falcon.respond(&action, &ids(&[1, 2]), &Because::new()).await {
+            Ok(receipts) => format!("{receipts:?}"),
+            Err(error) => format!("{error:?}"),
+        }
+    };
+    let all: [fn() -> Reply; 4] = [
+        || {
+            reply(
+                400,
+                r#"{"errors":[{"code":40006,"message":"no: runscript -CommandLine=```'hunter 2' ''```"}]}"#,
+            )
+        },
+        || reply(500, r#"{"errors":[{"code":500,"message":"HUNTER 2"}]}"#),
+        || echoing("bad argument 'hunter 2'"),
+        || echoing("no: RunScript hun"),
+    ];
+    for answer in all {
+        let text = told(answer).await;
+        assert!(!text.to_lowercase().contains("hun") && text.contains("left out"), "{text}");
+        assert!(text.contains("40006") || text.contains("500"), "the code stays: {text}");
+    }
+    let plain = told(|| echoing("Could not establish sensor comms")).await;
+    assert!(plain.contains("sensor comms") && !plain.contains("left out"), "{plain}");
+    let (falcon, _) = speaking(|_| json!({"stderr": "hunter 2: command not found", "complete": true}));
+    let Standing::Failed { reason } = standing(&falcon, &action).await else { panic!("failed") };
+    assert!(!reason.contains("hunter") && reason.contains("27 bytes") && reason.contains("r-1"), "{reason}");
+}
+
+/// A word against the command from each of two hosts.
+fn echoing(message: &str) -> Reply {
+    let row = |code: u64| json!({"session_id": "s", "errors": [{"code": code, "message": message}]});
+    ran(&json!({device_id(1): row(40_006), device_id(2): row(500)}))
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_id_does_not_wait_for_a_host() {
     let (falcon, log) = tenant(|_| ran(&taken()));
     falcon.respond(&kill(), &ids(&[1]), &Because::new()).await.unwrap();
@@ -151,6 +242,10 @@ async fn a_script_is_looked_up_first_and_its_values_stay_values() {
         (ResponseAction::RunScript { script: "Collect".into(), args: vec![] }, ErrorKind::NotFound),
         (ResponseAction::RunScript { script: "a\nb".into(), args: vec![] }, ErrorKind::InvalidRequest),
         (script(&[("x", "it's")]), ErrorKind::InvalidRequest),
+        (script(&[("x", "a\u{2018} ; rm x #")]), ErrorKind::InvalidRequest),
+        (script(&[("x", "a\u{2019} ; rm x #")]), ErrorKind::InvalidRequest),
+        (script(&[("x", "a\u{201a} ; rm x #")]), ErrorKind::InvalidRequest),
+        (script(&[("x", "a\u{201b} ; rm x #")]), ErrorKind::InvalidRequest),
         (script(&[("x", "a ``` b")]), ErrorKind::InvalidRequest),
         (ResponseAction::FetchFile { path: "-x".into() }, ErrorKind::InvalidRequest),
         (ResponseAction::KillProcess { process: ProcessRef::Uid("u".into()) }, ErrorKind::Unsupported),
@@ -169,6 +264,18 @@ async fn a_script_is_looked_up_first_and_its_values_stay_values() {
     let action = ResponseAction::RunScript { script: by_id, args: vec![] };
     falcon.respond(&action, &ids(&[1]), &Because::new()).await.unwrap();
     assert_eq!(log.to(RUN)[0].json()["command_string"], "runscript -CloudFile=collect");
+}
+
+#[test]
+fn what_a_shell_makes_more_of_than_a_word_is_quoted() {
+    let line = |value: &str| arguments(&[("x".into(), value.into())]).unwrap().unwrap();
+    for bare in ["web-1", "/tmp/a.log", "C:", "a=b", "1+1", "_x", "..", "2026-11-22T10:00"] {
+        assert_eq!(line(bare), bare);
+    }
+    for quoted in ["a,b", "@x", "a@b", "-Force", "--", "-", "=ls", "+x", ":x", "", "a b", "~", r"C:\x"] {
+        assert_eq!(line(quoted), format!("'{quoted}'"));
+    }
+    assert_eq!(arguments(&[]).unwrap(), None);
 }
 
 fn falcon_of(answer: impl Fn(&Sent) -> Reply + Send + Sync + 'static) -> (Falcon, Log) {
@@ -224,7 +331,13 @@ fn followed() -> (Falcon, Log) {
         STATUS => said(sent),
         QUEUED => {
             let command = |id: &str, status: &str| json!({"cloud_request_id": id, "status": status});
-            let all = [command("r-5", "PENDING"), command("r-6", "CANCELLED"), command("r-1", "FINISHED")];
+            let all = [
+                command("r-5", "PENDING"),
+                command("r-6", "CANCELLED"),
+                command("r-1", "FINISHED"),
+                command("r-2", "EXPIRED"),
+                command("r-3", "CANCELLED"),
+            ];
             rows(&json!([{"id": "s", "aid": device_id(5), "Commands": all}]))
         }
         FILES => rows(&json!([
@@ -267,15 +380,47 @@ async fn progress_is_read_back_by_the_handle_alone() {
     ];
     let failed = Standing::Failed { reason: "no such thing".into() };
     let seen = see(script(&[])).await;
-    assert_eq!(seen[..2], [Standing::Done, failed.clone()]);
-    assert_eq!(seen[2], Standing::Partial { reason: "a part is missing".into() });
+    let wrote = |n, id| {
+        format!("it wrote {n} bytes on standard error; read the command {id} in the vendor's console")
+    };
+    assert_eq!(seen[..2], [Standing::Done, Standing::Failed { reason: wrote(13, "r-2") }]);
+    assert_eq!(seen[2], Standing::Partial { reason: wrote(17, "r-3") });
     assert_eq!(seen[3..], rest);
     assert_eq!(log.to(QUEUED).len(), 1, "for all of them");
     let seen = see(kill()).await;
     assert_eq!(seen[2], Standing::Failed { reason: "a part is missing".into() });
-    assert_eq!(seen[3..], rest);
+    assert_eq!((&seen[3], &seen[4..]), (&Standing::Running, &rest[1..]), "it waits for no host");
     assert_eq!(see(fetch()).await[..2], [Standing::Done, failed]);
     assert!(log.to(RUN).is_empty() && log.to(INIT).is_empty(), "only looked at");
+}
+
+/// A tenant in which a command answers every look as the closure says, by sequence.
+fn speaking(piece: impl Fn(u32) -> Value + Send + Sync + 'static) -> (Falcon, Log) {
+    falcon(move |sent| match sent.path.as_str() {
+        STATUS => rows(&json!([piece(sent.get("sequence_id").unwrap().parse().unwrap())])),
+        _ => rows(&json!([])),
+    })
+}
+
+async fn standing(falcon: &Falcon, action: &ResponseAction) -> Standing {
+    falcon.progress(action, &targets()[..1]).await.unwrap().remove(0).standing
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_end_holds_no_look_up() {
+    let (falcon, log) = speaking(|_| json!({"stdout": "again", "stderr": "and again", "complete": false}));
+    assert_eq!(standing(&falcon, &kill()).await, Standing::Running);
+    assert_eq!(log.to(STATUS).len(), MOST_PIECES as usize);
+    let (falcon, _) = speaking(|sequence| {
+        let text = if sequence == 0 { " ".repeat(5_000) } else { "x\u{e9}".repeat(5_000) };
+        json!({"stdout": "", "stderr": text, "complete": sequence == 1})
+    });
+    let Standing::Failed { reason } = standing(&falcon, &kill()).await else { panic!("failed") };
+    assert!(reason.starts_with('x'), "words behind much nothing count: {reason}");
+    let (mut said, piece) =
+        (Said::default(), Piece { stderr: Some("\u{e9}".repeat(700)), ..Piece::default() });
+    assert!((0..3).all(|_| said.take(&piece)));
+    assert_eq!((said.stderr.chars().count(), said.bytes), (MOST_STDERR, 4_200), "the beginning is kept");
 }
 
 #[tokio::test(start_paused = true)]

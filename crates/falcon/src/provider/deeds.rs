@@ -8,7 +8,7 @@ use edr_core::{
     ResponseAction, Result, Standing, Target,
 };
 
-use super::{Anomaly, EdrProvider as _, Falcon, in_order};
+use super::{Anomaly, EdrProvider as _, Falcon, discreet, in_order};
 use crate::api::ApiError;
 use crate::api::hosts::{self, HostAction, TAG_PREFIX, TagAction};
 use crate::client::{PerId, Refusal};
@@ -91,12 +91,13 @@ impl Falcon {
             .collect()
     }
 
-    /// What an error about one id means. A failure leaves open what was done.
+    /// What an error about one id means. Only a definite refusal is one: a failure, or an error without a code that is
+    /// known, leaves open what was done.
     pub(super) fn answered(&self, refusal: &Refusal, operation: &'static str) -> Answer {
         let error = self.named(refused(&refusal.error), operation);
-        match error.kind() {
-            ErrorKind::Timeout | ErrorKind::Vendor => Answer::Unknown(error.with_outcome_unknown()),
-            _ => Answer::Refused(error),
+        match refusal.error.class() {
+            Some(400..=407 | 409..=499) => Answer::Refused(error),
+            _ => Answer::Unknown(error.with_outcome_unknown()),
         }
     }
 
@@ -107,7 +108,10 @@ impl Falcon {
             ResponseAction::Scan { .. } => return self.follow_scan(targets).await,
             ResponseAction::FetchFile { .. }
             | ResponseAction::KillProcess { .. }
-            | ResponseAction::RunScript { .. } => return self.follow_command(action, targets).await,
+            | ResponseAction::RunScript { .. } => {
+                let followed = self.follow_command(action, targets).await;
+                return followed.map_err(|e| discreet::error(action, e));
+            }
             _ => {}
         }
         let action = &as_shown(action);
@@ -180,8 +184,8 @@ pub(super) fn refused(said: &ApiError) -> Error {
         Some(408) => ErrorKind::Timeout,
         Some(409) => ErrorKind::Conflict,
         Some(429) => ErrorKind::RateLimited,
-        Some(500..) => ErrorKind::Vendor,
-        _ => ErrorKind::InvalidRequest,
+        Some(400..500) => ErrorKind::InvalidRequest,
+        _ => ErrorKind::Vendor,
     };
     let detail =
         PlainDetail { code: said.code.clone(), message: said.message.clone(), ..PlainDetail::default() };

@@ -7,6 +7,7 @@ mod cases;
 mod commands;
 mod deeds;
 mod diagnose;
+mod discreet;
 mod fields;
 mod filters;
 mod groups;

@@ -253,11 +253,7 @@ fn status(ask: &Ask<'_>) -> Result<Response, Refused> {
 /// One piece. At the first asking the host has not answered yet.
 fn answer(command: &mut Command, sequence: u32, session: &str) -> Value {
     let early = command.state != State::Done || std::mem::replace(&mut command.polls, 1) == 0;
-    let (stdout, last) = if early {
-        ("", command.state == State::Cancelled)
-    } else {
-        piece(&command.stdout, sequence as usize)
-    };
+    let (stdout, last) = if early { ("", false) } else { piece(&command.stdout, sequence as usize) };
     json!({"session_id": session, "task_id": command.id, "base_command": command.base, "complete": last,
         "sequence_id": sequence, "stdout": stdout, "stderr": if last { command.stderr.as_str() } else { "" }})
 }

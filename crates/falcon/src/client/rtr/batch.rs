@@ -23,15 +23,20 @@ impl Identified for HostResult {
         self.aid.as_deref()
     }
 
-    /// A host that said something beside its error has done something, and one that was only too slow is still at it:
-    /// their rows are kept.
+    /// A host that said something beside its error has done something, and one whose command has an id may be at it: their
+    /// rows are kept.
     fn refusal(&self) -> Option<ApiError> {
-        let says = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
-        let error = self.errors.first()?;
-        let at_it = says(&self.task_id) && error.class() == Some(408);
         let silent = !says(&self.stdout) && !says(&self.stderr);
-        (silent && !at_it).then(|| error.clone())
+        self.errors.first().filter(|_| silent && !self.is_begun()).cloned()
     }
+
+    fn is_begun(&self) -> bool {
+        says(&self.task_id)
+    }
+}
+
+fn says(text: &Option<String>) -> bool {
+    text.as_deref().is_some_and(|t| !t.is_empty())
 }
 
 /// How a batch is begun.
@@ -51,6 +56,9 @@ pub type BatchRun = PerId<HostResult>;
 struct Part {
     id: String,
     hosts: Vec<String>,
+    /// The vendor may count further hosts to it: one whose session began too late to be told of, one that left and may
+    /// not have. A call to nobody by name would reach them, too.
+    others: bool,
 }
 
 /// Sessions with many hosts, in batches of up to [`MAX_HOSTS`]. Each is over after ten minutes without a word, like a
@@ -85,6 +93,28 @@ pub struct BatchFetch {
 
 fn by_host(reply: BatchReply) -> HashMap<String, HostResult> {
     reply.hosts().into_iter().map(|(aid, row)| (aid.to_ascii_lowercase(), row)).collect()
+}
+
+/// The rows of sessions. One that did not begin is no command that is under way, whatever id the row has.
+fn sessions(reply: BatchReply) -> HashMap<String, HostResult> {
+    let mut rows = by_host(reply);
+    for row in rows.values_mut() {
+        if row.errors.first().is_some_and(|error| error.class() != Some(408)) {
+            row.task_id = None;
+        }
+    }
+    rows
+}
+
+/// Sorts what a command has brought. A row is also heeded where its host was not meant: it says what was done there.
+fn take_run(out: &mut BatchRun, mut meant: Vec<String>, reply: BatchReply) {
+    let errors = reply.errors.clone();
+    let rows = by_host(reply);
+    let known: HashSet<String> = meant.iter().map(|id| id.to_ascii_lowercase()).collect();
+    let mut beside: Vec<String> = rows.keys().filter(|id| !known.contains(*id)).cloned().collect();
+    beside.sort();
+    meant.extend(beside);
+    out.take(&meant, rows, errors, None);
 }
 
 /// The errors of a call that was refused for all of its hosts.
@@ -136,9 +166,10 @@ impl Batch {
         let id = id.ok_or_else(|| missing(&self.client, BATCH_INIT.name, "the answer names no batch"))?;
         let errors = reply.errors.clone();
         let before = self.opened.done.len();
-        self.opened.take(hosts, by_host(reply), errors, None);
-        let members = self.opened.done[before..].iter().map(|(id, _)| id.clone()).collect();
-        self.parts.push(Part { id, hosts: members });
+        self.opened.take(hosts, sessions(reply), errors, None);
+        let members: Vec<String> = self.opened.done[before..].iter().map(|(id, _)| id.clone()).collect();
+        let others = members.len() < hosts.len();
+        self.parts.push(Part { id, hosts: members, others });
         Ok(())
     }
 
@@ -168,7 +199,9 @@ impl Batch {
     pub async fn refresh<S: AsRef<str>>(&mut self, remove: &[S]) -> Result<PerId<HostResult>> {
         let gone: HashSet<String> = remove.iter().map(|id| id.as_ref().to_ascii_lowercase()).collect();
         for part in &mut self.parts {
+            let before = part.hosts.len();
             part.hosts.retain(|id| !gone.contains(&id.to_ascii_lowercase()));
+            part.others |= part.hosts.len() < before;
         }
         let remove: Vec<&str> = remove.iter().map(AsRef::as_ref).collect();
         self.pulse(&remove).await
@@ -181,7 +214,7 @@ impl Batch {
             match self.client.rtr_batch_call(&plan).await {
                 Ok(reply) => {
                     let errors = reply.errors.clone();
-                    out.take(&part.hosts, by_host(reply), errors, None);
+                    out.take(&part.hosts, sessions(reply), errors, None);
                 }
                 Err(error) if n == 0 => return Err(error),
                 Err(error) => {
@@ -271,17 +304,19 @@ impl Batch {
                 out.unsent.extend(only);
                 continue;
             }
-            // Nobody is named when all are meant.
-            let named = if only.len() == part.hosts.len() { &[][..] } else { &only[..] };
+            // Nobody is named when all are meant that the vendor may count to it.
+            let all = !part.others && only.len() == part.hosts.len();
+            let named = if all { &[][..] } else { &only[..] };
             match self.client.rtr_batch_call(&plan(part, named)?).await {
                 Ok(reply) => {
                     ids.extend(reply.batch_get_cmd_req_id.clone().filter(|id| !id.is_empty()));
-                    let errors = reply.errors.clone();
-                    out.take(&only, by_host(reply), errors, None);
+                    take_run(&mut out, only, reply);
                 }
                 Err(error) => self.lost(&mut out, error, only)?,
             }
         }
+        let told = |id: &String| out.done.iter().any(|(done, _)| done.eq_ignore_ascii_case(id));
+        let strangers: Vec<String> = strangers.into_iter().filter(|id| !told(id)).collect();
         out.unsent.extend(strangers);
         Ok((out, ids))
     }

@@ -190,7 +190,7 @@ fn initialised(sent: &Sent) -> Answer {
     let rows = for_each(sent, "host_ids", |id| match id {
         id if id == last => None,
         id if id.ends_with('3') => Some(
-            json!({"aid": id, "errors": [{"code": 40401, "message": "Could not establish sensor comms"}]}),
+            json!({"aid": id, "task_id": "t", "errors": [{"code": 40401, "message": "Could not establish sensor comms"}]}),
         ),
         id => Some(json!({"session_id": format!("s-{id}"), "complete": true, "errors": []})),
     });
@@ -227,7 +227,8 @@ async fn each_host_of_a_batch_has_its_word() {
     );
     assert_eq!((ran.refused[0].id.as_str(), ran.unanswered.len()), (hosts[1].as_str(), 1));
     assert_eq!(ran.errors.len(), 1, "what is said of none of them");
-    assert_eq!(log.to(BATCH_COMMAND)[0].json()["optional_hosts"], json!([]), "all are meant");
+    let named = json!([hosts[0], hosts[1], hosts[4]]);
+    assert_eq!(log.to(BATCH_COMMAND)[0].json()["optional_hosts"], named, "the batch may hold the others");
     let some =
         batch.run_on(Level::ReadOnly, &Command::new(BaseCommand::Ps), &[&hosts[1], &hosts[2]]).await.unwrap();
     assert_eq!(
@@ -259,6 +260,24 @@ async fn many_hosts_are_several_batches_and_a_lost_answer_ends_the_round() {
     assert_eq!((ran.done.len(), ran.open.len(), ran.unsent.len()), (MAX_HOSTS, MAX_HOSTS, 1));
     assert!(ran.failure.unwrap().is_outcome_unknown());
     assert_eq!(log.to(BATCH_COMMAND).len(), 2);
+    assert_eq!(log.to(BATCH_COMMAND)[0].json()["optional_hosts"], json!([]), "all are meant");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_left_a_batch_is_left_out_by_name() {
+    let (acme, log) = falcon(|sent| match sent.path.as_str() {
+        BATCH => {
+            let rows = for_each(sent, "host_ids", |_| Some(json!({"session_id": "s", "complete": true})));
+            answer(201, &json!({"meta": {}, "batch_id": "b", "resources": rows, "errors": []}).to_string())
+        }
+        BATCH_COMMAND => answer(201, r#"{"meta":{},"combined":{"resources":{}},"errors":[]}"#),
+        _ => answer(403, r#"{"errors":[{"code":403,"message":"no"}]}"#),
+    });
+    let hosts = [device_id(1), device_id(2)];
+    let mut batch = acme.client().rtr_batch(&hosts, &BatchOptions::default()).await.unwrap();
+    assert!(batch.refresh(&[&hosts[1]]).await.unwrap_err().is_permission());
+    batch.run(Level::ReadOnly, &Command::new(BaseCommand::Ps)).await.unwrap();
+    assert_eq!(log.to(BATCH_COMMAND)[0].json()["optional_hosts"], json!([hosts[0]]));
 }
 
 #[tokio::test(start_paused = true)]
