@@ -3,6 +3,8 @@
 mod apply;
 mod confirm;
 mod crash;
+mod files;
+mod flaky;
 mod groups;
 mod guards;
 mod journal;
