@@ -1,7 +1,7 @@
 //! Protected groups by name, where a vendor tells of a host's groups their ids alone: the tenant's groups are read, and
 //! the hosts get the names. A name that no tenant knows would protect nobody, so it is an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use edr_core::{
@@ -11,6 +11,7 @@ use edr_core::{
 use futures_util::stream::{self, StreamExt as _};
 
 use super::error::Result;
+use super::host::key;
 use super::make::{Fresh, SIDE_BY_SIDE};
 use super::responder::Responder;
 
@@ -39,6 +40,7 @@ impl Responder {
                 Ok(groups) => name(fresh, provider.tenant(), groups),
                 Err(error) => drop(fresh.failed.insert(provider.tenant().clone(), error)),
             }
+            name_rest(fresh, provider.as_ref()).await;
         }
         self.all_known(known, fresh).await
     }
@@ -146,5 +148,46 @@ fn name(fresh: &mut Fresh, tenant: &TenantId, groups: &[HostGroup]) {
     for group in hosts.flat_map(|host| &mut host.groups).filter(|group| group.name.is_none()) {
         let is_it = |g: &&HostGroup| group.uid.as_deref().is_some_and(|uid| uid.eq_ignore_ascii_case(&g.uid));
         group.name = groups.iter().find(is_it).map(|g| g.name.clone());
+    }
+}
+
+/// Asks for the groups that the list did not bring, each by its id. One that is not there any more is no group; of any
+/// other that cannot be read nobody knows whom it protects.
+async fn name_rest(fresh: &mut Fresh, provider: &dyn EdrProvider) {
+    let tenant = provider.tenant();
+    if fresh.failed.contains_key(tenant) {
+        return;
+    }
+    let nameless = fresh.hosts.values().filter(|h| h.tenant == *tenant).flat_map(|h| &h.groups);
+    let uids: BTreeSet<String> =
+        nameless.filter(|g| g.name.is_none()).filter_map(|g| g.uid.clone()).collect();
+    let reads = uids.into_iter().map(|uid| async move {
+        let read = provider.group(&uid).await;
+        (uid, read)
+    });
+    let reads: Vec<_> = stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    let (mut found, mut hidden) = (Vec::new(), BTreeMap::new());
+    for (uid, read) in reads {
+        match read {
+            Ok(mut group) => {
+                group.uid = uid;
+                found.push(group);
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => drop(hidden.insert(uid, error.to_string())),
+        }
+    }
+    name(fresh, tenant, &found);
+    hide(fresh, tenant, &hidden);
+}
+
+/// Leaves out the hosts in groups that could not be read.
+fn hide(fresh: &mut Fresh, tenant: &TenantId, hidden: &BTreeMap<String, String>) {
+    for host in fresh.hosts.values().filter(|host| host.tenant == *tenant) {
+        let unread = |uid: &String| hidden.get(uid).map(|reason| (uid.clone(), reason));
+        if let Some((uid, reason)) = host.groups.iter().filter_map(|g| g.uid.as_ref()).find_map(unread) {
+            let reason = format!("its group {uid} cannot be read, which may be protected: {reason}");
+            fresh.undecided.insert(key(host), reason);
+        }
     }
 }

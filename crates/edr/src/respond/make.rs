@@ -81,6 +81,8 @@ pub(super) struct Fresh {
     pub(super) failed: BTreeMap<TenantId, edr_core::Error>,
     /// Hosts that came and cannot be read.
     unreadable: BTreeMap<HostKey, String>,
+    /// Hosts of which nobody knows whether they are protected.
+    pub(super) undecided: BTreeMap<HostKey, String>,
     pub(super) as_of: DateTime<Utc>,
 }
 
@@ -153,7 +155,7 @@ impl Responder {
         let reads: Vec<_> = stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
         let as_of = self.clock().now();
         let (hosts, failed, unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut fresh = Fresh { hosts, failed, unreadable, as_of };
+        let mut fresh = Fresh { hosts, failed, unreadable, undecided: BTreeMap::new(), as_of };
         for (tenant, read) in reads {
             match read {
                 Ok(found) => {
@@ -174,9 +176,10 @@ impl Responder {
         let decision = match (fresh.failed.get(&host.tenant), fresh.hosts.contains_key(&key(host))) {
             (Some(error), _) => Decision::Unread { reason: error.to_string() },
             (None, false) => Decision::Unread { reason: fresh.why_absent(&key(host)) },
-            (None, true) => match self.decide(&draft.action, host) {
-                sent if sent.is_sent() && stale => Decision::Stale,
-                decision => decision,
+            (None, true) => match (self.decide(&draft.action, host), fresh.undecided.get(&key(host))) {
+                (sent, _) if sent.is_sent() && stale => Decision::Stale,
+                (sent, Some(reason)) if sent.is_sent() => Decision::Unread { reason: reason.clone() },
+                (decision, _) => decision,
             },
         };
         PlannedHost {

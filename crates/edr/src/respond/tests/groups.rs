@@ -136,3 +136,31 @@ async fn a_tenant_whose_groups_cannot_be_read_keeps_no_other_back() {
     assert_eq!(words, ["unread", "act"]);
     assert_eq!((a.calls().len(), b.calls().len()), (0, 1), "who is down is not asked again");
 }
+
+#[tokio::test]
+async fn a_group_that_the_list_did_not_bring_is_asked_for_by_its_id() {
+    let a = Flaky::new(estate());
+    a.begin(Fault::ShortList);
+    // The list that is short lacks the name, too: another tenant has it.
+    let named = Bench::of([Arc::new(a.clone()) as _, Arc::new(jewels_elsewhere()) as _]);
+    let named = protecting(named, &["Crown*"]);
+    let seen = plan(&named, &Draft::contain()).await.unwrap();
+    assert_eq!(rules(&seen), [Some("groups Crown*"), None]);
+    assert_eq!(a.calls(), ["groups", "group g-1"], "once");
+    a.begin(Fault::Group);
+    let hidden = plan(&named, &Draft::contain()).await.unwrap();
+    let told: Vec<String> = hidden.hosts.iter().map(|h| h.decision.to_string()).collect();
+    assert!(told[0].starts_with("unread: its group g-1 cannot be read"), "{told:?}");
+    assert_eq!(told[1], "act", "who is in no group is not held up");
+    a.end(Fault::Group);
+    a.inner.edit_hosts(|hosts| hosts[0].groups = vec![Group { uid: Some("g-gone".to_owned()), name: None }]);
+    let gone = plan(&named, &Draft::contain()).await.unwrap();
+    assert_eq!((gone.count(), rules(&gone)), (2, vec![None, None]), "a group that was deleted is no group");
+}
+
+/// A tenant without hosts whose list of groups has the name.
+fn jewels_elsewhere() -> InMemory {
+    let mut jewels = group("g-7", "Crown Jewels");
+    jewels.tenant = "c".into();
+    InMemory::builder("c").group(jewels).build()
+}
