@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use edr_core::{
-    EdrProvider, EdrProviderExt as _, Error as VendorError, ErrorKind, Feature, HostGroup,
+    EdrProvider, EdrProviderExt as _, Error as VendorError, ErrorKind, Feature, Host, HostGroup,
     HostGroupQuery, TenantId, Vendor,
 };
 use futures_util::stream::{self, StreamExt as _};
@@ -141,6 +141,11 @@ async fn groups(provider: &dyn EdrProvider) -> edr_core::Result<Vec<HostGroup>> 
         collected.outcome.summary()
     );
     Err(VendorError::new(ErrorKind::Vendor, message).with_tenant(provider.tenant(), provider.vendor()))
+}
+
+/// True when the host is in a group whose name is not known.
+pub(super) fn has_nameless(host: &Host) -> bool {
+    host.groups.iter().any(|group| group.name.is_none() && group.uid.is_some())
 }
 
 fn name(fresh: &mut Fresh, tenant: &TenantId, groups: &[HostGroup]) {

@@ -13,6 +13,7 @@ mod odd;
 mod plan;
 mod release;
 mod resolve;
+mod twins;
 
 use std::path::Path;
 use std::sync::Arc;
