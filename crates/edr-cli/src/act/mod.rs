@@ -231,9 +231,8 @@ impl<'a> Run<'a> {
             let agreement = Agreement { without_moved: true, ..Agreement::default() };
             taken.push(self.send(&old, agreement).await?);
         }
-        let doubtful = |h: &&HostOutcome| {
-            wanted.contains(&h.host.key()) && matches!(h.outcome, Outcome::Unknown { .. })
-        };
+        let doubtful =
+            |h: &&HostOutcome| wanted.contains(&h.host.key()) && matches!(h.outcome, Outcome::Unknown { .. });
         if let Some(host) = taken.iter().flat_map(|op| &op.hosts).find(doubtful) {
             let message = format!(
                 "nobody can say whether {} was asked for; look at it, then write a plan with -n --plan-out and apply that",
