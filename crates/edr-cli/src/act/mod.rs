@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use edr::Estate;
 use edr::core::ResponseAction;
 use edr::respond::{
-    Draft, Fetched, HostKey, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting,
+    Draft, Fetched, HostKey, HostOutcome, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting,
 };
 
 use crate::args::{Guards, Planning, Targets};
@@ -231,9 +231,8 @@ impl<'a> Run<'a> {
             let agreement = Agreement { without_moved: true, ..Agreement::default() };
             taken.push(self.send(&old, agreement).await?);
         }
-        let doubtful = |h: &&edr::respond::HostOutcome| {
-            wanted.contains(&h.host.key()) && matches!(h.outcome, Outcome::Unknown { .. })
-        };
+        let doubtful =
+            |h: &&HostOutcome| wanted.contains(&h.host.key()) && matches!(h.outcome, Outcome::Unknown { .. });
         if let Some(host) = taken.iter().flat_map(|op| &op.hosts).find(doubtful) {
             let message = format!(
                 "nobody can say whether {} was asked for; look at it, then write a plan with -n --plan-out and apply that",
@@ -306,7 +305,9 @@ impl<'a> Run<'a> {
                 Ok(files) => ending.unsaved.extend(files.into_iter().filter_map(lost)),
                 // What became of the hosts is told all the same.
                 Err(error) => {
-                    let done = operation.hosts.iter().filter(|h| h.outcome == Outcome::Done);
+                    let chosen =
+                        |h: &&HostOutcome| self.estate.members().iter().any(|m| m.tenant == h.host.tenant);
+                    let done = operation.hosts.iter().filter(|h| h.outcome == Outcome::Done).filter(chosen);
                     ending.unsaved.extend(done.map(|h| (h.host.clone(), error.to_string())));
                 }
             }

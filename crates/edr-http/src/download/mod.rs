@@ -160,7 +160,7 @@ impl HttpClient {
         }
         Part::open(to.target.clone(), resource, to.sha256.is_some()).await.map_err(|e| match e.kind() {
             io::ErrorKind::PermissionDenied if e.get_ref().is_some() => {
-                unwritable(&to.target, &e, "look at what lies there, remove it, and run it again")
+                unwritable(&to.target, &e, "look at what lies there and remove it, or choose another folder")
             }
             io::ErrorKind::WouldBlock => {
                 let message = format!("another run is writing {}", to.target.display());

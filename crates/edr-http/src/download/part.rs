@@ -15,6 +15,9 @@ use super::Digest;
 /// So much of what is there already is in memory at once.
 const STEP: usize = 256 << 10;
 
+/// So often somebody may be faster between opening and locking.
+const ROUNDS: usize = 16;
+
 /// No note of ours is longer.
 const NOTE: u64 = 8 << 10;
 
@@ -58,7 +61,7 @@ impl Part {
         let path = beside(&target, ".part");
         let at = path.clone();
         let state = blocking(move || {
-            let (file, note) = (locked(&at)?, Note { resource, tag: None });
+            let (file, note) = (locked(&at, &trust)?, Note { resource, tag: None });
             let mut state = Box::new(State { path: at, target, file, hash: Sha256::new(), length: 0, note });
             let found = state.read_note().filter(|note| note.resource == state.note.resource);
             state.note.tag = found.and_then(|note| note.tag);
@@ -193,7 +196,7 @@ impl State {
         }
         let text = serde_json::to_vec(&self.note)?;
         // It was taken away before: what is there again is somebody else's.
-        private().write(true).create_new(true).open(self.note_path())?.write_all(&text)
+        private().write(true).open(self.note_path())?.write_all(&text)
     }
 }
 
@@ -208,10 +211,10 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// How a file of ours is made: what is fetched from an endpoint is the owner's alone.
+/// How a file of ours is made, never one that is there: what is fetched from an endpoint is the owner's alone.
 fn private() -> OpenOptions {
     let mut options = plain();
-    options.create(true);
+    options.create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
@@ -262,7 +265,7 @@ fn judge(is_file: bool, ours: bool, mode: u32, links: u64) -> Trust {
 
 /// Refuses what is not ours, and takes away what others may write to: they may hold it open, so that emptying it would
 /// not do.
-fn make_way(path: &Path) -> io::Result<()> {
+fn make_way(path: &Path, trust: Judge<'_>) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?,
@@ -270,27 +273,52 @@ fn make_way(path: &Path) -> io::Result<()> {
     match trust(&found) {
         Trust::Ours => Ok(()),
         Trust::Open => remove(path),
-        Trust::Strange(why) => {
-            let message = format!("{} is in the way: {why}", path.display());
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
-        }
+        Trust::Strange(why) => Err(denied(&format!("{} is in the way: {why}", path.display()))),
     }
 }
 
+fn denied(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, message)
+}
+
+/// What judges a file that lies there.
+type Judge<'a> = &'a dyn Fn(&fs::Metadata) -> Trust;
+
 /// The part, locked. Another run may have given it its final name between opening and locking.
-fn locked(path: &Path) -> io::Result<File> {
-    loop {
-        make_way(path)?;
-        let file = private().read(true).write(true).open(path)?;
-        // Somebody may have laid another there since.
-        if trust(&file.metadata()?) != Trust::Ours {
-            continue;
-        }
+fn locked(path: &Path, trust: Judge<'_>) -> io::Result<File> {
+    for _ in 0..ROUNDS {
+        make_way(path, trust)?;
+        let Some(file) = opened(path, trust)? else { continue };
         lock(&file)?;
         if is_still(&file, path)? {
             return Ok(file);
         }
     }
+    Err(denied(&format!("{} is replaced again and again", path.display())))
+}
+
+/// The part that is there, else a new one; none when somebody was faster.
+fn opened(path: &Path, trust: Judge<'_>) -> io::Result<Option<File>> {
+    let open = |mut how: OpenOptions| how.read(true).write(true).open(path);
+    match open(private()) {
+        Ok(file) => ours_from_birth(file, path, trust).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match open(plain()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => file.and_then(|file| Ok((trust(&file.metadata()?) == Trust::Ours).then_some(file))),
+        },
+        Err(e) => Err(e),
+    }
+}
+
+/// A file that was made a moment ago, and for us alone, shows what the file system keeps of that. One that keeps nothing
+/// (FAT, some network shares) would do the same with the next.
+fn ours_from_birth(file: File, path: &Path, trust: Judge<'_>) -> io::Result<File> {
+    if trust(&file.metadata()?) == Trust::Ours {
+        return Ok(file);
+    }
+    remove(path)?;
+    let message = "this file system does not keep files private: choose another folder";
+    Err(denied(&format!("{}: {message}", path.display())))
 }
 
 #[cfg(unix)]
@@ -344,5 +372,40 @@ mod tests {
         ] {
             assert_eq!(judge(is_file, ours, mode, links), expected, "{is_file} {ours} {mode:o} {links}");
         }
+    }
+    #[test]
+    fn a_file_system_that_keeps_nothing_private_is_refused_and_not_tried_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.part");
+        let lies_there = ["", "left by an earlier run"];
+        for trust in [Trust::Open, Trust::Strange("it belongs to somebody else")] {
+            let refused = locked(&path, &|_| trust).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+            assert!(refused.to_string().contains("choose another folder"), "{refused}");
+            assert!(!path.exists(), "nothing is left");
+        }
+        for text in lies_there {
+            fs::write(&path, text).unwrap();
+            assert!(
+                locked(&path, &|_| Trust::Open).unwrap_err().to_string().contains("choose another folder")
+            );
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn what_others_may_write_to_is_made_anew_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.part");
+        fs::write(&path, "theirs").unwrap();
+        let open = |found: &fs::Metadata| if found.len() > 0 { Trust::Open } else { Trust::Ours };
+        assert_eq!(locked(&path, &open).unwrap().metadata().unwrap().len(), 0);
+        let looks = std::cell::Cell::new(0);
+        let never_the_same = |_: &fs::Metadata| {
+            looks.set(looks.get() + 1);
+            if looks.get() % 2 == 1 { Trust::Ours } else { Trust::Open }
+        };
+        let tired = locked(&path, &never_the_same).unwrap_err();
+        assert!(tired.to_string().contains("again and again"), "{tired}");
     }
 }

@@ -1,10 +1,15 @@
 //! Files that hosts were asked for: saved, and written down with their hashes.
 
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use edr_core::{ResponseAction, SavedFile, Target};
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
 
+use super::canon::hex;
 use super::error::{Error, Result};
 use super::host::HostRef;
 use super::operation::{HostOutcome, Outcome};
@@ -14,6 +19,9 @@ use super::state::make_private;
 
 /// So many files are saved at the same time.
 const AT_ONCE: usize = 4;
+
+/// So much of a file is in memory at once.
+const STEP: usize = 256 << 10;
 
 /// One host's file.
 #[derive(Debug)]
@@ -26,8 +34,9 @@ pub struct Fetched {
 }
 
 impl Responder {
-    /// Saves what an operation has fetched, of each host of which the vendor says that it is done, in a folder of the
-    /// operation's own. What is saved is written to the journal. Saving again is harmless.
+    /// Saves what an operation has fetched, of each host of a chosen tenant of which the vendor says that it is done, in a
+    /// folder of the operation's own. Each file is written to the journal as soon as it is whole. Saving again is
+    /// harmless: the vendor is not asked for what lies there whole.
     ///
     /// # Errors
     /// When the operation fetched no files, or the folder or the journal cannot be used. What single hosts met is in the
@@ -38,34 +47,59 @@ impl Responder {
             return Err(Error::Plan(format!("the operation {id} fetched no files")));
         }
         let folder = folder.join(&operation.id);
-        let done: Vec<&HostOutcome> = operation.hosts.iter().filter(|h| h.outcome == Outcome::Done).collect();
+        let chosen = |h: &&HostOutcome| self.estate().members().iter().any(|m| m.tenant == h.host.tenant);
+        let done = operation.hosts.iter().filter(|h| h.outcome == Outcome::Done);
+        let done: Vec<&HostOutcome> = done.filter(chosen).collect();
         if done.is_empty() {
             return Ok(Vec::new());
         }
         make_private(&folder)?;
-        let saves = done.into_iter().map(|host| self.save_file(host, folder.join(name_of(&host.host))));
-        let files: Vec<Fetched> = stream::iter(saves).buffered(AT_ONCE).collect().await;
-        for Fetched { host, saved } in &files {
-            if let Ok(file) = saved {
-                let (tenant, uid) = (host.tenant.clone(), host.uid.clone());
-                self.journal().append(Event::Saved {
-                    plan: id.to_owned(),
-                    tenant,
-                    uid,
-                    file: file.clone(),
-                })?;
-            }
-        }
-        Ok(files)
+        let saves = done.into_iter().map(|host| self.save_file(id, host, &folder));
+        stream::iter(saves).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn save_file(&self, host: &HostOutcome, to: PathBuf) -> Fetched {
-        let target = Target { uid: host.host.uid.clone(), handle: host.handle.clone() };
-        let saved = match self.provider(&host.host.tenant) {
+    async fn save_file(&self, id: &str, outcome: &HostOutcome, folder: &Path) -> Result<Fetched> {
+        let host = outcome.host.clone();
+        let to = folder.join(name_of(&host));
+        if let Some(file) = there_already(outcome.saved.clone(), &to).await {
+            return Ok(Fetched { host, saved: Ok(file) });
+        }
+        let target = Target { uid: host.uid.clone(), handle: outcome.handle.clone() };
+        let saved = match self.provider(&host.tenant) {
             Ok(provider) => provider.save_file(&target, &to).await,
             Err(error) => Err(error),
         };
-        Fetched { host: host.host.clone(), saved }
+        if let Ok(file) = &saved {
+            let (plan, tenant, uid) = (id.to_owned(), host.tenant.clone(), host.uid.clone());
+            self.journal().append(Event::Saved { plan, tenant, uid, file: file.clone() })?;
+        }
+        Ok(Fetched { host, saved })
+    }
+}
+
+/// What was saved before, when it lies where it would be saved now, and is as it was. The vendor may not have it any more.
+async fn there_already(saved: Option<SavedFile>, to: &Path) -> Option<SavedFile> {
+    let (file, to) = (saved?, to.to_owned());
+    spawn_blocking(move || is_there(&file, &to).unwrap_or(false).then_some(file)).await.ok()?
+}
+
+fn is_there(file: &SavedFile, to: &Path) -> io::Result<bool> {
+    let folder = |path: &Path| fs::canonicalize(path.parent().unwrap_or(path));
+    if file.path.file_stem() != to.file_name() || folder(&file.path)? != folder(to)? {
+        return Ok(false);
+    }
+    let found = fs::symlink_metadata(&file.path)?;
+    Ok(found.is_file() && found.len() == file.bytes && digest(&file.path)? == file.sha256.to_lowercase())
+}
+
+/// The SHA-256 of a file of any size.
+fn digest(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; STEP]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
     }
 }
 

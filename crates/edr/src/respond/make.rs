@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::decide::{decide, once_a_machine};
 use super::error::Result;
+use super::groups::has_nameless;
 use super::host::{HostKey, HostRef, key};
 use super::plan::{Decision, Plan, PlannedHost, lease_fits, uuid};
 use super::resolve::{Found, Resolved, Unread, is_stale, twins};
@@ -81,10 +82,18 @@ pub(super) struct Fresh {
     pub(super) failed: BTreeMap<TenantId, edr_core::Error>,
     /// Hosts that came and cannot be read.
     unreadable: BTreeMap<HostKey, String>,
+    /// Hosts of which nobody knows whether they are protected.
+    pub(super) undecided: BTreeMap<HostKey, String>,
     pub(super) as_of: DateTime<Utc>,
 }
 
 impl Fresh {
+    /// True when the host may be there, and cannot be read.
+    pub(super) fn is_hidden(&self, key: &HostKey) -> bool {
+        !self.hosts.contains_key(key)
+            && (self.failed.contains_key(&key.tenant) || self.unreadable.contains_key(key))
+    }
+
     /// Why a host of a tenant that answered is not among the hosts.
     pub(super) fn why_absent(&self, key: &HostKey) -> String {
         match self.unreadable.get(key) {
@@ -114,7 +123,9 @@ impl Responder {
             resolved.hosts.iter().map(|h| fresh.hosts.get(&key(h)).unwrap_or(h)).cloned().collect();
         let planned = |host: &Host| self.planned(host, &fresh, draft);
         let mut hosts: Vec<PlannedHost> = seen.iter().map(planned).collect();
-        spread_protection(&mut hosts, &seen);
+        if draft.action != ResponseAction::Release {
+            self.spread_protection(&mut hosts, &seen);
+        }
         if once_a_machine(&draft.action) {
             choose_agents(&mut hosts, &seen);
         }
@@ -153,7 +164,7 @@ impl Responder {
         let reads: Vec<_> = stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
         let as_of = self.clock().now();
         let (hosts, failed, unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut fresh = Fresh { hosts, failed, unreadable, as_of };
+        let mut fresh = Fresh { hosts, failed, unreadable, undecided: BTreeMap::new(), as_of };
         for (tenant, read) in reads {
             match read {
                 Ok(found) => {
@@ -174,9 +185,10 @@ impl Responder {
         let decision = match (fresh.failed.get(&host.tenant), fresh.hosts.contains_key(&key(host))) {
             (Some(error), _) => Decision::Unread { reason: error.to_string() },
             (None, false) => Decision::Unread { reason: fresh.why_absent(&key(host)) },
-            (None, true) => match self.decide(&draft.action, host) {
-                sent if sent.is_sent() && stale => Decision::Stale,
-                decision => decision,
+            (None, true) => match (self.decide(&draft.action, host), fresh.undecided.get(&key(host))) {
+                (sent, _) if sent.is_sent() && stale => Decision::Stale,
+                (sent, Some(reason)) if sent.is_sent() => Decision::Unread { reason: reason.clone() },
+                (decision, _) => decision,
             },
         };
         PlannedHost {
@@ -201,6 +213,47 @@ impl Responder {
             Err(error) => Decision::Unread { reason: error.to_string() },
         }
     }
+
+    /// A machine whose other agent is protected is protected: it is the same machine by another name.
+    pub(super) fn spread_protection(&self, hosts: &mut [PlannedHost], seen: &[Host]) {
+        let said_of = |twin: &Host| {
+            let planned = hosts.iter().find(|p| p.host.key() == key(twin))?;
+            self.said_of_others(planned, twin)
+        };
+        let said = |host: &Host| {
+            let all = twins(host, seen).into_iter().filter_map(said_of);
+            all.max_by_key(|decision| matches!(decision, Decision::Protected { .. }))
+        };
+        let said: Vec<Option<Decision>> = seen.iter().map(said).collect();
+        for (planned, said) in hosts.iter_mut().zip(said) {
+            if let (true, Some(decision)) = (planned.decision.is_sent(), said) {
+                planned.decision = decision;
+            }
+        }
+    }
+
+    /// What an agent says of the others on its machine. One that cannot be read now says what it said when it was seen
+    /// last; where that is not known whole, nobody may act by another.
+    fn said_of_others(&self, planned: &PlannedHost, seen: &Host) -> Option<Decision> {
+        let protected = &self.safety().protected;
+        let rule = match &planned.decision {
+            Decision::Protected { rule } => Some(rule.clone()),
+            Decision::Unread { .. } => protected.rule_for(seen),
+            _ => return None,
+        };
+        match rule {
+            Some(rule) => {
+                Some(Decision::Protected { rule: format!("{rule}, by another agent of the machine") })
+            }
+            None if protected.group_names(&seen.vendor).is_empty() || !has_nameless(seen) => None,
+            None => Some(hidden_agent(&planned.host)),
+        }
+    }
+}
+
+/// Whoever has another agent that cannot be read may be protected.
+pub(super) fn hidden_agent(agent: &HostRef) -> Decision {
+    Decision::Unread { reason: format!("another agent of the machine cannot be read: {agent}") }
 }
 
 fn unread(resolved: &Resolved, fresh: &Fresh) -> Vec<Unread> {
@@ -216,24 +269,6 @@ fn unread(resolved: &Resolved, fresh: &Fresh) -> Vec<Unread> {
     }
     all.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     all
-}
-
-/// A machine whose other agent is protected is protected: it is the same machine by another name.
-pub(super) fn spread_protection(hosts: &mut [PlannedHost], seen: &[Host]) {
-    let rule_of = |all: &[PlannedHost], host: &Host| {
-        all.iter().find(|p| p.host.key() == key(host)).and_then(|p| match &p.decision {
-            Decision::Protected { rule } => Some(rule.clone()),
-            _ => None,
-        })
-    };
-    let rules: Vec<Option<String>> =
-        seen.iter().map(|host| twins(host, seen).into_iter().find_map(|twin| rule_of(hosts, twin))).collect();
-    for (planned, rule) in hosts.iter_mut().zip(rules) {
-        if let (true, Some(rule)) = (planned.decision.is_sent(), rule) {
-            planned.decision =
-                Decision::Protected { rule: format!("{rule}, by another agent of the machine") };
-        }
-    }
 }
 
 /// Of several agents of one machine one acts: one that has done so already, else one that is online, else the one that was

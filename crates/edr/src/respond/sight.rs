@@ -7,7 +7,7 @@ use edr_core::{Host, ResponseAction};
 
 use super::error::Result;
 use super::host::HostKey;
-use super::make::{Draft, Fresh, spread_protection};
+use super::make::{Draft, Fresh, hidden_agent};
 use super::plan::{Decision, Plan, PlannedHost};
 use super::record::Moved;
 use super::resolve::is_stale;
@@ -35,10 +35,34 @@ impl Responder {
         let draft = Draft::new(plan.action.clone()).stale_too();
         let seen: Vec<Host> = fresh.hosts.values().cloned().collect();
         let mut planned: Vec<PlannedHost> = seen.iter().map(|h| self.planned(h, &fresh, &draft)).collect();
-        spread_protection(&mut planned, &seen);
+        if !is_release {
+            stay_protected(&mut planned, plan);
+            self.spread_protection(&mut planned, &seen);
+            leave_with_hidden(&mut planned, plan, &fresh);
+        }
         let decisions = planned.into_iter().map(|p| (p.host.key(), p.decision)).collect();
         let stale_after = self.safety().stale_after.filter(|_| !is_release);
         Ok(Sight { fresh, decisions, stale_after })
+    }
+}
+
+/// Who was protected when it was planned, and cannot be read now, is protected still.
+fn stay_protected(now: &mut [PlannedHost], plan: &Plan) {
+    for host in now.iter_mut().filter(|p| matches!(p.decision, Decision::Unread { .. })) {
+        let then = plan.hosts.iter().find(|p| p.host.key() == host.host.key()).map(|p| &p.decision);
+        if let Some(protected @ Decision::Protected { .. }) = then {
+            host.decision = protected.clone();
+        }
+    }
+}
+
+/// The plan knows the other agents of a machine that cannot be looked at now: they may have become protected.
+fn leave_with_hidden(now: &mut [PlannedHost], plan: &Plan, fresh: &Fresh) {
+    for other in plan.hosts.iter().filter(|p| fresh.is_hidden(&p.host.key())) {
+        let Decision::OtherAgent { by } = &other.decision else { continue };
+        if let Some(host) = now.iter_mut().find(|p| p.host.key() == *by && p.decision.is_sent()) {
+            host.decision = hidden_agent(&other.host);
+        }
     }
 }
 

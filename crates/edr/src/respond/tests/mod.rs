@@ -3,6 +3,8 @@
 mod apply;
 mod confirm;
 mod crash;
+mod files;
+mod flaky;
 mod groups;
 mod guards;
 mod journal;
@@ -11,6 +13,7 @@ mod odd;
 mod plan;
 mod release;
 mod resolve;
+mod twins;
 
 use std::path::Path;
 use std::sync::Arc;
