@@ -320,8 +320,10 @@ impl EdrProvider for CortexXdr {
         query: &'a AuditQuery,
         cursor: Option<Cursor>,
     ) -> PartStream<'a, AuditEvent> {
-        let opened = self.open_audit(query, cursor.as_ref()).map_err(|e| self.dress(e, "audit_list"));
-        stream::once(async { opened }).try_flatten().boxed()
+        // Nothing is sent before the parts are asked for.
+        let opened =
+            async move { self.open_audit(query, cursor.as_ref()).map_err(|e| self.dress(e, "audit_list")) };
+        stream::once(opened).try_flatten().boxed()
     }
 
     fn vulnerability_parts<'a>(
