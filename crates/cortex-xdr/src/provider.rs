@@ -162,13 +162,15 @@ fn found_generation(generation: Result<Generation>) -> String {
     }
 }
 
-/// A whole page from its parts.
+/// A whole page from its parts. Without an end it is no page: what is missing would look as if it were not there.
 async fn gathered<T>(mut parts: PartStream<'_, T>) -> Result<Page<T>> {
-    let mut page = Page::default();
+    let (mut page, mut ended) = (Page::default(), false);
     while let Some(part) = parts.next().await {
-        page.absorb(part?);
+        let part = part?;
+        ended = part.end.is_some();
+        page.absorb(part);
     }
-    Ok(page)
+    if ended { Ok(page) } else { Err(Error::new(ErrorKind::Decode, "the page stopped before its end")) }
 }
 
 #[async_trait]
@@ -320,8 +322,10 @@ impl EdrProvider for CortexXdr {
         query: &'a AuditQuery,
         cursor: Option<Cursor>,
     ) -> PartStream<'a, AuditEvent> {
-        let opened = self.open_audit(query, cursor.as_ref()).map_err(|e| self.dress(e, "audit_list"));
-        stream::once(async { opened }).try_flatten().boxed()
+        // Nothing is sent before the parts are asked for.
+        let opened =
+            async move { self.open_audit(query, cursor.as_ref()).map_err(|e| self.dress(e, "audit_list")) };
+        stream::once(opened).try_flatten().boxed()
     }
 
     fn vulnerability_parts<'a>(

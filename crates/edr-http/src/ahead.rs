@@ -21,8 +21,26 @@ use crate::{DecodedReader, HttpClient, RequestPlan};
 const STEP: usize = 4;
 /// How many pages of one walk are under way at most.
 const MOST: usize = 24;
-/// How many pages of all walks of the process are under way ahead: each may hold a connection and a buffer.
-static ALL: Semaphore = Semaphore::const_new(128);
+/// How many pages of all walks of the process are under way ahead: each may hold a buffer, and a connection or a stream
+/// of one. All tenants of one region share a connection of HTTP/2, on which services allow about 100 streams: the pages
+/// that somebody waits for need the rest.
+const ALL_AHEAD: usize = 64;
+static ALL: Semaphore = Semaphore::const_new(ALL_AHEAD);
+
+/// A share of what all walks of the process may ask for ahead, for a page that is asked for without a [`Vanguard`].
+/// Dropping it gives it back: do so when the page is waited for.
+#[derive(Debug)]
+pub struct AheadShare {
+    _permit: SemaphorePermit<'static>,
+}
+
+impl AheadShare {
+    /// A share, unless all are taken: then ask for the page when it is needed.
+    #[must_use]
+    pub fn take() -> Option<Self> {
+        ALL.try_acquire().ok().map(|permit| Self { _permit: permit })
+    }
+}
 
 /// Pages of one walk that are asked for ahead. Dropping it ends their requests.
 pub struct Vanguard<T> {
@@ -61,6 +79,16 @@ impl<T: Send + 'static> Vanguard<T> {
         plans: impl Iterator<Item = (u64, RequestPlan)> + Send + 'static,
         decode: impl Fn(Bytes) -> T + Send + Sync + 'static,
     ) -> Self {
+        Self::within(&ALL, client, paths, plans, decode)
+    }
+
+    fn within(
+        all: &'static Semaphore,
+        client: &HttpClient,
+        paths: &'static [&'static [&'static str]],
+        plans: impl Iterator<Item = (u64, RequestPlan)> + Send + 'static,
+        decode: impl Fn(Bytes) -> T + Send + Sync + 'static,
+    ) -> Self {
         let (out, pages) = mpsc::unbounded_channel();
         let (room, hungry) = (Arc::new(Semaphore::new(STEP)), Arc::new(Notify::new()));
         let asker = Asker {
@@ -68,6 +96,7 @@ impl<T: Send + 'static> Vanguard<T> {
             paths,
             decode: Arc::new(decode),
             out,
+            all,
             room: room.clone(),
             hungry: hungry.clone(),
         };
@@ -97,6 +126,7 @@ struct Asker<T> {
     paths: &'static [&'static [&'static str]],
     decode: Decode<T>,
     out: mpsc::UnboundedSender<Page<T>>,
+    all: &'static Semaphore,
     room: Arc<Semaphore>,
     hungry: Arc<Notify>,
 }
@@ -119,7 +149,7 @@ impl<T: Send + 'static> Asker<T> {
     }
 
     async fn share(&self) -> Option<SemaphorePermit<'static>> {
-        match select(pin!(ALL.acquire()), pin!(self.hungry.notified())).await {
+        match select(pin!(self.all.acquire()), pin!(self.hungry.notified())).await {
             Either::Left((share, _)) => share.ok(),
             Either::Right(_) => None,
         }
@@ -145,6 +175,8 @@ mod tests {
         /// When each request came, and how many were under way at most.
         came: Arc<Mutex<Vec<Instant>>>,
         most: Arc<AtomicUsize>,
+        /// What its walks may have ahead: tests run beside each other, and each with a clock of its own.
+        all: &'static Semaphore,
     }
 
     fn bench(latency: Duration, pace: f64) -> Bench {
@@ -169,12 +201,13 @@ mod tests {
         let builder =
             HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain)).unwrap();
         let client = builder.pacer(&Arc::new(Pacer::new(Budget::per_second(pace)))).build();
-        Bench { client, came, most }
+        Bench { client, came, most, all: Box::leak(Box::new(Semaphore::new(ALL_AHEAD))) }
     }
 
     fn vanguard(bench: &Bench, pages: u64) -> Vanguard<String> {
         let plans = (0..pages).map(|n| (n, RequestPlan::get(&READ, "/x").query("page", n.to_string())));
-        Vanguard::start(&bench.client, PATHS, plans, |item| String::from_utf8(item.to_vec()).unwrap())
+        let text = |item: Bytes| String::from_utf8(item.to_vec()).unwrap();
+        Vanguard::within(bench.all, &bench.client, PATHS, plans, text)
     }
 
     async fn item(reader: &mut DecodedReader<String>) -> String {
@@ -229,6 +262,26 @@ mod tests {
         let mut other = bench.client.items(RequestPlan::get(&READ, "/x").query("page", "7"), PATHS);
         while other.next().await.is_some() {}
         assert!(began.elapsed() <= Duration::from_millis(1200), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_walks_together_leave_streams_of_a_connection_for_what_is_waited_for() {
+        let bench = bench(Duration::from_secs(30), 0.0);
+        let mut walks: Vec<Vanguard<String>> = (0..40).map(|_| vanguard(&bench, 100)).collect();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(bench.most.load(Ordering::SeqCst), ALL_AHEAD);
+        // None has a share left, and it gets its page all the same.
+        let last = walks.last_mut().unwrap();
+        assert_eq!(item(&mut last.take(0).await.unwrap()).await, "0");
+        assert!(bench.most.load(Ordering::SeqCst) < 100);
+    }
+
+    #[test]
+    fn a_share_is_given_back() {
+        let shares: Vec<AheadShare> = std::iter::from_fn(AheadShare::take).collect();
+        assert_eq!(shares.len(), ALL_AHEAD);
+        drop(shares);
+        assert!(AheadShare::take().is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -54,6 +54,8 @@ pub struct DecodedReader<T> {
     /// A batch that is waited for: kept here, so that a call that is dropped loses nothing.
     batch: Option<JoinHandle<Vec<T>>>,
     pump: AbortHandle,
+    /// The end or an error was given out.
+    over: bool,
 }
 
 impl<T> fmt::Debug for DecodedReader<T> {
@@ -73,21 +75,33 @@ impl<T: Send + 'static> DecodedReader<T> {
         let (out, pending) = mpsc::channel(BATCHES);
         let pump = Pump { reader, decode, out, told: None };
         let pump = tokio::spawn(pump.run(first).with_current_subscriber()).abort_handle();
-        Self { pending, batch: None, pump }
+        Self { pending, batch: None, pump, over: false }
     }
 
-    /// The next event; `None` after the end or an error.
+    /// The next event; `None` after the end or an error, and never without one of them: a page that stops in the middle
+    /// must not look whole.
     pub async fn next(&mut self) -> Option<Result<DecodedEvent<T>>> {
-        if self.batch.is_none() {
-            match self.pending.recv().await? {
-                Pending::Event(event) => return Some(event),
-                Pending::Items(batch) => self.batch = Some(batch),
-            }
+        if self.over {
+            return None;
         }
-        let items = self.batch.as_mut()?.await;
+        let event = self.step().await;
+        self.over = matches!(event, Err(_) | Ok(DecodedEvent::End { .. }));
+        Some(event)
+    }
+
+    async fn step(&mut self) -> Result<DecodedEvent<T>> {
+        let batch = match &mut self.batch {
+            Some(batch) => batch,
+            None => match self.pending.recv().await {
+                Some(Pending::Event(event)) => return event,
+                Some(Pending::Items(batch)) => self.batch.insert(batch),
+                None => return Err(Error::new(ErrorKind::Decode, "the task that reads ended early")),
+            },
+        };
+        let items = batch.await;
         self.batch = None;
         let lost = |e| Error::new(ErrorKind::Decode, "a task that decodes items ended early").with_source(e);
-        Some(items.map(DecodedEvent::Items).map_err(lost))
+        items.map(DecodedEvent::Items).map_err(lost)
     }
 }
 
@@ -156,6 +170,8 @@ impl<T: Send + 'static> Pump<T> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures_util::{StreamExt as _, stream};
+
     use super::*;
     use crate::testing::{READ, client_of};
     use crate::transport::{TransportError, TransportErrorKind};
@@ -221,6 +237,39 @@ mod tests {
         assert_eq!(items, (0..500).collect::<Vec<_>>());
         let head = r#"{"next":"k","items":[]}"#;
         assert_eq!(others, [head, "restarted", r#"{"next":"k","items":[],"n":500}"#]);
+    }
+
+    #[tokio::test]
+    async fn a_page_whose_reading_dies_is_never_taken_for_a_whole_one() {
+        let transport = MemoryTransport::new(|_| async {
+            let first = stream::iter([Ok(Bytes::from_static(b"{\"items\":[1,2,"))]);
+            let body = first.chain(stream::once(async { panic!("the task dies here") }));
+            Ok(http::Response::new(body.boxed()))
+        });
+        let mut reader =
+            client_of(transport).items(RequestPlan::get(&READ, "/x"), PATHS).decoded(None, number);
+        let (mut items, mut error) = (Vec::new(), None);
+        while let Some(event) = reader.next().await {
+            match event {
+                Ok(DecodedEvent::Items(more)) => items.extend(more),
+                Ok(event) => assert!(matches!(event, DecodedEvent::Head(_)), "{event:?}"),
+                Err(e) => error = Some(e.kind()),
+            }
+        }
+        assert_eq!((items, error), (vec![1, 2], Some(ErrorKind::Decode)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_with_an_item_that_kills_its_task_ends_with_an_error() {
+        let plan = RequestPlan::get(&READ, "/x");
+        let decode = |item: Bytes| assert_ne!(&item[..], b"40");
+        let mut reader = client_of(numbers(5000, 1000, None)).items(plan, PATHS).decoded(None, decode);
+        let mut last = None;
+        while let Some(event) = reader.next().await {
+            assert!(last.is_none(), "nothing comes after an error");
+            last = event.err();
+        }
+        assert_eq!(last.unwrap().kind(), ErrorKind::Decode);
     }
 
     #[tokio::test(start_paused = true)]

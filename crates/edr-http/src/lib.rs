@@ -48,7 +48,7 @@ mod transport;
 mod upload;
 mod wire;
 
-pub use ahead::Vanguard;
+pub use ahead::{AheadShare, Vanguard};
 pub use auth::{Authenticator, NoAuth};
 pub use client::{HttpClient, HttpClientBuilder, check_base};
 pub use decode::{CutError, Cutter};

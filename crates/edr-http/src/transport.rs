@@ -17,6 +17,15 @@ use url::Url;
 use crate::options::{ProxyChoice, TransportOptions};
 use crate::{Resolution, is_loopback};
 
+/// How much of one answer the service may send before it is read. The next pages are asked for ahead and may lie unread
+/// for long: what they hold back is bounded by this and not by their size.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// How much of all answers on one connection the service may send before it is read. All tenants of one region share a
+/// connection: were it less than all of them may leave unread, the pages that nobody reads yet would take all of it, and
+/// the page that is waited for would get nothing until it times out. A thousand full streams are more than services allow
+/// on one connection. It is a bound and no buffer, so it costs nothing.
+const CONNECTION_WINDOW: u32 = 1024 * STREAM_WINDOW;
+
 /// A body as it arrives.
 pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
 
@@ -250,6 +259,8 @@ impl ReqwestTransport {
             .tcp_nodelay(true)
             .retry(reqwest::retry::never())
             .tls_certs_merge(self.certificates.clone());
+        // Downloads have a connection of their own, and are written as fast as they come.
+        let builder = if plain { builder } else { windows(builder) };
         let builder = match &self.options.identity_pem {
             Some(pem) => builder.identity(identity(pem)?),
             None => builder,
@@ -262,6 +273,13 @@ impl ReqwestTransport {
         };
         builder.build().map_err(|e| unusable(&e))
     }
+}
+
+/// Says how much may be sent before it is read, where the service speaks HTTP/2.
+fn windows(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 fn bundle(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
@@ -440,5 +458,46 @@ impl HttpTransport for MemoryTransport {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<BodyStream>, TransportError> {
         (self.0)(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncRead, AsyncReadExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A frame of HTTP/2: its type, its stream and its payload.
+    async fn frame(peer: &mut (impl AsyncRead + Unpin)) -> (u8, u32, Vec<u8>) {
+        let mut head = [0; 9];
+        peer.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        peer.read_exact(&mut payload).await.unwrap();
+        (head[3], u32::from_be_bytes(head[5..].try_into().unwrap()), payload)
+    }
+
+    #[tokio::test]
+    async fn answers_that_nobody_reads_leave_room_for_one_that_is_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let client = windows(reqwest::Client::builder()).no_proxy().http2_prior_knowledge().build().unwrap();
+        let asked = tokio::spawn(client.get(url).send());
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.read_exact(&mut [0; 24]).await.unwrap();
+        let (mut stream, mut connection) = (None, None);
+        while stream.is_none() || connection.is_none() {
+            match frame(&mut peer).await {
+                (4, _, settings) => {
+                    let window = settings.chunks_exact(6).find(|setting| setting[..2] == [0, 4]);
+                    stream = window.map(|w| u32::from_be_bytes(w[2..].try_into().unwrap()));
+                }
+                (8, 0, more) => connection = Some(65_535 + u32::from_be_bytes(more.try_into().unwrap())),
+                _ => {}
+            }
+        }
+        asked.abort();
+        assert_eq!((stream, connection), (Some(STREAM_WINDOW), Some(CONNECTION_WINDOW)));
+        assert!(CONNECTION_WINDOW / STREAM_WINDOW > 500, "more streams than any service allows");
     }
 }

@@ -83,6 +83,7 @@ fn earliest(event: &AuditEvent) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use edr_core::EdrProvider as _;
 
     use super::*;
 
@@ -92,6 +93,18 @@ mod tests {
         assert_eq!((latest(&event), earliest(&event)), (None, None));
         event.time = DateTime::from_timestamp(1, 463_000_000);
         assert_eq!((latest(&event), earliest(&event)), (Some(1_464), Some(1_463)));
+    }
+
+    /// Outside a runtime, where a task cannot be spawned.
+    #[test]
+    fn a_listing_sends_nothing_before_it_is_asked_for_parts() {
+        let transport = edr_http::MemoryTransport::new(|_| async { unreachable!("nobody asked for parts") });
+        let cortex = CortexXdr::builder("acme", "7", "the-key".into())
+            .fqdn("acme.xdr.eu.paloaltonetworks.com".parse().unwrap())
+            .transport(std::sync::Arc::new(transport))
+            .build()
+            .unwrap();
+        drop(cortex.audit_event_parts(&AuditQuery::new(), None));
     }
 
     #[test]

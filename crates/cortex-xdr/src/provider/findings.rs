@@ -1,18 +1,22 @@
 //! Vulnerabilities: what XDR 5 finds on assets, page by page.
 
+use bytes::Bytes;
 use edr_core::{
     Cursor, Error, ErrorKind, Noun, PageEnd, PartStream, Query as _, Raw, Result, Vulnerability,
     VulnerabilityQuery,
 };
+use edr_http::Cutter;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::CortexXdr;
-use crate::api::{Skeleton, assets};
+use crate::api::{Skeleton, assets, reply};
 use crate::client::assets::{FINDINGS, next_token};
 use crate::dialect::is_path_missing;
 use crate::listing::{Ending, Reading, decoded};
 use crate::{Generation, map, push};
+
+/// Where a single finding stands, in every form that answers with a list have.
+const FINDING: &[&[&str]] = &[&["reply", "data"], &["reply", "DATA"], &["data"], &["DATA"], &["reply"], &[]];
 
 /// A place in a listing: what leads to the page.
 #[derive(Serialize, Deserialize)]
@@ -78,11 +82,58 @@ impl CortexXdr {
             Err(error) if is_path_missing(&error) => return Err(absent()),
             reply => reply?.body,
         };
-        let body: Value = serde_json::from_slice(&body)
-            .map_err(|_| Error::new(ErrorKind::Decode, "the answer is not JSON"))?;
-        let row = body["reply"]["data"].get(0).ok_or_else(absent)?;
-        let found = map::vulnerability(&self.client().context(), Raw::new(row.to_string()))
+        let row = first(&body)?.ok_or_else(absent)?;
+        let found = map::vulnerability(&self.client().context(), Raw::new(row))
             .map_err(|bad| crate::alert_pages::undecodable(&bad.reason))?;
         if found.uid == uid { Ok(found) } else { Err(absent()) }
+    }
+}
+
+/// The first item of the list in an answer, as the vendor sent it; nothing where the list is there and empty. An answer
+/// of another form says nothing of what there is.
+fn first(body: &Bytes) -> Result<Option<Bytes>> {
+    let strange = || reply::strange("no list where it should be");
+    let reply = Some(reply::inner(body)?).filter(|reply| !reply.is_null()).ok_or_else(strange)?;
+    if reply::items(reply, &["data", "DATA"])?.is_empty() {
+        return Ok(None);
+    }
+    let rows = Cutter::new(FINDING).feed(body).map_err(|e| strange().with_source(e))?;
+    rows.into_iter().next().map(Some).ok_or_else(strange)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_given_as_it_was_sent() {
+        let sent = r#"{"z": 1.50, "a":10000000000000000000000, "z" :"\u0041"}"#;
+        for body in [
+            format!(r#"{{"reply":{{"metadata":{{}},"data":[{sent}]}}}}"#),
+            format!(r#"{{"reply":{{"DATA":[{sent},{{}}]}}}}"#),
+            format!(r#"{{"data":[{sent}]}}"#),
+            format!(r#"{{"reply":[{sent}]}}"#),
+        ] {
+            let found = first(&body.clone().into()).unwrap().unwrap();
+            assert_eq!(found, sent.as_bytes(), "{body}");
+        }
+    }
+
+    #[test]
+    fn only_a_list_that_is_there_and_empty_says_that_there_is_none() {
+        for body in [r#"{"reply":{"data":[]}}"#, r#"{"reply":{"DATA":[]}}"#, r#"{"reply":[]}"#] {
+            assert_eq!(first(&Bytes::from_static(body.as_bytes())).unwrap(), None, "{body}");
+        }
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            r#"{"reply":null}"#,
+            r#"{"reply":{"rows":[{}]}}"#,
+            r#"{"reply":{"data":{}}}"#,
+        ] {
+            let error = first(&Bytes::from_static(body.as_bytes())).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode, "{body}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::tools::is_starter;
 use super::trace::{Run, Trace};
 
 /// How many of the alerts after it an alert is compared with for the sake of one key.
-const NEIGHBOURS: usize = 64;
+pub(super) const NEIGHBOURS: usize = 64;
 
 /// From so many runs of one command on, reported by one vendor over more than the window, it is a routine.
 const ROUTINE: usize = 4;

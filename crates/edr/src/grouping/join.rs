@@ -1,11 +1,11 @@
 //! From links to groups: the best links first, each machine for itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use edr_core::TenantId;
 
 use super::GroupingConfig;
-use super::block::{Place, worthless};
+use super::block::{NEIGHBOURS, Place, worthless};
 use super::groups::{AlertGroup, Groups};
 use super::score::{Link, compare};
 use super::trace::Trace;
@@ -32,7 +32,7 @@ pub(super) fn join(traces: &[&Trace], identity: &Identity, config: &GroupingConf
     // A tie is broken the same way in every run.
     links.sort_by(|x: &Link, y| y.points.cmp(&x.points).then_with(|| x.alerts.cmp(&y.alerts)));
     let hostname = |uid: &str| machines.of(uid).map(|m| m.hostname.clone()).filter(|name| !name.is_empty());
-    let groups = grouped(traces, links).into_iter().map(|(members, links)| {
+    let groups = grouped(traces, links, &homes).into_iter().map(|(members, links)| {
         let machine = members.iter().find_map(|t| homes.get(t.face.urn.as_str())).copied();
         AlertGroup::of(&members, links, machine, machine.and_then(hostname))
     });
@@ -81,23 +81,42 @@ fn originals(
     let mut links = Vec::new();
     for members in ids.into_values().filter(|m| m.len() > 1) {
         let place = Place::new(members, &nothing, config);
-        let home = |trace: &Trace| homes.get(trace.face.urn.as_str());
-        let (first, rest) = (place.traces()[0], &place.traces()[1..]);
-        let fits = |other: &&&Trace| match (home(first), home(other)) {
-            (Some(a), Some(b)) => a == b,
-            _ => true,
-        };
-        links.extend(rest.iter().filter(fits).filter_map(|other| compare(first, other, &place, config)));
+        let traces = place.traces();
+        let compared = |(a, b): (usize, usize)| compare(traces[a], traces[b], &place, config);
+        links.extend(across(traces, homes).into_iter().filter_map(compared));
     }
     links.retain(|link| link.points >= config.join_at);
     links
 }
 
-/// The alerts of each group, with the links that hold it together and no more.
-fn grouped<'a>(traces: &[&'a Trace], links: Vec<Link>) -> Vec<(Vec<&'a Trace>, Vec<Link>)> {
+/// The pairs of different vendors that are not about two machines, by their places.
+fn across(traces: &[&Trace], homes: &HashMap<&str, &str>) -> BTreeSet<(usize, usize)> {
+    let home = |at: usize| homes.get(traces[at].face.urn.as_str());
+    let fits = |a: usize, b: usize| {
+        let one = home(a).zip(home(b)).is_none_or(|(a, b)| a == b);
+        one && traces[a].face.vendor != traces[b].face.vendor
+    };
+    let mut pairs = BTreeSet::new();
+    for a in 0..traces.len() {
+        let others = (0..traces.len()).filter(|b| fits(a, *b)).take(NEIGHBOURS);
+        pairs.extend(others.map(|b| (a.min(b), a.max(b))));
+    }
+    pairs
+}
+
+/// The alerts of each group, with the links that hold it together and no more. An alert without a machine may stand with
+/// alerts of one machine, and never ties two machines together: the best link decides.
+fn grouped<'a>(
+    traces: &[&'a Trace],
+    links: Vec<Link>,
+    homes: &HashMap<&str, &str>,
+) -> Vec<(Vec<&'a Trace>, Vec<Link>)> {
     let places: HashMap<&str, usize> =
         traces.iter().enumerate().map(|(at, t)| (t.face.urn.as_str(), at)).collect();
-    let mut sets = Sets((0..traces.len()).collect());
+    let mut sets = Sets {
+        above: (0..traces.len()).collect(),
+        homes: traces.iter().map(|t| homes.get(t.face.urn.as_str()).copied()).collect(),
+    };
     let mut kept = Vec::new();
     for link in links {
         let ends = (places.get(link.alerts.0.as_str()), places.get(link.alerts.1.as_str()));
@@ -117,22 +136,32 @@ fn grouped<'a>(traces: &[&'a Trace], links: Vec<Link>) -> Vec<(Vec<&'a Trace>, V
     groups.into_values().collect()
 }
 
-/// Disjoint sets.
-struct Sets(Vec<usize>);
+/// Disjoint sets of alerts, each of one machine at most.
+struct Sets<'m> {
+    above: Vec<usize>,
+    /// The machine of each set, at its root.
+    homes: Vec<Option<&'m str>>,
+}
 
-impl Sets {
+impl Sets<'_> {
     fn root(&mut self, mut at: usize) -> usize {
-        while self.0[at] != at {
-            self.0[at] = self.0[self.0[at]];
-            at = self.0[at];
+        while self.above[at] != at {
+            self.above[at] = self.above[self.above[at]];
+            at = self.above[at];
         }
         at
     }
 
-    /// False when they were one already.
+    /// False when they were one already, or are of two machines.
     fn join(&mut self, a: usize, b: usize) -> bool {
         let (a, b) = (self.root(a), self.root(b));
-        self.0[a.max(b)] = a.min(b);
-        a != b
+        let (root, other) = (a.min(b), a.max(b));
+        let (one, two) = (self.homes[root], self.homes[other]);
+        let joins = root != other && one.zip(two).is_none_or(|(one, two)| one == two);
+        if joins {
+            self.above[other] = root;
+            self.homes[root] = one.or(two);
+        }
+        joins
     }
 }

@@ -54,8 +54,8 @@ mod trace;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use edr_core::{Alert, Host, Raw};
+use chrono::TimeDelta;
+use edr_core::Alert;
 
 pub use groups::{AlertGroup, GroupMember, Groups};
 pub use score::{Link, Reason, Sign};
@@ -94,20 +94,11 @@ impl GroupingConfig {
     }
 }
 
-/// A host as an alert tells it, with when the alert came and which it was: the latest word is taken.
-#[derive(Clone, Debug)]
-struct Told {
-    by: (Option<DateTime<Utc>>, String),
-    host: Host,
-}
-
 /// Finds the alerts that are about one activity.
 #[derive(Clone, Debug, Default)]
 pub struct Grouping {
     config: GroupingConfig,
     traces: BTreeMap<String, Trace>,
-    /// Hosts as alerts tell them, for those that nobody has listed.
-    told: BTreeMap<String, Told>,
 }
 
 impl Grouping {
@@ -121,11 +112,8 @@ impl Grouping {
     pub fn upsert<'a>(&mut self, alerts: impl IntoIterator<Item = &'a Alert>) {
         for alert in alerts {
             let trace = Trace::of(alert);
-            self.hear(alert, &trace);
-            match self.traces.get_mut(&trace.face.urn) {
-                Some(known) if known.modified > trace.modified => {}
-                Some(known) => *known = trace,
-                None => drop(self.traces.insert(trace.face.urn.clone(), trace)),
+            if self.traces.get(&trace.face.urn).is_none_or(|known| trace.replaces(known)) {
+                self.traces.insert(trace.face.urn.clone(), trace);
             }
         }
     }
@@ -143,26 +131,23 @@ impl Grouping {
         join::join(&traces, &self.whole(identity, &traces), &self.config)
     }
 
-    fn hear(&mut self, alert: &Alert, trace: &Trace) {
-        let (Some(device), Some(urn)) = (&alert.device, &trace.host) else { return };
-        let by = (alert.created_time.or(alert.time), trace.face.urn.clone());
-        if self.told.get(urn).is_none_or(|told| told.by <= by) {
-            let mut host = Host::clone(device);
-            host.raw = Raw::default();
-            (host.origins, host.anomalies) = (Vec::new(), Vec::new());
-            self.told.insert(urn.clone(), Told { by, host });
-        }
-    }
-
-    /// The identity with the hosts that only alerts tell of.
+    /// The identity with the hosts that only alerts tell of: of each host, the latest word of those that are kept.
     fn whole<'i>(&self, identity: &'i Identity, traces: &[&Trace]) -> Cow<'i, Identity> {
-        let mut strangers: Vec<&String> = traces.iter().filter_map(|t| t.host.as_ref()).collect();
-        strangers.retain(|urn| identity.record(urn).is_none());
+        let mut strangers: BTreeMap<&str, &Trace> = BTreeMap::new();
+        for trace in traces {
+            let Some(urn) = trace.host.as_deref().filter(|urn| identity.record(urn).is_none()) else {
+                continue;
+            };
+            let latest = strangers.entry(urn).or_insert(trace);
+            if latest.recency() < trace.recency() {
+                *latest = trace;
+            }
+        }
         if strangers.is_empty() {
             return Cow::Borrowed(identity);
         }
         let mut whole = identity.clone();
-        whole.upsert(strangers.into_iter().filter_map(|urn| Some(&self.told.get(urn)?.host)));
+        whole.upsert(strangers.into_values().filter_map(|trace| trace.device.as_deref()));
         Cow::Owned(whole)
     }
 }

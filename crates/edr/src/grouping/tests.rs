@@ -1,8 +1,11 @@
 //! One test for each trap: what looks like one attack and is not, and the other way round.
 
 use edr_core::{
-    Attack, AttackRef, Dns, Evidence, File, Hashes, NetworkActivity, NetworkEndpoint, Process, Severity, User,
+    Attack, AttackRef, Dns, Evidence, File, Hashes, Host, NetworkActivity, NetworkEndpoint, Process,
+    Severity, User,
 };
+
+use chrono::DateTime;
 
 use super::*;
 use crate::identity::IdentityConfig;
@@ -311,4 +314,72 @@ fn a_way_leads_from_any_alert_of_a_group_to_any_other() {
     assert_eq!((found.len(), found.iter().next().unwrap().links.len()), (1, 3));
     assert_eq!(found.explain(&all[0].urn(), &all[3].urn()).len(), 3, "first and last have nothing in common");
     assert!(found.explain(&all[0].urn(), "edr:falcon:acme:alert:nobody").is_empty());
+}
+
+/// The alert with an id of the other vendor's as its second one.
+fn also(mut alert: Alert, uid: &str) -> Alert {
+    alert.uid_alt = Some(uid.to_owned());
+    alert
+}
+
+#[test]
+fn an_original_is_found_behind_one_of_another_machine() {
+    let original = "1234567890abcdef";
+    let taken = also(on(alert("falcon", "f", 0), "h2"), original);
+    let elsewhere = also(alert("cortex", "a", 9_000), original);
+    let same = also(on(alert("cortex", "b", 9_000), "h2"), original);
+    let found = groups([&taken, &elsewhere, &same]);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found.of(&taken.urn()).unwrap().uid, found.of(&same.urn()).unwrap().uid);
+    assert_eq!(found.of(&elsewhere.urn()).unwrap().members.len(), 1);
+}
+
+#[test]
+fn an_alert_without_a_machine_never_ties_two_machines_together() {
+    let original = "1234567890abcdef";
+    let mut wall = also(alert("cortex", "wall", 0), original);
+    wall.device = None;
+    let here = also(alert("falcon", "x", 0), original);
+    let there = also(on(alert("falcon", "y", 0), "h2"), original);
+    let found = groups([&wall, &here, &there]);
+    assert_eq!(found.len(), 2, "the machines stay apart, and the alert stands with one of them");
+    assert_ne!(found.of(&here.urn()).unwrap().machine, found.of(&there.urn()).unwrap().machine);
+    assert_eq!(found.of(&wall.urn()).unwrap().members.len(), 2);
+}
+
+#[test]
+fn versions_of_alerts_give_the_same_groups_in_every_order() {
+    let version = |changed, title: &str, name: &str| {
+        let mut alert = alert("falcon", "f", 0).ran(process(7, "a.exe", "a.exe -x"));
+        alert.modified_time = DateTime::from_timestamp(NOON + changed, 0);
+        alert.title = title.to_owned();
+        alert.device.as_mut().unwrap().hostname = name.to_owned();
+        alert
+    };
+    // The old version is wrong about the host; two that changed at the same time differ in what they tell.
+    let versions = [version(0, "old", "wrong"), version(5, "new", "lt-h1"), version(5, "newer", "other")];
+    let cortex = alert("cortex", "c", 0).ran(process(7, "a.exe", "a.exe -x"));
+    let told = |order: [usize; 3]| {
+        let found = groups(order.map(|at| &versions[at]).into_iter().chain([&cortex]));
+        found.iter().cloned().collect::<Vec<_>>()
+    };
+    let first = told([0, 1, 2]);
+    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        assert_eq!(told(order), first, "{order:?}");
+    }
+}
+
+#[test]
+fn the_host_of_a_version_that_was_replaced_is_forgotten() {
+    let mut old = alert("falcon", "f", 10).ran(process(7, "a.exe", "a.exe -x"));
+    old.device.as_mut().unwrap().hostname = "wrong".to_owned();
+    let mut new = on(old.clone(), "h2");
+    new.modified_time = DateTime::from_timestamp(NOON + 5, 0);
+    let other = alert("falcon", "g", 0).ran(process(7, "a.exe", "a.exe -x"));
+    let cortex = alert("cortex", "c", 0).ran(process(7, "a.exe", "a.exe -x"));
+    for order in [[&old, &new, &other, &cortex], [&new, &old, &other, &cortex]] {
+        let found = groups(order);
+        let group = found.of(&cortex.urn()).unwrap();
+        assert_eq!((found.len(), group.members.len()), (2, 2), "{group:?}");
+    }
 }

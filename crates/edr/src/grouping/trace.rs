@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    Alert, AlertStatus, Evidence, File, Hashes, NetworkEndpoint, Process, Severity, TenantId, User, UserKind,
-    Vendor, Verdict,
+    Alert, AlertStatus, Evidence, File, Hashes, Host, NetworkEndpoint, Process, Raw, Severity, TenantId,
+    User, UserKind, Vendor, Verdict,
 };
 
 use super::tools::{is_starter, is_tool};
@@ -20,6 +20,8 @@ pub(super) struct Trace {
     pub(super) stored: Option<i64>,
     /// The host by its URN.
     pub(super) host: Option<String>,
+    /// The host as the alert tells it, for when nobody has listed it.
+    pub(super) device: Option<Box<Host>>,
     /// The processes that it is about, and those above them.
     pub(super) own: Vec<Run>,
     pub(super) above: Vec<Run>,
@@ -70,6 +72,13 @@ pub(super) struct Run {
     pub(super) started: Option<i64>,
 }
 
+fn told(device: &Host) -> Box<Host> {
+    let mut host = device.clone();
+    host.raw = Raw::default();
+    (host.origins, host.anomalies) = (Vec::new(), Vec::new());
+    Box::new(host)
+}
+
 impl Trace {
     pub(super) fn of(alert: &Alert) -> Self {
         let side = format!("{}:{}", alert.vendor, alert.tenant);
@@ -81,6 +90,7 @@ impl Trace {
             at: first(alert).map_or(0, |t| t.timestamp_millis()),
             stored: alert.created_time.map(|t| t.timestamp_millis()),
             host: alert.device.as_ref().filter(|d| !d.uid.is_empty()).map(|d| d.urn()),
+            device: alert.device.as_deref().filter(|d| !d.uid.is_empty()).map(told),
             own: runs(processes.iter().copied(), &side),
             above: runs(above, &side),
             parent: processes.iter().find_map(|p| p.parent.as_deref()).map(|p| run(p, &side)),
@@ -99,6 +109,18 @@ impl Trace {
         // Short numbers are ids in every tenant.
         trace.ids.retain(|id| id.len() >= 16);
         trace
+    }
+
+    /// Whether this version of an alert is the one to keep. Of two that changed at the same time any would do, as long as
+    /// it is the same one in every order of arrival.
+    pub(super) fn replaces(&self, known: &Self) -> bool {
+        let change = self.modified.cmp(&known.modified);
+        change.then_with(|| format!("{self:?}").cmp(&format!("{known:?}"))).is_gt()
+    }
+
+    /// How late its word about its host is.
+    pub(super) fn recency(&self) -> (i64, Option<DateTime<Utc>>, &str) {
+        (self.stored.unwrap_or(self.at), self.modified, &self.face.urn)
     }
 
     /// The vendor's keys, without cases (which hold many attacks) and without those of a program that starts everything.

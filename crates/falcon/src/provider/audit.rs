@@ -59,8 +59,10 @@ impl Falcon {
         };
         let alone = wanted.len() == 1;
         let Arrived { mut part, rows, total } = arrived?;
-        // Entries that left the record have moved the others towards its beginning.
-        if place.c.zip(total).is_some_and(|(before, now)| now < before) {
+        // Entries that left the record have moved the others towards its beginning; and an empty page before the last
+        // entry ends the reading of what is still there.
+        let moved = place.c.zip(total).is_some_and(|(before, now)| now < before);
+        if moved || (rows == 0 && total.is_some_and(|total| place.o < total)) {
             part.drift = Drift::Seen;
         }
         let offset = place.o + rows as u64;
@@ -157,6 +159,36 @@ fn descending(query: &AuditQuery, records: usize) -> Result<bool> {
         Some(sort) => {
             let message = format!("audit events cannot be sorted by {}", sort.field.name);
             Err(Error::unsupported(message).with_hint("sort by time, one source at a time"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edr_core::EdrProviderExt as _;
+
+    use super::*;
+    use crate::testing::{falcon, page};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_page_in_the_middle_is_never_a_complete_listing() {
+        for (total, complete) in [(2, true), (3, false)] {
+            let (falcon, _) = falcon(move |sent| {
+                if !sent.path.contains("audit") {
+                    return page(&[], r#"{"total":0}"#);
+                }
+                let rows = if sent.get("offset").is_none_or(|offset| offset == "0") { 2 } else { 0 };
+                let sessions: Vec<String> = (0..rows).map(|n| format!(r#"{{"id":"s{n}"}}"#)).collect();
+                page(&sessions, &format!(r#"{{"total":{total}}}"#))
+            });
+            // Of two records together no count is told that the walk could hold the rows against.
+            let found = falcon.collect(&AuditQuery::new().page_size(2)).await.unwrap();
+            assert_eq!(
+                (found.items.len(), found.outcome.is_complete()),
+                (2, complete),
+                "{:?}",
+                found.outcome
+            );
         }
     }
 }

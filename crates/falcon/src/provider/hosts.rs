@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use edr_core::{
     Cursor, Error, Host, HostQuery, Listing as _, Noun, PageEnd, Part, Query as _, Rejected, Result, Sort,
 };
-use edr_http::{DecodedEvent, DecodedReader};
+use edr_http::{AheadShare, DecodedEvent, DecodedReader};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
@@ -49,22 +49,32 @@ struct Place {
 /// Hosts as they arrive, decoded.
 type Reader = DecodedReader<Result<Host, Box<Rejected>>>;
 
-/// The next page of a walk, which has been asked for ahead, and its key.
+/// The next page of a walk, which has been asked for ahead.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ahead(Arc<Mutex<Option<(String, Reader)>>>);
+pub(super) struct Ahead(Arc<Mutex<Option<Early>>>);
+
+#[derive(Debug)]
+struct Early {
+    key: String,
+    reader: Reader,
+    /// What all walks may ask for ahead is bounded: all tenants of one cloud share a connection.
+    _share: AheadShare,
+}
 
 impl Ahead {
     /// The page with this key. Another one is of no use any more.
     fn take(&self, key: &str) -> Option<Reader> {
         let page = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        page.filter(|(of, _)| of == key).map(|(_, reader)| reader)
+        page.filter(|page| page.key == key).map(|page| page.reader)
     }
 
-    /// Asks for the page with this key, unless that has been done.
-    fn ask(&self, key: &str, open: impl FnOnce() -> Reader) {
+    /// Asks for the page with this key, unless that has been done or all shares are taken: then it is asked for later.
+    fn ask(&self, key: &str, share: impl FnOnce() -> Option<AheadShare>, open: impl FnOnce() -> Reader) {
         let mut page = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if page.as_ref().is_none_or(|(of, _)| of != key) {
-            *page = Some((key.to_owned(), open()));
+        if page.as_ref().is_none_or(|page| page.key != key)
+            && let Some(share) = share()
+        {
+            *page = Some(Early { key: key.to_owned(), reader: open(), _share: share });
         }
     }
 }
@@ -171,7 +181,8 @@ impl<'a> HostPage<'a> {
     fn ask_ahead(&self) {
         let enough = self.arrived.saturating_mul(EAGER) >= u64::from(self.params.limit.unwrap_or(PAGE));
         if let (Some(ahead), Some(key), true) = (&self.ahead, &self.next, enough) {
-            ahead.ask(key, || self.ask(&HostsParams { offset: Some(key.clone()), ..self.params.clone() }));
+            let params = || HostsParams { offset: Some(key.clone()), ..self.params.clone() };
+            ahead.ask(key, AheadShare::take, || self.ask(&params()));
         }
     }
 
@@ -382,4 +393,25 @@ fn sort(sort: Option<Sort>) -> Result<String> {
             .with_hint(format!("sort by one of {}", sorts().join(", ")))
     })?;
     Ok(format!("{field}.{}", if sort.descending { "desc" } else { "asc" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_is_asked_for_ahead_with_a_share_of_what_all_walks_may() {
+        let (falcon, log) = testing::falcon(|_| testing::page(&[], r#"{"total":0}"#));
+        let query = HostQuery::new();
+        let page = HostPage::open(&falcon, &query, None, None).unwrap();
+        let ahead = Ahead::default();
+        ahead.ask("k", || None, || page.ask(&page.params));
+        assert!(ahead.take("k").is_none(), "there was no share");
+        ahead.ask("k", AheadShare::take, || page.ask(&page.params));
+        ahead.ask("k", || panic!("it has been asked for"), || page.ask(&page.params));
+        let mut reader = ahead.take("k").unwrap();
+        while reader.next().await.is_some() {}
+        assert_eq!(log.to("/devices/combined/devices/v1").len(), 1);
+    }
 }

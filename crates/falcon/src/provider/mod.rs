@@ -664,13 +664,15 @@ impl EdrProvider for Falcon {
     }
 }
 
-/// The parts of a page as one.
+/// The parts of a page as one. Without an end it is no page: what is missing would look as if it were not there.
 async fn gather<T>(mut parts: PartStream<'_, T>) -> Result<Page<T>> {
-    let mut page = Page::default();
+    let (mut page, mut ended) = (Page::default(), false);
     while let Some(part) = parts.next().await {
-        page.absorb(part?);
+        let part = part?;
+        ended = part.end.is_some();
+        page.absorb(part);
     }
-    Ok(page)
+    if ended { Ok(page) } else { Err(Error::new(ErrorKind::Decode, "the page stopped before its end")) }
 }
 
 #[cfg(test)]

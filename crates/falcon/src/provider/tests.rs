@@ -505,3 +505,12 @@ async fn the_native_client_speaks_falcons_types() {
     let far = api::alerts::AlertsParams { offset: 9_950, ..Default::default() };
     assert_eq!(client.alert_ids(&far).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
 }
+
+#[tokio::test]
+async fn a_page_without_an_end_is_no_page() {
+    let part = |end| Ok(Part::<Host> { end, ..Part::default() });
+    let some = futures_util::stream::iter([part(None)]).boxed();
+    assert_eq!(gather(some).await.unwrap_err().kind(), ErrorKind::Decode);
+    let whole = futures_util::stream::iter([part(None), part(Some(edr_core::PageEnd::default()))]).boxed();
+    assert!(gather(whole).await.is_ok());
+}
