@@ -352,7 +352,7 @@ impl Said {
         let room = MOST_STDERR.saturating_sub(self.stderr.chars().count());
         let words = if self.stderr.is_empty() { err.trim_start() } else { err };
         self.stderr.extend(words.chars().take(room));
-        !self.complete && !(out.is_empty() && err.is_empty())
+        !(self.complete || out.is_empty() && err.is_empty())
     }
 
     /// The end of a command. The vendor knows no exit code: words on standard error are the only sign that it went
