@@ -237,7 +237,7 @@ fn what_was_decided_and_is_lost_is_an_error() {
     assert!(begin().unwrap_err().to_string().contains("is lost"), "half of it is there");
     assert!(!folder.path().join(manifest.path()).exists(), "nothing claims that it is there");
     fs::write(&place, &text).unwrap();
-    assert_eq!(begin().unwrap().recovered().completed, [manifest.batch.clone()]);
+    assert_eq!(begin().unwrap().recovered().completed, std::slice::from_ref(&manifest.batch));
     assert_eq!(true_manifest(folder.path()), manifest);
 }
 
