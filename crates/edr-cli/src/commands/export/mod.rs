@@ -182,7 +182,7 @@ fn print(context: &Context, manifest: &Manifest) -> Result<(), Failure> {
 
 fn tell(context: &Context, into: &Into, manifest: &Manifest) {
     for part in manifest.tenants.iter().filter(|part| part.kept.is_some()) {
-        let message = format!("{} keeps the files of an earlier run, which had read all of it", part.tenant);
+        let message = format!("{} keeps the files of an earlier run, which had read more of it", part.tenant);
         context.report.warn("kept", None, &message);
     }
     let path = into.to.join(manifest.path());

@@ -54,6 +54,7 @@ impl<'t> Lines<'t> {
 }
 
 /// The items of an array, and no more of them than a feed may have.
+#[derive(Default)]
 pub(super) struct Rows<'a> {
     items: Vec<&'a RawValue>,
     is_cut: bool,
@@ -66,12 +67,6 @@ impl<'a> Rows<'a> {
     /// When there are more.
     pub(super) fn within(self) -> Result<Vec<&'a RawValue>, Fault> {
         if self.is_cut { Err(Fault::crowded()) } else { Ok(self.items) }
-    }
-}
-
-impl Default for Rows<'_> {
-    fn default() -> Self {
-        Self { items: Vec::new(), is_cut: false }
     }
 }
 
