@@ -137,7 +137,7 @@ impl<T: Send + 'static> Asker<T> {
             let Ok(room) = self.room.acquire().await else { return };
             room.forget();
             let share = self.share().await;
-            let mut reader = self.client.items(plan, self.paths);
+            let mut reader = self.client.items(plan, self.paths).ahead();
             let left = reader.on_leaving();
             let reader = DecodedReader::new(reader, None, self.decode.clone());
             if self.out.send(Page { at, reader, share }).is_err() {
@@ -201,7 +201,11 @@ mod tests {
         let builder =
             HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain)).unwrap();
         let client = builder.pacer(&Arc::new(Pacer::new(Budget::per_second(pace)))).build();
-        Bench { client, came, most, all: Box::leak(Box::new(Semaphore::new(ALL_AHEAD))) }
+        Bench { client, came, most, all: all() }
+    }
+
+    fn all() -> &'static Semaphore {
+        Box::leak(Box::new(Semaphore::new(ALL_AHEAD)))
     }
 
     fn vanguard(bench: &Bench, pages: u64) -> Vanguard<String> {
@@ -274,6 +278,34 @@ mod tests {
         let last = walks.last_mut().unwrap();
         assert_eq!(item(&mut last.take(0).await.unwrap()).await, "0");
         assert!(bench.most.load(Ordering::SeqCst) < 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_costs_the_retries_of_the_page_that_is_waited_for() {
+        let (began, came) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+        let count = came.clone();
+        let transport = MemoryTransport::new(move |request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let page = request.uri().query().unwrap_or_default().trim_start_matches("page=").to_owned();
+            let out = (2.0..4.0).contains(&began.elapsed().as_secs_f64());
+            async move {
+                sleep(Duration::from_millis(100)).await;
+                let status = if out { 503 } else { 200 };
+                MemoryTransport::json(status, &format!("{{\"items\":[{page}]}}"))
+            }
+        });
+        let base = url::Url::parse("https://api.example").unwrap();
+        let builder =
+            HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain)).unwrap();
+        let bench = Bench { client: builder.build(), came: Arc::default(), most: Arc::default(), all: all() };
+        let mut ahead = vanguard(&bench, 60);
+        for n in 0..60 {
+            // The reader is slow enough for an outage to strike pages that it has not come to.
+            sleep(Duration::from_millis(if n < 20 { 95 } else { 0 })).await;
+            assert_eq!(item(&mut ahead.take(n).await.unwrap()).await, n.to_string());
+        }
+        let more = came.load(Ordering::SeqCst) - 60;
+        assert!((MOST / 2..=MOST + 6).contains(&more), "{more} requests more than pages");
     }
 
     #[test]

@@ -9,6 +9,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::block::{BLOCK, Block, Strings, end_of};
+
 /// Why a body cannot be cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -246,9 +248,16 @@ impl Cutter {
 
     fn items(&mut self, piece: &Bytes, from: usize, out: &mut Vec<Bytes>) -> Result<usize, CutError> {
         let Mode::Items { mut depth, mut inside } = self.mode else { return Ok(from) };
-        let mut start = from;
-        let mut at = from;
+        let (mut start, mut at) = (from, from);
         while at < piece.len() {
+            if depth > 0 {
+                (at, depth) = self.within(piece, at, depth);
+                if depth == 0 {
+                    out.push(self.take(piece, start, at)?);
+                    inside = false;
+                }
+                continue;
+            }
             if self.string.is_some() {
                 at = self.skip_string(piece, at);
                 continue;
@@ -269,21 +278,14 @@ impl Cutter {
             }
             match byte {
                 b'"' => self.string = Some(false),
-                b'{' | b'[' => depth += 1,
+                b'{' | b'[' => depth = 1,
                 // A scalar ends where its neighbour begins.
-                b',' | b']' if depth == 0 => {
+                b',' | b']' => {
                     out.push(self.take(piece, start, at)?);
                     inside = false;
                     continue;
                 }
-                b'}' if depth == 0 => return Err(CutError::Damaged(self.seen + at as u64)),
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        out.push(self.take(piece, start, at + 1)?);
-                        inside = false;
-                    }
-                }
+                b'}' => return Err(CutError::Damaged(self.seen + at as u64)),
                 _ => {}
             }
             at += 1;
@@ -296,6 +298,23 @@ impl Cutter {
         }
         self.mode = Mode::Items { depth, inside };
         Ok(at)
+    }
+
+    /// Goes on within an element of brackets, to its end or that of the piece: nearly all bytes are passed here.
+    fn within(&mut self, piece: &[u8], mut at: usize, mut depth: u32) -> (usize, u32) {
+        let mut strings = Strings { open: self.string.is_some(), escaped: self.string == Some(true) };
+        while at < piece.len() {
+            let block = Block::at(piece, at);
+            let outside = !strings.pass(&block);
+            let (opens, closes) = (block.opens & outside, block.closes & outside);
+            if let Some(end) = end_of(opens, closes, &mut depth) {
+                self.string = None;
+                return (at + end + 1, 0);
+            }
+            at += BLOCK;
+        }
+        self.string = strings.open.then_some(strings.escaped);
+        (piece.len(), depth)
     }
 
     /// Skips to the end of the string or of the piece.

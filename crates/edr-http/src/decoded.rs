@@ -1,7 +1,7 @@
 //! Items that are decoded beside the transfer and not after it.
 //!
-//! One task reads the body and cuts the items out of it; each handful of them is decoded in a task of its own, so that
-//! all processors take part; the reader gets them in the order in which they came. What is under way is bounded by
+//! One task takes the body from the connection's and cuts the items out of it. It decodes the last handful of each piece
+//! itself; those before it are decoded in tasks of their own, so that all processors take part. The reader gets them in the order in which they came. What is under way is bounded by
 //! [`BATCH`] and [`BATCHES`], whatever the size of a page: a slow reader slows the vendor down.
 
 use std::fmt;
@@ -54,9 +54,14 @@ pub struct DecodedReader<T> {
     /// A batch that is waited for: kept here, so that a call that is dropped loses nothing.
     batch: Option<JoinHandle<Vec<T>>>,
     pump: AbortHandle,
+    /// The page once more, for one that was asked for ahead and of which nothing has come yet: what went wrong then may
+    /// be over.
+    again: Option<Box<Again<T>>>,
     /// The end or an error was given out.
     over: bool,
 }
+
+type Again<T> = dyn FnOnce() -> DecodedReader<T> + Send;
 
 impl<T> fmt::Debug for DecodedReader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,10 +77,14 @@ impl<T> Drop for DecodedReader<T> {
 
 impl<T: Send + 'static> DecodedReader<T> {
     pub(crate) fn new(reader: ItemReader, first: Option<ItemEvent>, decode: Decode<T>) -> Self {
+        let again = reader.again().map(|reader| {
+            let decode = decode.clone();
+            Box::new(move || Self::new(reader, None, decode)) as Box<Again<T>>
+        });
         let (out, pending) = mpsc::channel(BATCHES);
         let pump = Pump { reader, decode, out, told: None };
         let pump = tokio::spawn(pump.run(first).with_current_subscriber()).abort_handle();
-        Self { pending, batch: None, pump, over: false }
+        Self { pending, batch: None, pump, again, over: false }
     }
 
     /// The next event; `None` after the end or an error, and never without one of them: a page that stops in the middle
@@ -84,7 +93,11 @@ impl<T: Send + 'static> DecodedReader<T> {
         if self.over {
             return None;
         }
-        let event = self.step().await;
+        let mut event = self.step().await;
+        if let (Some(again), Err(_)) = (self.again.take(), &event) {
+            *self = again();
+            event = self.step().await;
+        }
         self.over = matches!(event, Err(_) | Ok(DecodedEvent::End { .. }));
         Some(event)
     }
@@ -155,8 +168,11 @@ impl<T: Send + 'static> Pump<T> {
             let room = self.out.reserve().await.map_err(|_| Gone)?;
             let batch: Vec<Bytes> = items.by_ref().take(BATCH).collect();
             let decode = self.decode.clone();
-            let decoded = async move { batch.into_iter().map(|item| decode(item)).collect() };
-            room.send(Pending::Items(tokio::spawn(decoded)));
+            let decoded = move || batch.into_iter().map(|item| decode(item)).collect();
+            room.send(match items.len() {
+                0 => Pending::Event(Ok(DecodedEvent::Items(decoded()))),
+                _ => Pending::Items(tokio::spawn(async move { decoded() })),
+            });
         }
         Ok(())
     }

@@ -90,6 +90,19 @@ impl ItemReader {
         self.reply.as_ref()?.cutter.head()
     }
 
+    /// Asks for a page that nobody waits for yet. A failure to open it is not tried again, so that an outage does not
+    /// cost the retries of all pages under way; [`DecodedReader`] asks once more when it is read.
+    #[must_use]
+    pub fn ahead(mut self) -> Self {
+        self.attempts.ahead = true;
+        self
+    }
+
+    /// The same page for somebody who waits for it, where this one was asked for ahead.
+    pub(crate) fn again(&self) -> Option<Self> {
+        self.attempts.ahead.then(|| Self::new(self.client.clone(), self.plan.clone(), self.paths))
+    }
+
     /// Tells when the request has had its turn and goes out, or that it never will.
     pub(crate) fn on_leaving(&mut self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
@@ -148,6 +161,7 @@ impl ItemReader {
             self.attempts.deadline = from_now(self.client.time_for(&self.plan));
         }
         let reply = self.client.open(&self.plan, &mut self.attempts).await?;
+        self.attempts.ahead = false;
         let Reply { generation, status, headers, body, measured } = reply;
         Ok(Cut { generation, status, headers, body, cutter: Cutter::new(self.paths), measured })
     }

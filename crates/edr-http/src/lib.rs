@@ -21,6 +21,7 @@
 mod ahead;
 mod attempt;
 mod auth;
+mod block;
 mod client;
 mod decode;
 mod decoded;

@@ -15,19 +15,19 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use crate::time::Timestamp;
 
 /// An object of the API, read key by key; unknown keys are passed over.
-pub(crate) trait Object: Default + Sized {
-    fn read<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
+pub(crate) trait Object<'de>: Default + Sized {
+    fn read<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
 }
 
 /// A field that can be read from anything.
-pub(crate) trait Field: Default + Sized {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error>;
+pub(crate) trait Field<'de>: Default + Sized {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error>;
 }
 
 /// Lets serde read a [`Field`].
 pub(crate) struct Lenient<T>(pub(crate) T);
 
-impl<'de, T: Field> Deserialize<'de> for Lenient<T> {
+impl<'de, T: Field<'de>> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         T::read(d).map(Self)
     }
@@ -160,14 +160,14 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Cow<'de, st
     Ok(Scalar::read(d)?.map(Scalar::into_text))
 }
 
-impl Field for Option<String> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Option<String> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(text(d)?.map(Cow::into_owned))
     }
 }
 
-impl Field for Option<bool> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Option<bool> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(match Scalar::read(d)? {
             Some(Scalar::Bool(v)) => Some(v),
             Some(Scalar::Text(v)) => v.trim().to_ascii_lowercase().parse().ok(),
@@ -176,14 +176,14 @@ impl Field for Option<bool> {
     }
 }
 
-impl Field for Option<f64> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Option<f64> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(Scalar::read(d)?.and_then(|v| v.number()))
     }
 }
 
-impl Field for Option<i64> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Option<i64> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(match Scalar::read(d)? {
             Some(Scalar::Int(v)) => Some(v),
             Some(Scalar::Uint(v)) => i64::try_from(v).ok(),
@@ -195,8 +195,8 @@ impl Field for Option<i64> {
     }
 }
 
-impl Field for Option<Timestamp> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Option<Timestamp> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = text(d)?.filter(|t| !t.trim().is_empty());
         Ok(text.map(|t| Timestamp::new(t.into_owned())))
     }
@@ -212,14 +212,14 @@ impl PartialEq for Secret {
     }
 }
 
-impl Field for Option<Secret> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Option<Secret> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(<Option<String> as Field>::read(d)?.map(|text| Secret(SecretString::from(text))))
     }
 }
 
-impl Field for Vec<String> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Vec<String> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct V;
         impl<'de> Visitor<'de> for V {
             type Value = Vec<String>;
@@ -262,7 +262,7 @@ impl Field for Vec<String> {
 /// Reads an object, or nothing where something else stands.
 struct ObjectVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Object> Visitor<'de> for ObjectVisitor<T> {
+impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -295,23 +295,23 @@ impl<'de, T: Object> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-impl<T: Object> Field for Option<T> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de, T: Object<'de>> Field<'de> for Option<T> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         d.deserialize_any(ObjectVisitor(PhantomData))
     }
 }
 
-impl<T: Object> Object for Box<T> {
-    fn read<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+impl<'de, T: Object<'de>> Object<'de> for Box<T> {
+    fn read<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         T::read(map).map(Self::new)
     }
 }
 
 /// Several objects: a list, or one that stands alone. What is no object is passed over.
-impl<T: Object> Field for Vec<T> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de, T: Object<'de>> Field<'de> for Vec<T> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct V<T>(PhantomData<T>);
-        impl<'de, T: Object> Visitor<'de> for V<T> {
+        impl<'de, T: Object<'de>> Visitor<'de> for V<T> {
             type Value = Vec<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of objects")
@@ -359,8 +359,8 @@ impl<T> Default for Entries<T> {
     }
 }
 
-impl<T: Object> Object for Entries<T> {
-    fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+impl<'de, T: Object<'de>> Object<'de> for Entries<T> {
+    fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut out = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if let Some(value) = map.next_value::<Lenient<Option<T>>>()?.0 {
@@ -371,8 +371,8 @@ impl<T: Object> Object for Entries<T> {
     }
 }
 
-impl<T: Object> Field for Entries<T> {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de, T: Object<'de>> Field<'de> for Entries<T> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(<Option<Self> as Field>::read(d)?.unwrap_or_default())
     }
 }
@@ -381,8 +381,8 @@ impl<T: Object> Field for Entries<T> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lists(pub Vec<(String, Vec<String>)>);
 
-impl Object for Lists {
-    fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+impl<'de> Object<'de> for Lists {
+    fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut out = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             out.push((key, map.next_value::<Lenient<Vec<String>>>()?.0));
@@ -391,16 +391,16 @@ impl Object for Lists {
     }
 }
 
-impl Field for Lists {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Lists {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(<Option<Self> as Field>::read(d)?.unwrap_or_default())
     }
 }
 
 /// Reads a whole object; what is no object is an error.
-pub(crate) fn object<'de, T: Object, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+pub(crate) fn object<'de, T: Object<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
     struct V<T>(PhantomData<T>);
-    impl<'de, T: Object> Visitor<'de> for V<T> {
+    impl<'de, T: Object<'de>> Visitor<'de> for V<T> {
         type Value = T;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a JSON object")
@@ -423,23 +423,32 @@ macro_rules! wire_key {
 }
 pub(crate) use wire_key;
 
-/// Makes a struct of lenient fields under the vendor's own names.
+/// Makes a struct of lenient fields under the vendor's own names. One with a lifetime may borrow from what it is read
+/// from.
 macro_rules! wire {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident $(($key:literal))? : $ty:ty,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($fields:tt)+ }) => {
+        $crate::wire::wire! { @ ['de] [] $(#[$meta])* $vis struct $name { $($fields)+ } }
+    };
+    ($(#[$meta:meta])* $vis:vis struct $name:ident<$de:lifetime> { $($fields:tt)+ }) => {
+        $crate::wire::wire! { @ [$de] [<$de>] $(#[$meta])* $vis struct $name { $($fields)+ } }
+    };
+    (@ [$de:lifetime] [$($own:tt)*] $(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($field:ident $(($key:literal))? : $ty:ty,)+
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
-        $vis struct $name {
+        $vis struct $name $($own)* {
             $(
                 #[doc = concat!("`", $crate::wire::wire_key!($field $($key)?), "` as Falcon sends it.")]
                 pub $field: $ty,
             )+
         }
 
-        impl $crate::wire::Object for $name {
-            fn read<'de, A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        impl<$de> $crate::wire::Object<$de> for $name $($own)* {
+            fn read<A: serde::de::MapAccess<$de>>(mut map: A) -> Result<Self, A::Error> {
                 let mut out = Self::default();
-                while let Some(key) = map.next_key::<$crate::wire::Key<'de>>()? {
+                while let Some(key) = map.next_key::<$crate::wire::Key<$de>>()? {
                     match key.as_str() {
                         $(
                             $crate::wire::wire_key!($field $($key)?) => {
@@ -455,8 +464,8 @@ macro_rules! wire {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        impl<$de> serde::Deserialize<$de> for $name $($own)* {
+            fn deserialize<D: serde::Deserializer<$de>>(d: D) -> Result<Self, D::Error> {
                 $crate::wire::object(d)
             }
         }

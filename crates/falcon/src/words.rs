@@ -44,16 +44,16 @@ macro_rules! words {
             }
         }
 
-        impl $crate::wire::Field for Option<$name> {
-            fn read<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        impl<'de> $crate::wire::Field<'de> for Option<$name> {
+            fn read<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 let word = $crate::wire::text(d)?;
                 // Nothing said is no word, unless the vendor means something by it.
                 Ok(word.map(|w| $name::from(&*w)).filter(|w| *w != $name::Other(String::new())))
             }
         }
 
-        impl $crate::wire::Field for Vec<$name> {
-            fn read<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        impl<'de> $crate::wire::Field<'de> for Vec<$name> {
+            fn read<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 let words = <Vec<String> as $crate::wire::Field>::read(d)?;
                 Ok(words.iter().map(|w| $name::from(w.as_str())).collect())
             }

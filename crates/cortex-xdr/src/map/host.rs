@@ -156,7 +156,7 @@ fn tags(endpoint: &Endpoint) -> Vec<Tag> {
 fn policies(endpoint: &Endpoint) -> Vec<Policy> {
     let policy = |name: &Option<String>, kind: &str| {
         let name = name.clone()?;
-        Some(Policy { name: Some(name), kind: Some(kind.to_owned()), ..Policy::default() })
+        Some(Policy { name: Some(name), kind: Some(kind.to_owned().into()), ..Policy::default() })
     };
     let prevention = policy(&endpoint.assigned_prevention_policy, "prevention");
     prevention.into_iter().chain(policy(&endpoint.assigned_extensions_policy, "extensions")).collect()

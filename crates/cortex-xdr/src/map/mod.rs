@@ -86,7 +86,7 @@ impl Notes {
     }
 
     fn origin(&mut self, field: &'static str, vendor_value: &str, provenance: Provenance) {
-        let vendor_value = Some(vendor_value.to_owned());
+        let vendor_value = Some(vendor_value.to_owned().into());
         self.origins.push(Origin { field: field.into(), vendor_value, provenance });
     }
 

@@ -1,5 +1,6 @@
 //! A host: one agent on one machine, as OCSF Device Inventory Info (5001).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -245,7 +246,7 @@ pub struct Policy {
     pub name: Option<String>,
     /// What it governs.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub kind: Option<Cow<'static, str>>,
     /// Whether the agent has applied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_applied: Option<bool>,
@@ -323,12 +324,6 @@ pub struct Risk {
     /// The level in the vendor's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
-}
-
-impl Default for TenantId {
-    fn default() -> Self {
-        Self::new("")
-    }
 }
 
 impl Default for Vendor {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -22,6 +22,14 @@ impl TenantId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Default for TenantId {
+    /// No name yet: each record begins with it.
+    fn default() -> Self {
+        static NONE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+        Self(NONE.clone())
     }
 }
 

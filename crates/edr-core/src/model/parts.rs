@@ -16,7 +16,7 @@ pub struct Origin {
     pub field: Cow<'static, str>,
     /// The vendor's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vendor_value: Option<String>,
+    pub vendor_value: Option<Cow<'static, str>>,
     /// How the value came about.
     pub provenance: Provenance,
 }

@@ -61,20 +61,20 @@ pub fn ip(value: &str) -> Option<IpAddr> {
 /// A MAC in the form of RFC 7042: upper-case hex pairs with `-`; all zeroes and all ones mean none.
 #[must_use]
 pub fn mac(value: &str) -> Option<String> {
-    let digits = || value.chars().filter(char::is_ascii_hexdigit).map(|c| c.to_ascii_uppercase());
-    let clean = value.trim().chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '-' | '.'));
-    let empty = digits().all(|c| c == '0') || digits().all(|c| c == 'F');
-    if digits().count() != 12 || !clean || empty {
-        return None;
-    }
     let mut mac = String::with_capacity(17);
-    for (place, digit) in digits().enumerate() {
-        if place > 0 && place % 2 == 0 {
+    let mut digits = 0;
+    for byte in value.trim().bytes().filter(|b| !matches!(b, b':' | b'-' | b'.')) {
+        if !byte.is_ascii_hexdigit() || digits == 12 {
+            return None;
+        }
+        if digits > 0 && digits % 2 == 0 {
             mac.push('-');
         }
-        mac.push(digit);
+        mac.push(char::from(byte.to_ascii_uppercase()));
+        digits += 1;
     }
-    Some(mac)
+    let empty = |none: u8| mac.bytes().all(|b| b == none || b == b'-');
+    (digits == 12 && !empty(b'0') && !empty(b'F')).then_some(mac)
 }
 
 /// An account from `DOMAIN\user`, `user@domain` or `user`, with its SID when that is known.

@@ -279,8 +279,8 @@ wire! {
     pub struct ExclusionGroup { id: Option<String>, }
 }
 
-impl Field for GroupIds {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for GroupIds {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let ids = <Vec<Either> as serde::Deserialize>::deserialize(d).unwrap_or_default();
         Ok(Self(ids.into_iter().filter_map(|either| either.0).collect()))
     }

@@ -263,8 +263,8 @@ impl AuditPairs {
     }
 }
 
-impl Field for AuditPairs {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for AuditPairs {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         d.deserialize_any(PairsVisitor)
     }
 }

@@ -6,13 +6,13 @@ use edr_core::{
     NetworkInterface, Os, Platform, Policy, Provenance, Tag, User,
 };
 
-use super::needed::Needed;
+use super::needed::{Needed, Said};
 use super::{Context, Notes, said_word, text, texts, verbatim};
 use crate::VENDOR;
 use crate::api::hosts::{HostPlatform, HostVisibility, ProductType};
 
 /// A host of a listing; nothing when it has no id.
-pub(super) fn map(device: Needed, context: &Context) -> Option<Host> {
+pub(super) fn map(device: Needed<'_>, context: &Context) -> Option<Host> {
     let mut notes = Notes::new(context.now);
     let mut host = part(device, context, &mut notes)?;
     notes.origin("connection_state", None, Provenance::Default);
@@ -21,8 +21,8 @@ pub(super) fn map(device: Needed, context: &Context) -> Option<Host> {
 }
 
 /// The host that a device describes, wherever it stands. What is noticed goes to `notes`.
-pub(super) fn part(mut device: Needed, context: &Context, notes: &mut Notes) -> Option<Host> {
-    let mut host = Host::new("", "", "", "");
+pub(super) fn part(mut device: Needed<'_>, context: &Context, notes: &mut Notes) -> Option<Host> {
+    let mut host = Host::default();
     host.tenant = context.tenant.clone();
     host.vendor = VENDOR;
     host.uid = text(device.device_id.take())?;
@@ -46,7 +46,7 @@ pub(super) fn part(mut device: Needed, context: &Context, notes: &mut Notes) -> 
     Some(host)
 }
 
-fn name(host: &mut Host, device: &mut Needed) {
+fn name(host: &mut Host, device: &mut Needed<'_>) {
     let info = device.hostinfo.take().unwrap_or_default();
     host.hostname = verbatim(device.hostname.take()).unwrap_or_default();
     host.domain = verbatim(device.machine_domain.take()).or_else(|| verbatim(info.domain));
@@ -58,7 +58,7 @@ fn name(host: &mut Host, device: &mut Needed) {
 }
 
 /// A portable chassis outweighs the product type, which calls every client a workstation.
-fn kind(device: &Needed, notes: &mut Notes) -> HostType {
+fn kind(device: &Needed<'_>, notes: &mut Notes) -> HostType {
     let chassis = device.chassis_type_desc.as_deref().unwrap_or_default();
     let portable = ["laptop", "notebook", "portable"].iter().any(|w| holds(chassis, w));
     let (kind, word) = match device.product_type_desc.as_ref().map(|w| w.as_str().trim()) {
@@ -98,7 +98,7 @@ pub(super) fn platform(name: Option<&str>, id: Option<&str>, notes: &mut Notes) 
     platform
 }
 
-fn os(device: &mut Needed, notes: &mut Notes) -> Os {
+fn os(device: &mut Needed<'_>, notes: &mut Notes) -> Os {
     let platform = platform(
         device.platform_name.as_ref().map(HostPlatform::as_str),
         device.platform_id.as_deref(),
@@ -106,9 +106,9 @@ fn os(device: &mut Needed, notes: &mut Notes) -> Os {
     );
     let product = text(device.os_version.take());
     let kernel = text(device.kernel_version.take());
-    let numbers = match (text(device.major_version.take()), text(device.minor_version.take())) {
-        (Some(major), Some(minor)) => Some(format!("{major}.{minor}")),
-        (major, _) => major,
+    let numbers = match (device.major_version.text(), device.minor_version.text()) {
+        (Some(major), Some(minor)) => Some([major, ".", minor].concat()),
+        (major, _) => major.map(str::to_owned),
     };
     let windows = platform == Platform::Windows;
     let version = if windows {
@@ -150,7 +150,7 @@ fn kernel_numbers(numbers: Option<String>, notes: &mut Notes) -> Option<String> 
     Some(numbers)
 }
 
-fn agent(device: &mut Needed, notes: &mut Notes) -> Agent {
+fn agent(device: &mut Needed<'_>, notes: &mut Notes) -> Agent {
     let word = device.reduced_functionality_mode.as_ref().map(|w| w.as_str().trim().to_ascii_lowercase());
     let stated = word.is_some();
     let reduced = word.filter(|w| !w.is_empty());
@@ -168,7 +168,7 @@ fn agent(device: &mut Needed, notes: &mut Notes) -> Agent {
     Agent { version: verbatim(device.agent_version.take()), content_version: None, health }
 }
 
-fn hardware(host: &mut Host, device: &mut Needed, notes: &mut Notes) {
+fn hardware(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
     host.serial_number = text(device.serial_number.take()).filter(|serial| {
         let blank = read::is_no_serial(serial);
         if blank {
@@ -205,8 +205,8 @@ fn smbios_uuid(serial: &str) -> Option<String> {
     Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
-fn network(host: &mut Host, device: &Needed, notes: &mut Notes) {
-    let mut interface = |ip: (&'static str, &Option<String>), mac: (&'static str, &Option<String>)| {
+fn network(host: &mut Host, device: &Needed<'_>, notes: &mut Notes) {
+    let mut interface = |ip: (&'static str, &Said<'_>), mac: (&'static str, &Said<'_>)| {
         let found = NetworkInterface {
             name: None,
             ip: notes.ip(ip.0, ip.1.as_deref()),
@@ -227,7 +227,7 @@ fn network(host: &mut Host, device: &Needed, notes: &mut Notes) {
     host.default_gateway = notes.ip("default_gateway_ip", device.default_gateway_ip.as_deref());
 }
 
-fn state(host: &mut Host, device: &mut Needed, notes: &mut Notes) {
+fn state(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
     host.connection_state = ConnectionState::Unknown;
     let word = said_word(device.status.take());
     host.containment_state = containment(word.as_deref());
@@ -252,7 +252,7 @@ fn containment(word: Option<&str>) -> ContainmentState {
     }
 }
 
-fn times(host: &mut Host, device: &Needed, notes: &mut Notes) {
+fn times(host: &mut Host, device: &Needed<'_>, notes: &mut Notes) {
     host.first_seen = notes.time("first_seen", device.first_seen.as_deref());
     host.last_seen = notes.time("last_seen", device.last_seen.as_deref());
     host.modified = notes.time("modified_timestamp", device.modified_timestamp.as_deref());
@@ -262,9 +262,9 @@ fn times(host: &mut Host, device: &Needed, notes: &mut Notes) {
     notes.time("agent_local_time", device.agent_local_time.as_deref());
 }
 
-fn people(host: &mut Host, device: &mut Needed) {
-    let sid = text(device.last_login_user_sid.take()).or_else(|| text(device.last_login_uid.take()));
-    host.last_user = read::user(device.last_login_user.as_deref().unwrap_or_default(), sid.as_deref());
+fn people(host: &mut Host, device: &mut Needed<'_>) {
+    let sid = device.last_login_user_sid.text().or_else(|| device.last_login_uid.text());
+    host.last_user = read::user(device.last_login_user.as_deref().unwrap_or_default(), sid);
     let first = read::user(device.first_login_user.as_deref().unwrap_or_default(), None);
     let other = first.filter(|f| host.last_user.as_ref().is_none_or(|l| !same_account(l, f)));
     host.users = host.last_user.clone().into_iter().chain(other).collect();
@@ -275,7 +275,7 @@ fn same_account(a: &User, b: &User) -> bool {
     a.name == b.name && (a.domain == b.domain || a.domain.is_none() || b.domain.is_none())
 }
 
-fn place(host: &mut Host, device: &mut Needed, notes: &mut Notes) {
+fn place(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
     let group = |uid| Group { uid: Some(uid), name: None };
     host.groups = texts(std::mem::take(&mut device.groups)).into_iter().map(group).collect();
     host.tags = texts(std::mem::take(&mut device.tags)).iter().map(|t| tag(t)).collect();
@@ -300,7 +300,7 @@ fn tag(text: &str) -> Tag {
     }
 }
 
-fn cloud(device: &mut Needed, notes: &mut Notes) -> Option<Cloud> {
+fn cloud(device: &mut Needed<'_>, notes: &mut Notes) -> Option<Cloud> {
     let word = said_word(device.service_provider.take());
     let provider = match word.as_deref() {
         Some("AWS_EC2" | "AWS_EC2_V2" | "AWS") => Some("aws".to_owned()),
@@ -336,7 +336,7 @@ fn aws_region(zone: &str) -> Option<String> {
     region.ends_with(|c: char| c.is_ascii_digit()).then(|| region.to_owned())
 }
 
-fn policies(device: &mut Needed) -> Vec<Policy> {
+fn policies(device: &mut Needed<'_>) -> Vec<Policy> {
     let all = std::mem::take(&mut device.device_policies).0;
     if all.is_empty() { std::mem::take(&mut device.policies).0 } else { all }
 }

@@ -30,6 +30,8 @@ use edr_core::{
     Origin, Provenance, Raw, Rejected, Risk, TenantId, Vulnerability,
 };
 
+use serde::Deserialize;
+
 use crate::VENDOR;
 
 /// What a mapping needs to know besides the item.
@@ -128,14 +130,14 @@ pub fn remote_session(raw: &Bytes, context: &Context) -> Result<AuditEvent, Box<
 }
 
 /// Reads and maps an item; `map` gives nothing when the item has no id.
-fn decode<W, T>(
-    raw: &Bytes,
+fn decode<'a, W, T>(
+    raw: &'a Bytes,
     context: &Context,
     key: &str,
     map: impl FnOnce(W) -> Option<T>,
 ) -> Result<T, Box<Rejected>>
 where
-    W: serde::de::DeserializeOwned,
+    W: Deserialize<'a>,
     T: Listing,
 {
     let reject = |reason: String| Box::new(rejected(raw, context, T::NOUN, key, reason));
@@ -147,7 +149,7 @@ where
 
 /// Text is looked at once as a whole; only where it is none, each part that is read is looked at on its own, for a
 /// field that nobody reads may hold anything.
-fn read_json<W: serde::de::DeserializeOwned>(raw: &[u8]) -> serde_json::Result<W> {
+fn read_json<'a, W: Deserialize<'a>>(raw: &'a [u8]) -> serde_json::Result<W> {
     match std::str::from_utf8(raw) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(raw),
@@ -191,7 +193,7 @@ impl Notes {
 
     /// Says where a value came from.
     pub(crate) fn origin(&mut self, field: &'static str, value: Option<&str>, provenance: Provenance) {
-        let vendor_value = value.map(str::to_owned);
+        let vendor_value = value.map(word);
         self.origins.push(Origin { field: Cow::Borrowed(field), vendor_value, provenance });
     }
 
@@ -248,16 +250,40 @@ impl Notes {
     }
 }
 
+/// A word of the vendor's; those that nearly every host has are not copied.
+fn word(word: &str) -> Cow<'static, str> {
+    Cow::Borrowed(match word {
+        "Linux" => "Linux",
+        "Mac" => "Mac",
+        "Provisioned" => "Provisioned",
+        "Server" => "Server",
+        "Windows" => "Windows",
+        "Workstation" => "Workstation",
+        "no" => "no",
+        "normal" => "normal",
+        other => return Cow::Owned(other.to_owned()),
+    })
+}
+
 /// True unless the text is one of the ways to say nothing.
 fn said(text: &str) -> bool {
-    let text = text.trim();
+    let text = if is_trimmed(text) { text } else { text.trim() };
     !text.is_empty() && !text.eq_ignore_ascii_case("n/a") && text != "null"
+}
+
+/// True for what plainly has nothing to trim.
+fn is_trimmed(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(u8::is_ascii_graphic) && bytes.last().is_some_and(u8::is_ascii_graphic)
 }
 
 /// Text that says something, trimmed; the allocation is kept where nothing is cut off.
 pub(crate) fn text(value: Option<String>) -> Option<String> {
     let value = value.filter(|v| said(v))?;
-    if value.trim().len() == value.len() { Some(value) } else { Some(value.trim().to_owned()) }
+    if is_trimmed(&value) || value.trim().len() == value.len() {
+        return Some(value);
+    }
+    Some(value.trim().to_owned())
 }
 
 /// A word of the vendor's as text.
@@ -267,7 +293,7 @@ pub(crate) fn said_word<W: std::fmt::Display>(value: Option<W>) -> Option<String
 
 /// Text as it is, unless blank: for fields whose filter the vendor evaluates on the untrimmed value.
 pub(crate) fn verbatim(value: Option<String>) -> Option<String> {
-    value.filter(|v| !v.trim().is_empty())
+    value.filter(|v| is_trimmed(v) || !v.trim().is_empty())
 }
 
 /// The texts of a list that say something.

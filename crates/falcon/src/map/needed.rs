@@ -1,11 +1,13 @@
 //! What the model takes from a device. A device has a hundred fields and ten policies of eight fields each; what is not
 //! needed is passed over without being kept for a moment.
 
+use std::borrow::Cow;
+
 use edr_core::Policy;
 use serde::Deserializer;
 use serde::de::MapAccess;
 
-use super::text;
+use super::{said, text};
 use crate::api::hosts::{
     Containment, Device, DevicePolicy, HostInfo, HostPlatform, HostVisibility, ProductType, ProvisionStatus,
     ReducedFunctionality, ServiceProvider,
@@ -18,10 +20,10 @@ macro_rules! needed {
     ($($field:ident: $kind:ty,)+) => {
         wire! {
             /// A device, as far as the model needs it.
-            pub(super) struct Needed { $($field: $kind,)+ }
+            pub(super) struct Needed<'de> { $($field: $kind,)+ }
         }
 
-        impl From<Device> for Needed {
+        impl From<Device> for Needed<'_> {
             fn from(device: Device) -> Self {
                 Self { $($field: device.$field.into(),)+ }
             }
@@ -30,7 +32,7 @@ macro_rules! needed {
 }
 
 needed! {
-    agent_local_time: Option<Timestamp>,
+    agent_local_time: Said<'de>,
     agent_version: Option<String>,
     bios_manufacturer: Option<String>,
     bios_version: Option<String>,
@@ -38,17 +40,17 @@ needed! {
     chassis_type: Option<String>,
     chassis_type_desc: Option<String>,
     cid: Option<String>,
-    connection_ip: Option<String>,
-    connection_mac_address: Option<String>,
+    connection_ip: Said<'de>,
+    connection_mac_address: Said<'de>,
     criticality: Option<String>,
-    default_gateway_ip: Option<String>,
+    default_gateway_ip: Said<'de>,
     device_id: Option<String>,
     device_policies: Policies,
     email: Option<String>,
-    external_ip: Option<String>,
+    external_ip: Said<'de>,
     filesystem_containment_status: Option<Containment>,
-    first_login_user: Option<String>,
-    first_seen: Option<Timestamp>,
+    first_login_user: Said<'de>,
+    first_seen: Said<'de>,
     groups: Vec<String>,
     host_hidden_status: Option<HostVisibility>,
     hostinfo: Option<HostInfo>,
@@ -56,29 +58,29 @@ needed! {
     instance_id: Option<String>,
     k8s_cluster_id: Option<String>,
     kernel_version: Option<String>,
-    last_login_timestamp: Option<Timestamp>,
-    last_login_uid: Option<String>,
-    last_login_user: Option<String>,
-    last_login_user_sid: Option<String>,
-    last_reboot: Option<Timestamp>,
-    last_seen: Option<Timestamp>,
-    local_ip: Option<String>,
-    mac_address: Option<String>,
+    last_login_timestamp: Said<'de>,
+    last_login_uid: Said<'de>,
+    last_login_user: Said<'de>,
+    last_login_user_sid: Said<'de>,
+    last_reboot: Said<'de>,
+    last_seen: Said<'de>,
+    local_ip: Said<'de>,
+    mac_address: Said<'de>,
     machine_domain: Option<String>,
-    major_version: Option<String>,
-    minor_version: Option<String>,
-    modified_timestamp: Option<Timestamp>,
+    major_version: Said<'de>,
+    minor_version: Said<'de>,
+    modified_timestamp: Said<'de>,
     os_build: Option<String>,
     os_product_name: Option<String>,
     os_version: Option<String>,
     ou: Vec<String>,
-    platform_id: Option<String>,
+    platform_id: Said<'de>,
     platform_name: Option<HostPlatform>,
     pod_id: Option<String>,
     pod_name: Option<String>,
     pod_namespace: Option<String>,
     policies: Listed,
-    product_type: Option<String>,
+    product_type: Said<'de>,
     product_type_desc: Option<ProductType>,
     provision_status: Option<ProvisionStatus>,
     reduced_functionality_mode: Option<ReducedFunctionality>,
@@ -93,26 +95,80 @@ needed! {
     zone_group: Option<String>,
 }
 
+/// Text that is looked at and not kept: borrowed from what it is read from where it has no escapes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Said<'de>(Option<Cow<'de, str>>);
+
+impl Said<'_> {
+    pub(super) fn as_deref(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// The text, trimmed, when it says something.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.as_deref().filter(|text| said(text)).map(str::trim)
+    }
+}
+
+impl<'de> Field<'de> for Said<'de> {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(Self(crate::wire::text(d)?.filter(|text| !text.trim().is_empty())))
+    }
+}
+
+impl From<Option<String>> for Said<'_> {
+    fn from(text: Option<String>) -> Self {
+        Self(text.filter(|text| !text.trim().is_empty()).map(Cow::Owned))
+    }
+}
+
+impl From<Option<Timestamp>> for Said<'_> {
+    fn from(time: Option<Timestamp>) -> Self {
+        Self(time.map(|time| Cow::Owned(time.as_str().to_owned())))
+    }
+}
+
 wire! {
     /// A policy, as far as the model needs it.
-    pub(super) struct Assigned {
+    pub(super) struct Assigned<'de> {
         applied: Option<bool>,
         policy_id: Option<String>,
-        policy_type: Option<String>,
+        policy_type: Said<'de>,
     }
 }
 
-impl From<DevicePolicy> for Assigned {
+impl From<DevicePolicy> for Assigned<'_> {
     fn from(policy: DevicePolicy) -> Self {
-        Self { applied: policy.applied, policy_id: policy.policy_id, policy_type: policy.policy_type }
+        Self { applied: policy.applied, policy_id: policy.policy_id, policy_type: policy.policy_type.into() }
     }
 }
 
-fn policy(key: Option<&str>, policy: Assigned) -> Policy {
+/// What the policies of most hosts govern.
+const KINDS: &[&str] = &[
+    "content-update",
+    "data-protection",
+    "device-control",
+    "firewall",
+    "globalconfig",
+    "host-retention",
+    "identity-protection",
+    "prevention",
+    "remote-response",
+    "sensor-update",
+    "system-tray",
+];
+
+/// What a policy governs; what every host has is not copied.
+fn kind(word: &str) -> Cow<'static, str> {
+    let known = KINDS.iter().find(|known| **known == word);
+    known.map_or_else(|| Cow::Owned(word.to_owned()), |known| Cow::Borrowed(*known))
+}
+
+fn policy(key: Option<&str>, policy: Assigned<'_>) -> Policy {
     Policy {
         uid: text(policy.policy_id),
         name: None,
-        kind: text(policy.policy_type).or_else(|| key.map(str::to_owned)),
+        kind: policy.policy_type.text().or(key).map(kind),
         is_applied: policy.applied,
     }
 }
@@ -121,19 +177,19 @@ fn policy(key: Option<&str>, policy: Assigned) -> Policy {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Policies(pub(super) Vec<Policy>);
 
-impl Object for Policies {
-    fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+impl<'de> Object<'de> for Policies {
+    fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut out = Vec::with_capacity(8);
         while let Some(key) = map.next_key::<Key<'de>>()? {
-            let value = map.next_value::<Lenient<Option<Assigned>>>()?.0;
+            let value = map.next_value::<Lenient<Option<Assigned<'de>>>>()?.0;
             out.extend(value.map(|assigned| policy(Some(key.as_str()), assigned)));
         }
         Ok(Self(out))
     }
 }
 
-impl Field for Policies {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+impl<'de> Field<'de> for Policies {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Ok(<Option<Self> as Field>::read(d)?.unwrap_or_default())
     }
 }
@@ -148,9 +204,9 @@ impl From<crate::wire::Entries<DevicePolicy>> for Policies {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Listed(pub(super) Vec<Policy>);
 
-impl Field for Listed {
-    fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let all = <Vec<Assigned> as Field>::read(d)?;
+impl<'de> Field<'de> for Listed {
+    fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let all = <Vec<Assigned<'de>> as Field>::read(d)?;
         Ok(Self(all.into_iter().map(|assigned| policy(None, assigned)).collect()))
     }
 }
@@ -173,7 +229,7 @@ mod tests {
         for file in std::fs::read_dir(fixtures).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let (Ok(whole), Ok(needed)) =
-                (serde_json::from_str::<Device>(&text), serde_json::from_str::<Needed>(&text))
+                (serde_json::from_str::<Device>(&text), serde_json::from_str::<Needed<'_>>(&text))
             else {
                 continue;
             };

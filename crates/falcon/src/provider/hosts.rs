@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use edr_core::{
     Cursor, Error, Host, HostQuery, Listing as _, Noun, PageEnd, Part, Query as _, Rejected, Result, Sort,
 };
-use edr_http::{AheadShare, DecodedEvent, DecodedReader};
+use edr_http::{AheadShare, DecodedEvent, DecodedReader, ItemReader};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
@@ -172,8 +172,11 @@ impl<'a> HostPage<'a> {
     }
 
     fn ask(&self, params: &HostsParams) -> Reader {
+        self.decoded(self.falcon.client().http().items(hosts::combined(params), RESOURCES))
+    }
+
+    fn decoded(&self, items: ItemReader) -> Reader {
         let context = self.context.clone();
-        let items = self.falcon.client().http().items(hosts::combined(params), RESOURCES);
         items.decoded(None, move |raw| map::host(&raw, &context))
     }
 
@@ -182,7 +185,8 @@ impl<'a> HostPage<'a> {
         let enough = self.arrived.saturating_mul(EAGER) >= u64::from(self.params.limit.unwrap_or(PAGE));
         if let (Some(ahead), Some(key), true) = (&self.ahead, &self.next, enough) {
             let params = || HostsParams { offset: Some(key.clone()), ..self.params.clone() };
-            ahead.ask(key, AheadShare::take, || self.ask(&params()));
+            let items = || self.falcon.client().http().items(hosts::combined(&params()), RESOURCES).ahead();
+            ahead.ask(key, AheadShare::take, || self.decoded(items()));
         }
     }
 

@@ -293,7 +293,7 @@ fn set_connection(host: &mut Host, word: &str) {
     host.origins.retain(|o| o.field != "connection_state");
     host.origins.push(Origin {
         field: "connection_state".into(),
-        vendor_value: Some(word.to_owned()),
+        vendor_value: Some(word.to_owned().into()),
         provenance: Provenance::Converted,
     });
 }

@@ -1,0 +1,185 @@
+//! Sixty-four bytes of JSON at a time: where the quotes and brackets stand, as bits.
+//!
+//! Written so that the compiler makes vector instructions of it; byte by byte, finding the end of an element costs
+//! as much as decoding it.
+
+/// How many bytes are looked at as one.
+pub(crate) const BLOCK: usize = 64;
+
+/// What stands where; the lowest bit is the first byte.
+pub(crate) struct Block {
+    length: usize,
+    quotes: u64,
+    backslashes: u64,
+    /// Opening brackets of either sort.
+    pub(crate) opens: u64,
+    /// Closing brackets of either sort.
+    pub(crate) closes: u64,
+}
+
+impl Block {
+    /// The block that begins here; after the end of the text nothing stands anywhere.
+    pub(crate) fn at(text: &[u8], from: usize) -> Self {
+        match text[from..].first_chunk::<BLOCK>() {
+            Some(whole) => Self::of(whole, BLOCK),
+            None => {
+                let rest = &text[from..];
+                let mut padded = [0; BLOCK];
+                padded[..rest.len()].copy_from_slice(rest);
+                Self::of(&padded, rest.len())
+            }
+        }
+    }
+
+    fn of(bytes: &[u8; BLOCK], length: usize) -> Self {
+        Self {
+            length,
+            quotes: bits(bytes, |byte| byte == b'"'),
+            backslashes: bits(bytes, |byte| byte == b'\\'),
+            // A brace and its bracket differ in one bit.
+            opens: bits(bytes, |byte| byte | 0x20 == b'{'),
+            closes: bits(bytes, |byte| byte | 0x20 == b'}'),
+        }
+    }
+}
+
+/// A bit for each byte of which this is true.
+#[inline]
+fn bits(bytes: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
+    let mut flags = *bytes;
+    for flag in &mut flags {
+        *flag = u8::from(is(*flag));
+    }
+    let (eights, _) = flags.as_chunks::<8>();
+    eights.iter().rev().fold(0, |bits, eight| bits << 8 | gathered(*eight))
+}
+
+/// Eight bytes of 0 or 1 as the bits of one. Each of them is moved to a place of its own in the highest byte; no two
+/// partial products meet.
+#[inline]
+fn gathered(flags: [u8; 8]) -> u64 {
+    u64::from_le_bytes(flags).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Whether the text so far stands within a string, and after a backslash.
+pub(crate) struct Strings {
+    /// Within a string.
+    pub(crate) open: bool,
+    /// The next byte means itself.
+    pub(crate) escaped: bool,
+}
+
+impl Strings {
+    /// Passes over the block: a bit for each byte within a string, its first quote included.
+    pub(crate) fn pass(&mut self, block: &Block) -> u64 {
+        let quotes = block.quotes & !self.escaped_in(block);
+        // Each quote turns everything behind it over.
+        let mut within = quotes;
+        for distance in [1, 2, 4, 8, 16, 32] {
+            within ^= within << distance;
+        }
+        if self.open {
+            within = !within;
+        }
+        self.open = within >> 63 == 1;
+        within
+    }
+
+    /// A bit for each byte that stands behind a backslash which means something.
+    fn escaped_in(&mut self, block: &Block) -> u64 {
+        // One bit more than there are bytes: the first byte of the next block.
+        let mut escaped = u128::from(self.escaped);
+        let mut left = u128::from(block.backslashes) & !escaped;
+        while left != 0 {
+            let next = (left & left.wrapping_neg()) << 1;
+            escaped |= next;
+            left &= (left - 1) & !next;
+        }
+        self.escaped = escaped >> block.length & 1 == 1;
+        #[expect(clippy::cast_possible_truncation, reason = "the bit behind the block has been read")]
+        let escaped = escaped as u64;
+        escaped
+    }
+}
+
+/// Where the last open bracket is closed; otherwise the depth is what it is behind the block.
+pub(crate) fn end_of(opens: u64, closes: u64, depth: &mut u32) -> Option<usize> {
+    if closes.count_ones() < *depth {
+        *depth += opens.count_ones();
+        *depth -= closes.count_ones();
+        return None;
+    }
+    let mut brackets = opens | closes;
+    while brackets != 0 {
+        let at = brackets.trailing_zeros();
+        if opens >> at & 1 == 1 {
+            *depth += 1;
+        } else {
+            *depth -= 1;
+            if *depth == 0 {
+                return Some(at as usize);
+            }
+        }
+        brackets &= brackets - 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Byte by byte: which bytes stand within strings.
+    fn plainly(text: &[u8]) -> Vec<bool> {
+        let (mut open, mut escaped) = (false, false);
+        text.iter()
+            .map(|byte| {
+                let quote = *byte == b'"' && !escaped;
+                escaped = *byte == b'\\' && !escaped;
+                open ^= quote;
+                open
+            })
+            .collect()
+    }
+
+    #[test]
+    fn eight_flags_are_one_byte() {
+        for byte in 0..=255_u64 {
+            let flags = std::array::from_fn(|n| u8::from(byte >> n & 1 == 1));
+            assert_eq!(gathered(flags), byte);
+        }
+    }
+
+    #[test]
+    fn an_element_ends_where_its_last_bracket_is_closed() {
+        let end = |text: &str, mut depth| {
+            let block = Block::at(text.as_bytes(), 0);
+            (end_of(block.opens, block.closes, &mut depth), depth)
+        };
+        assert_eq!(end("{[]}}", 1), (Some(4), 0));
+        assert_eq!(end("}{}", 2), (None, 1));
+        assert_eq!(end("[{", 1), (None, 3));
+        assert_eq!(end("]{}", 1), (Some(0), 0));
+    }
+
+    proptest! {
+        #[test]
+        fn strings_are_found_as_byte_by_byte(text in "[\\\\\"a{\\]]{0,300}", piece in 1usize..200) {
+            let plain = plainly(text.as_bytes());
+            let mut strings = Strings { open: false, escaped: false };
+            for (number, bytes) in text.as_bytes().chunks(piece).enumerate() {
+                for from in (0..bytes.len()).step_by(BLOCK) {
+                    let block = Block::at(bytes, from);
+                    let within = strings.pass(&block);
+                    for (n, byte) in bytes[from..].iter().take(BLOCK).enumerate() {
+                        prop_assert_eq!(within >> n & 1 == 1, plain[number * piece + from + n]);
+                        prop_assert_eq!(block.opens >> n & 1 == 1, matches!(byte, b'{' | b'['));
+                        prop_assert_eq!(block.closes >> n & 1 == 1, matches!(byte, b'}' | b']'));
+                    }
+                }
+            }
+        }
+    }
+}
