@@ -182,7 +182,8 @@ impl<'a> HostPage<'a> {
         let enough = self.arrived.saturating_mul(EAGER) >= u64::from(self.params.limit.unwrap_or(PAGE));
         if let (Some(ahead), Some(key), true) = (&self.ahead, &self.next, enough) {
             let params = || HostsParams { offset: Some(key.clone()), ..self.params.clone() };
-            ahead.ask(key, AheadShare::take, || self.ask(&params()));
+            let share = || AheadShare::take(self.falcon.client().http());
+            ahead.ask(key, share, || self.ask(&params()));
         }
     }
 
@@ -408,7 +409,7 @@ mod tests {
         let ahead = Ahead::default();
         ahead.ask("k", || None, || page.ask(&page.params));
         assert!(ahead.take("k").is_none(), "there was no share");
-        ahead.ask("k", AheadShare::take, || page.ask(&page.params));
+        ahead.ask("k", || AheadShare::take(falcon.client().http()), || page.ask(&page.params));
         ahead.ask("k", || panic!("it has been asked for"), || page.ask(&page.params));
         let mut reader = ahead.take("k").unwrap();
         while reader.next().await.is_some() {}
