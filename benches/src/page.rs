@@ -96,7 +96,10 @@ pub fn render(head: &str, sections: &[Section]) -> String {
     let mut text = format!(
         "{head}\n\n## What is promised, and whether it holds\n\n| promise | found | |\n| --- | --- | --- |\n"
     );
-    for verdict in sections.iter().flat_map(|section| &section.verdicts) {
+    let mut verdicts: Vec<&Verdict> = sections.iter().flat_map(|section| &section.verdicts).collect();
+    // Each begins with its number; those of one number stay as they were found.
+    verdicts.sort_by_key(|verdict| verdict.promise.split('.').next().and_then(|n| n.parse::<u32>().ok()));
+    for verdict in verdicts {
         let _ = writeln!(text, "| {} | {} | {} |", verdict.promise, verdict.found, verdict.word());
     }
     for section in sections.iter().filter(|section| !section.text.is_empty()) {
@@ -151,6 +154,17 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("\n## T\n"), "{text}");
+    }
+
+    #[test]
+    fn promises_stand_in_the_order_of_their_numbers() {
+        let told = |promises: &[&str]| Section {
+            text: String::new(),
+            verdicts: promises.iter().map(|promise| Verdict::missing(promise, "")).collect(),
+        };
+        let text = render("", &[told(&["1. b", "1. … a", "4. c"]), told(&["3. d", "5. e"])]);
+        let places = ["1. b", "1. … a", "3. d", "4. c", "5. e"].map(|promise| text.find(promise).unwrap());
+        assert!(places.is_sorted(), "{text}");
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! before it has had its turn, so that a walk never has more than one request waiting in its lane, whatever the pace.
 //! How many are under way grows with the pages that are read, so that a reader who wants little asks for little.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use tokio::task::AbortHandle;
 use tracing::instrument::WithSubscriber as _;
 
@@ -21,24 +22,63 @@ use crate::{DecodedReader, HttpClient, RequestPlan};
 const STEP: usize = 4;
 /// How many pages of one walk are under way at most.
 const MOST: usize = 24;
-/// How many pages of all walks of the process are under way ahead: each may hold a buffer, and a connection or a stream
-/// of one. All tenants of one region share a connection of HTTP/2, on which services allow about 100 streams: the pages
-/// that somebody waits for need the rest.
-const ALL_AHEAD: usize = 64;
-static ALL: Semaphore = Semaphore::const_new(ALL_AHEAD);
+/// How many pages of all walks of the process are under way ahead: each may hold a buffer, and a connection.
+const ALL_AHEAD: usize = 128;
+/// How many of them at one host that speaks HTTP/2: all its tenants share a connection, on which services allow about
+/// 100 streams, and the pages that somebody waits for need the rest.
+const STREAMS_AHEAD: usize = 64;
+static ALL: Room = Room::new();
+
+/// What all walks may ask for ahead.
+struct Room {
+    pages: Semaphore,
+    /// By host.
+    streams: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+impl Room {
+    const fn new() -> Self {
+        Self { pages: Semaphore::const_new(ALL_AHEAD), streams: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The streams of the client's host; nothing where each request has a connection of its own.
+    fn streams(&self, client: &HttpClient) -> Option<Arc<Semaphore>> {
+        let host = client.shares_connection().then(|| client.base().authority().to_owned())?;
+        let mut all = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(all.entry(host).or_insert_with(|| Arc::new(Semaphore::new(STREAMS_AHEAD))).clone())
+    }
+
+    /// The stream comes first: who waits for one must not hold a page that tenants of other hosts could have.
+    async fn share(&'static self, client: &HttpClient) -> Option<AheadShare> {
+        let _stream = match self.streams(client) {
+            Some(streams) => Some(streams.acquire_owned().await.ok()?),
+            None => None,
+        };
+        Some(AheadShare { _stream, _page: self.pages.acquire().await.ok()? })
+    }
+
+    fn try_share(&'static self, client: &HttpClient) -> Option<AheadShare> {
+        let _stream = match self.streams(client) {
+            Some(streams) => Some(streams.try_acquire_owned().ok()?),
+            None => None,
+        };
+        Some(AheadShare { _stream, _page: self.pages.try_acquire().ok()? })
+    }
+}
 
 /// A share of what all walks of the process may ask for ahead, for a page that is asked for without a [`Vanguard`].
 /// Dropping it gives it back: do so when the page is waited for.
 #[derive(Debug)]
 pub struct AheadShare {
-    _permit: SemaphorePermit<'static>,
+    _stream: Option<OwnedSemaphorePermit>,
+    _page: SemaphorePermit<'static>,
 }
 
 impl AheadShare {
-    /// A share, unless all are taken: then ask for the page when it is needed.
+    /// A share for a page of this client's, unless all are taken: then ask for the page when it is needed.
     #[must_use]
-    pub fn take() -> Option<Self> {
-        ALL.try_acquire().ok().map(|permit| Self { _permit: permit })
+    pub fn take(client: &HttpClient) -> Option<Self> {
+        ALL.try_share(client)
     }
 }
 
@@ -56,7 +96,7 @@ struct Page<T> {
     at: u64,
     reader: DecodedReader<T>,
     /// Its share of what all walks may have; the page that is waited for needs none.
-    share: Option<SemaphorePermit<'static>>,
+    share: Option<AheadShare>,
 }
 
 impl<T> fmt::Debug for Vanguard<T> {
@@ -83,7 +123,7 @@ impl<T: Send + 'static> Vanguard<T> {
     }
 
     fn within(
-        all: &'static Semaphore,
+        all: &'static Room,
         client: &HttpClient,
         paths: &'static [&'static [&'static str]],
         plans: impl Iterator<Item = (u64, RequestPlan)> + Send + 'static,
@@ -126,7 +166,7 @@ struct Asker<T> {
     paths: &'static [&'static [&'static str]],
     decode: Decode<T>,
     out: mpsc::UnboundedSender<Page<T>>,
-    all: &'static Semaphore,
+    all: &'static Room,
     room: Arc<Semaphore>,
     hungry: Arc<Notify>,
 }
@@ -148,9 +188,9 @@ impl<T: Send + 'static> Asker<T> {
         }
     }
 
-    async fn share(&self) -> Option<SemaphorePermit<'static>> {
-        match select(pin!(self.all.acquire()), pin!(self.hungry.notified())).await {
-            Either::Left((share, _)) => share.ok(),
+    async fn share(&self) -> Option<AheadShare> {
+        match select(pin!(self.all.share(&self.client)), pin!(self.hungry.notified())).await {
+            Either::Left((share, _)) => share,
             Either::Right(_) => None,
         }
     }
@@ -158,7 +198,6 @@ impl<T: Send + 'static> Asker<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -176,10 +215,26 @@ mod tests {
         came: Arc<Mutex<Vec<Instant>>>,
         most: Arc<AtomicUsize>,
         /// What its walks may have ahead: tests run beside each other, and each with a clock of its own.
-        all: &'static Semaphore,
+        all: &'static Room,
     }
 
     fn bench(latency: Duration, pace: f64) -> Bench {
+        bench_at(
+            "https://api.example",
+            http::Version::HTTP_2,
+            Box::leak(Box::new(Room::new())),
+            latency,
+            pace,
+        )
+    }
+
+    fn bench_at(
+        base: &str,
+        version: http::Version,
+        all: &'static Room,
+        latency: Duration,
+        pace: f64,
+    ) -> Bench {
         let (came, now, most) = (
             Arc::<Mutex<Vec<Instant>>>::default(),
             Arc::new(AtomicUsize::new(0)),
@@ -194,18 +249,16 @@ mod tests {
                 peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 sleep(latency).await;
                 now.fetch_sub(1, Ordering::SeqCst);
-                MemoryTransport::json(200, &format!("{{\"items\":[{page}]}}"))
+                let mut answer = MemoryTransport::json(200, &format!("{{\"items\":[{page}]}}"))?;
+                *answer.version_mut() = version;
+                Ok(answer)
             }
         });
-        let base = url::Url::parse("https://api.example").unwrap();
+        let base = url::Url::parse(base).unwrap();
         let builder =
             HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain)).unwrap();
         let client = builder.pacer(&Arc::new(Pacer::new(Budget::per_second(pace)))).build();
-        Bench { client, came, most, all: all() }
-    }
-
-    fn all() -> &'static Semaphore {
-        Box::leak(Box::new(Semaphore::new(ALL_AHEAD)))
+        Bench { client, came, most, all }
     }
 
     fn vanguard(bench: &Bench, pages: u64) -> Vanguard<String> {
@@ -268,12 +321,22 @@ mod tests {
         assert!(began.elapsed() <= Duration::from_millis(1200), "{:?}", began.elapsed());
     }
 
+    /// So many walks at this host, once it is known how it speaks; what they have under way at most after a while.
+    async fn crowd(bench: &Bench, walks: usize) -> (Vec<Vanguard<String>>, usize) {
+        let mut first = bench.client.items(RequestPlan::get(&READ, "/x").query("page", "0"), PATHS);
+        while first.next().await.is_some() {}
+        let walks = (0..walks).map(|_| vanguard(bench, 100)).collect();
+        sleep(Duration::from_secs(5)).await;
+        (walks, bench.most.load(Ordering::SeqCst))
+    }
+
+    const LATE: Duration = Duration::from_secs(30);
+
     #[tokio::test(start_paused = true)]
     async fn all_walks_together_leave_streams_of_a_connection_for_what_is_waited_for() {
-        let bench = bench(Duration::from_secs(30), 0.0);
-        let mut walks: Vec<Vanguard<String>> = (0..40).map(|_| vanguard(&bench, 100)).collect();
-        sleep(Duration::from_secs(5)).await;
-        assert_eq!(bench.most.load(Ordering::SeqCst), ALL_AHEAD);
+        let bench = bench(LATE, 0.0);
+        let (mut walks, most) = crowd(&bench, 40).await;
+        assert_eq!(most, STREAMS_AHEAD);
         // None has a share left, and it gets its page all the same.
         let last = walks.last_mut().unwrap();
         assert_eq!(item(&mut last.take(0).await.unwrap()).await, "0");
@@ -297,7 +360,8 @@ mod tests {
         let base = url::Url::parse("https://api.example").unwrap();
         let builder =
             HttpClient::builder("t".into(), "v".into(), base, Arc::new(transport), Arc::new(Plain)).unwrap();
-        let bench = Bench { client: builder.build(), came: Arc::default(), most: Arc::default(), all: all() };
+        let all: &Room = Box::leak(Box::new(Room::new()));
+        let bench = Bench { client: builder.build(), came: Arc::default(), most: Arc::default(), all };
         let mut ahead = vanguard(&bench, 60);
         for n in 0..60 {
             // The reader is slow enough for an outage to strike pages that it has not come to.
@@ -308,12 +372,33 @@ mod tests {
         assert!((MOST / 2..=MOST + 6).contains(&more), "{more} requests more than pages");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn each_host_has_streams_of_its_own_up_to_the_bound_of_all() {
+        let room: &Room = Box::leak(Box::new(Room::new()));
+        let hosts = ["https://a.example", "https://b.example", "https://c.example"];
+        let mut all = Vec::new();
+        for (host, most) in hosts.into_iter().zip([STREAMS_AHEAD, ALL_AHEAD - STREAMS_AHEAD, 1]) {
+            let bench = bench_at(host, http::Version::HTTP_2, room, LATE, 0.0);
+            let (walks, seen) = crowd(&bench, 40).await;
+            assert_eq!(seen, most, "{host}");
+            all.push(walks);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_with_connections_of_their_own_are_bounded_as_pages_alone() {
+        let room: &Room = Box::leak(Box::new(Room::new()));
+        let bench = bench_at("https://a.example", http::Version::HTTP_11, room, LATE, 0.0);
+        assert_eq!(crowd(&bench, 100).await.1, ALL_AHEAD);
+    }
+
     #[test]
     fn a_share_is_given_back() {
-        let shares: Vec<AheadShare> = std::iter::from_fn(AheadShare::take).collect();
-        assert_eq!(shares.len(), ALL_AHEAD);
+        let client = bench(LATE, 0.0).client;
+        let shares: Vec<AheadShare> = std::iter::from_fn(|| AheadShare::take(&client)).collect();
+        assert_eq!(shares.len(), STREAMS_AHEAD);
         drop(shares);
-        assert!(AheadShare::take().is_some());
+        assert!(AheadShare::take(&client).is_some());
     }
 
     #[tokio::test(start_paused = true)]

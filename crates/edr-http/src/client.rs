@@ -1,7 +1,7 @@
 //! The client of one tenant: every request passes through [`HttpClient::open`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ struct Shared {
     keeps_quotas: bool,
     max_body: usize,
     hosts: HostRule,
+    /// The service speaks HTTP/2, or has not answered yet.
+    multiplexed: AtomicBool,
 }
 
 /// Builds an [`HttpClient`].
@@ -190,6 +192,7 @@ impl HttpClient {
             keeps_quotas: true,
             max_body: 64 << 20,
             hosts: HostRule::own(),
+            multiplexed: AtomicBool::new(true),
         }))
     }
 
@@ -224,6 +227,11 @@ impl HttpClient {
     pub fn checked(&self, link: &str) -> Result<CheckedUrl> {
         let checked = self.0.hosts.check(&self.base(), link);
         checked.map_err(|e| e.with_tenant(&self.0.tenant, &self.0.vendor))
+    }
+
+    /// Whether requests share a connection with others: so it is where HTTP/2 is spoken, and may be before the first answer.
+    pub(crate) fn shares_connection(&self) -> bool {
+        self.0.multiplexed.load(Ordering::Relaxed)
     }
 
     /// Where this client's numbers are counted.
@@ -458,6 +466,7 @@ impl HttpClient {
         if let Some(exchange) = exchange {
             exchange.answered(head.status, &head.headers);
         }
+        self.0.multiplexed.store(head.version >= http::Version::HTTP_2, Ordering::Relaxed);
         span.record("status", head.status.as_u16());
         if let Some(id) = self.0.dialect.trace_id(&head.headers) {
             span.record("trace_id", id);

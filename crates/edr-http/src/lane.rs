@@ -95,7 +95,7 @@ mod tests {
     }
 
     /// What one turn takes at 10 a second, with the pacer's margin.
-    const TURN: Duration = Duration::from_millis(103);
+    const TURN: Duration = Duration::from_millis(105);
 
     #[tokio::test(start_paused = true)]
     async fn a_thousand_requests_delay_another_tenant_by_one_turn() {

@@ -76,7 +76,10 @@ pub struct Pacer {
 #[derive(Debug, Default)]
 struct State {
     budget: Option<Budget>,
+    /// When the last requests went out; never earlier than they were due.
     sent: VecDeque<Instant>,
+    /// When the last request was due.
+    due: Option<Instant>,
     cooldown: Option<Instant>,
     gap: Option<Duration>,
     /// Nothing is spread over the window.
@@ -85,8 +88,10 @@ struct State {
     reserve: u32,
 }
 
-/// The network may bring two requests closer together than they were sent.
-const MARGIN: f64 = 1.02;
+/// The network, and a machine that is busy, may bring two requests closer together than they were sent: a window is kept
+/// longer by this part of it, and by this time at least.
+const MARGIN: f64 = 0.02;
+const LEAST_MARGIN: Duration = Duration::from_millis(40);
 
 impl Pacer {
     /// A pacer with this budget, or with the cooldown alone.
@@ -126,13 +131,15 @@ impl Pacer {
     /// nothing.
     pub async fn turn(&self) {
         let _place = self.queue.lock().await;
+        let mut due = None;
         loop {
             let now = Instant::now();
             let at = self.earliest(now);
             if at <= now {
-                return self.record(now);
+                return self.record(due.unwrap_or(now), now);
             }
             // A cooldown that begins during the wait moves the turn, so it is looked at again.
+            due = Some(at);
             sleep_until(at).await;
         }
     }
@@ -188,9 +195,10 @@ impl Pacer {
         state.budget.map_or(at, |budget| at.max(state.by_budget(budget, now)))
     }
 
-    fn record(&self, now: Instant) {
+    fn record(&self, due: Instant, now: Instant) {
         let mut state = self.state();
         let keep = state.budget.map_or(1, |b| b.requests as usize);
+        state.due = Some(due);
         while state.sent.len() >= keep {
             state.sent.pop_front();
         }
@@ -205,15 +213,16 @@ impl Pacer {
 impl State {
     /// The earliest turn that keeps any window within the budget.
     fn by_budget(&self, budget: Budget, now: Instant) -> Instant {
-        let window = budget.window.mul_f64(MARGIN);
+        let window = budget.window + budget.window.mul_f64(MARGIN).max(LEAST_MARGIN);
         let full = self.sent.len() >= budget.requests as usize;
         let mut at = if full { self.sent[self.sent.len() - budget.requests as usize] + window } else { now };
         let recent = self.sent.iter().rev().take_while(|t| **t + window > now).count();
-        if let Some(last) = self.sent.back()
+        if let Some(due) = self.due
             && recent * 2 >= budget.requests as usize
             && !self.in_bursts
         {
-            at = at.max(*last + window / budget.requests);
+            // From when the last one was due: one that was woken late does not delay all that follow.
+            at = at.max(due + window / budget.requests);
         }
         at.max(now)
     }
@@ -243,6 +252,36 @@ mod tests {
         }
         let seconds = times.last().unwrap().as_secs_f64();
         assert!(200.0 / seconds >= 9.5, "only {} a second", 200.0 / seconds);
+    }
+
+    /// The times of turns on a machine that wakes whoever waits only every so often.
+    async fn times_if_woken_every(step: Duration, count: usize) -> Vec<Duration> {
+        let start = Instant::now();
+        let turns = tokio::spawn(async move {
+            let (pacer, mut out) = (Pacer::new(Budget::per_second(10.0)), Vec::new());
+            for _ in 0..count {
+                pacer.turn().await;
+                out.push(start.elapsed());
+            }
+            out
+        });
+        while !turns.is_finished() {
+            tokio::time::advance(step).await;
+        }
+        turns.await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_wake_ups_do_not_add_up_and_break_no_window() {
+        for step in [7, 11, 19] {
+            let times = times_if_woken_every(Duration::from_millis(step), 300).await;
+            for (i, from) in times.iter().enumerate() {
+                let within = times[i..].iter().take_while(|t| **t < *from + Duration::from_secs(1)).count();
+                assert!(within <= 10, "{within} requests within a second of {from:?}");
+            }
+            let rate = 300.0 / times.last().unwrap().as_secs_f64();
+            assert!(rate >= 9.6, "only {rate} a second where a wake-up is up to {step} ms late");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -352,6 +352,7 @@ impl ReqwestTransport {
         let response = self.client(request.url(), plain)?.execute(request).await.map_err(sorted)?;
         let mut head = http::Response::new(());
         *head.status_mut() = response.status();
+        *head.version_mut() = response.version();
         *head.headers_mut() = response.headers().clone();
         let body: BodyStream = response
             .bytes_stream()

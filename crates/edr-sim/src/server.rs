@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -33,10 +33,24 @@ pub(crate) async fn listen(
     tls: Option<TlsAcceptor>,
     stop: watch::Receiver<bool>,
 ) -> io::Result<Listening> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = bind(address)?;
     let address = listener.local_addr()?;
     let task = tokio::spawn(accept(listener, app, tls, stop));
     Ok(Listening { address, task })
+}
+
+/// How many clients may knock at once: an estate of hundreds of tenants begins with all of them, and one that finds no room
+/// is let in a second later.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere it would let another program listen here, too.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(

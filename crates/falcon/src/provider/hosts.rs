@@ -185,8 +185,9 @@ impl<'a> HostPage<'a> {
         let enough = self.arrived.saturating_mul(EAGER) >= u64::from(self.params.limit.unwrap_or(PAGE));
         if let (Some(ahead), Some(key), true) = (&self.ahead, &self.next, enough) {
             let params = || HostsParams { offset: Some(key.clone()), ..self.params.clone() };
-            let items = || self.falcon.client().http().items(hosts::combined(&params()), RESOURCES).ahead();
-            ahead.ask(key, AheadShare::take, || self.decoded(items()));
+            let http = self.falcon.client().http();
+            let items = || http.items(hosts::combined(&params()), RESOURCES).ahead();
+            ahead.ask(key, || AheadShare::take(http), || self.decoded(items()));
         }
     }
 
@@ -412,7 +413,7 @@ mod tests {
         let ahead = Ahead::default();
         ahead.ask("k", || None, || page.ask(&page.params));
         assert!(ahead.take("k").is_none(), "there was no share");
-        ahead.ask("k", AheadShare::take, || page.ask(&page.params));
+        ahead.ask("k", || AheadShare::take(falcon.client().http()), || page.ask(&page.params));
         ahead.ask("k", || panic!("it has been asked for"), || page.ask(&page.params));
         let mut reader = ahead.take("k").unwrap();
         while reader.next().await.is_some() {}
