@@ -152,7 +152,7 @@ pub(super) fn compare(a: &Trace, b: &Trace, place: &Place<'_>, config: &Grouping
     }
     let routine = place.is_routine(a) || place.is_routine(b);
     if near && !routine {
-        ties(a, b, &mut link);
+        ties(a, b, place, &mut link);
         things(a, b, place, &mut link);
         weak(a, b, &mut link);
         others(a, b, &mut link);
@@ -189,8 +189,8 @@ fn same_process(a: &Trace, b: &Trace, skew: Option<i64>, link: &mut Link) -> boo
     same.is_some()
 }
 
-fn ties(a: &Trace, b: &Trace, link: &mut Link) {
-    if let Some(key) = a.keys.intersection(&b.keys).next() {
+fn ties(a: &Trace, b: &Trace, place: &Place<'_>, link: &mut Link) {
+    if let Some(key) = a.keys.intersection(&b.keys).find(|key| !place.is_service(key)) {
         link.add(Sign::VendorKey, key);
     }
     if !link.has(&[Sign::SameProcess, Sign::ParentProcess])

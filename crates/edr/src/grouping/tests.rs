@@ -287,6 +287,48 @@ fn the_vendors_own_word_counts_unless_it_means_a_program_that_starts_everything(
 }
 
 #[test]
+fn a_chain_that_starts_one_command_again_and_again_is_no_activity() {
+    let keyed = |uid: &str, after, pid, line: &str| {
+        let mut alert = alert("cortex", uid, after).ran(process(pid, "cmd.exe", line));
+        alert.group_keys = vec!["chain".into()];
+        alert
+    };
+    let steps = || [keyed("a", 0, 7, "cmd /c a"), keyed("b", 200, 8, "cmd /c b")];
+    assert_eq!(count(steps()), 1, "nothing but the chain ties them");
+    let [a, b] = steps();
+    assert_eq!(count([a, b, keyed("c", 400, 9, "cmd /c a")]), 3, "nor does it tie what it started once");
+    let [a, mut b] = steps();
+    let mut again = keyed("c", 400, 7, "cmd /c a");
+    assert_eq!(count([a, b.clone(), again.clone()]), 1, "one run that was seen twice");
+    for alert in [&mut b, &mut again] {
+        alert.evidences[0].process.as_mut().unwrap().pid = None;
+    }
+    let after = |mut alert: Alert, seconds| {
+        alert.time = alert.time.map(|time| time + TimeDelta::seconds(seconds));
+        alert
+    };
+    let late = after(also(again.clone(), "d"), 100);
+    assert_eq!(count([b.clone(), again.clone(), late]), 1, "one run, for all that is known");
+    let late = after(also(again.clone(), "d"), 900);
+    assert_eq!(count([b, again, late]), 3, "no run lasts that long");
+}
+
+#[test]
+fn a_technique_is_the_same_by_its_name() {
+    let named = |mut alert: Alert, name: &str| {
+        let entry = AttackRef { uid: None, name: Some(name.to_owned()) };
+        alert.attacks = vec![Attack { technique: Some(entry), ..Attack::default() }];
+        alert
+    };
+    let ran =
+        |vendor, uid, pid| alert(vendor, uid, 0).ran(Process { pid, ..process(7, "a.exe", "a.exe -x") });
+    let (falcon, cortex) = (ran("falcon", "f", Some(7)), ran("cortex", "c", None));
+    let count = |cortex: Alert| count([named(falcon.clone(), "Valid Accounts"), cortex]);
+    assert_eq!(count(named(cortex.clone(), "VALID_ACCOUNTS")), 1);
+    assert_eq!(count(named(cortex, "EXPLOITATION")), 2);
+}
+
+#[test]
 fn of_an_alert_that_comes_again_the_later_version_is_kept() {
     let mut old = alert("falcon", "f", 0);
     old.modified_time = DateTime::from_timestamp(NOON, 0);

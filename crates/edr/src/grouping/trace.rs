@@ -100,7 +100,7 @@ impl Trace {
             remotes: alert.evidences.iter().filter_map(remote).collect(),
             lookups: alert.evidences.iter().filter_map(|e| Some(lower(&e.dns.as_ref()?.query))).collect(),
             users: users(alert),
-            techniques: techniques(alert).map(|t| stem(t).to_owned()).collect(),
+            techniques: techniques(alert).map(|t| stem(t).to_owned()).chain(named(alert)).collect(),
             keys: BTreeSet::new(),
             ids: [Some(alert.uid.clone()), alert.uid_alt.clone()].into_iter().flatten().collect(),
         };
@@ -269,6 +269,16 @@ fn techniques(alert: &Alert) -> impl Iterator<Item = &str> {
         let entry = attack.sub_technique.as_ref().or(attack.technique.as_ref())?;
         entry.uid.as_deref()
     })
+}
+
+/// The techniques by their names, as letters alone: one vendor writes `Valid Accounts`, another `VALID_ACCOUNTS` and no id.
+fn named(alert: &Alert) -> impl Iterator<Item = String> {
+    let entries =
+        alert.attacks.iter().flat_map(|attack| attack.sub_technique.iter().chain(&attack.technique));
+    let letters = |name: &String| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    entries
+        .filter_map(move |entry| Some(letters(entry.name.as_ref()?).to_lowercase()))
+        .filter(|name| !name.is_empty())
 }
 
 /// The technique above a sub-technique.
