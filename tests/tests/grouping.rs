@@ -247,7 +247,9 @@ async fn explore() {
         let (p, r) = (counts.precision(), counts.recall());
         (low_p, low_r) = (low_p.min(p), low_r.min(r));
         println!("seed {seed} XDR {generation}: {} alerts p {p:.4} r {r:.4}", read.alerts.len());
-        if var("BLAME") == "1" { println!("{}", blame(&read, &groups)); }
+        if var("BLAME") == "1" {
+            println!("{}", blame(&read, &groups));
+        }
     }
     println!("lowest p {low_p:.4} r {low_r:.4}");
 }

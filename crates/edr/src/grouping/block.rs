@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::GroupingConfig;
+use super::services::{Runs, services};
 use super::tools::is_starter;
 use super::trace::{Run, Trace};
 
@@ -119,28 +120,6 @@ pub(super) fn worthless<'a>(traces: &[&'a Trace]) -> HashSet<&'a str> {
     traces.iter().flat_map(|trace| &trace.worthless).map(String::as_str).collect()
 }
 
-/// The runs of one command that one vendor reports, or that one of its keys goes with.
-struct Runs {
-    numbers: BTreeSet<u32>,
-    first: i64,
-    last: i64,
-}
-
-impl Runs {
-    fn at(time: i64) -> Self {
-        Self { numbers: BTreeSet::new(), first: time, last: time }
-    }
-
-    fn take(&mut self, pid: Option<u32>, time: i64) {
-        self.numbers.extend(pid);
-        (self.first, self.last) = (self.first.min(time), self.last.max(time));
-    }
-
-    fn span(&self) -> i64 {
-        self.last.saturating_sub(self.first)
-    }
-}
-
 /// The commands that come again and again.
 fn routines<'a>(traces: &[&'a Trace], config: &GroupingConfig) -> HashSet<(&'a str, &'a str)> {
     let mut all: BTreeMap<(&str, (&'a str, &'a str)), Runs> = BTreeMap::new();
@@ -154,21 +133,4 @@ fn routines<'a>(traces: &[&'a Trace], config: &GroupingConfig) -> HashSet<(&'a s
     }
     let again = |runs: &Runs| runs.numbers.len() >= ROUTINE && runs.span() > config.reach();
     all.into_iter().filter(|(_, runs)| again(runs)).map(|((_, command), _)| command).collect()
-}
-
-/// The vendor's keys under which one command ran twice: not one activity, but something that starts many. Where no number
-/// tells two runs apart, they are two when they are further apart than one activity reaches.
-fn services<'a>(traces: &[&'a Trace], config: &GroupingConfig) -> HashSet<&'a str> {
-    let mut all: BTreeMap<(&'a str, (&'a str, &'a str)), Runs> = BTreeMap::new();
-    for trace in traces {
-        for (key, run) in trace.keys.iter().flat_map(|key| trace.own.iter().map(move |run| (key, run))) {
-            if let Some(args) = &run.args {
-                let runs = all.entry((key, (&run.name, args)));
-                runs.or_insert_with(|| Runs::at(trace.at)).take(run.pid, trace.at);
-            }
-        }
-    }
-    let twice =
-        |runs: &Runs| runs.numbers.len() > 1 || (runs.numbers.is_empty() && runs.span() > config.reach());
-    all.into_iter().filter(|(_, runs)| twice(runs)).map(|((key, _), _)| key).collect()
 }

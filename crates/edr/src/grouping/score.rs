@@ -206,7 +206,7 @@ fn shared<'r>(a: &'r [Run], b: &[Run], skew: Option<i64>) -> Option<&'r Run> {
 
 impl Run {
     /// True when both are one run: by the vendor's id, else by its number and program, and nothing that says otherwise.
-    fn is(&self, other: &Self, skew: Option<i64>) -> bool {
+    pub(super) fn is(&self, other: &Self, skew: Option<i64>) -> bool {
         if self.uid.is_some() && self.uid == other.uid {
             return true;
         }
@@ -281,7 +281,7 @@ fn others(a: &Trace, b: &Trace, link: &mut Link) {
     {
         link.add(Sign::OtherRun, format!("{}, {}", one.text(), two.text()));
     }
-    if let (Some(one), Some(two)) = (&a.parent, &b.parent)
+    if let (Some(one), Some(two)) = (a.parent(), b.parent())
         && (one.name != two.name || one.is_other_number(two))
     {
         link.add(Sign::OtherParent, format!("{}, {}", one.text(), two.text()));

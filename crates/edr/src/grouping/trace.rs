@@ -25,8 +25,8 @@ pub(super) struct Trace {
     /// The processes that it is about, and those above them.
     pub(super) own: Vec<Run>,
     pub(super) above: Vec<Run>,
-    /// The one that started the first of them.
-    pub(super) parent: Option<Run>,
+    /// The first of them of which it is known what started it, with what stands above it, upwards.
+    pub(super) line: Vec<Run>,
     pub(super) digests: BTreeSet<String>,
     /// Digests that belong to tools.
     pub(super) worthless: BTreeSet<String>,
@@ -93,7 +93,7 @@ impl Trace {
             device: alert.device.as_deref().filter(|d| !d.uid.is_empty()).map(told),
             own: runs(processes.iter().copied(), &side),
             above: runs(above, &side),
-            parent: processes.iter().find_map(|p| p.parent.as_deref()).map(|p| run(p, &side)),
+            line: line(&processes, &side),
             digests: BTreeSet::new(),
             worthless: BTreeSet::new(),
             files: alert.evidences.iter().filter_map(|e| path(e.file.as_ref()?.path.as_deref()?)).collect(),
@@ -155,6 +155,11 @@ impl Trace {
     fn take(&mut self, hashes: &Hashes, name: &str) {
         let to = if is_tool(name) { &mut self.worthless } else { &mut self.digests };
         to.extend([&hashes.sha256, &hashes.sha1, &hashes.md5].into_iter().flatten().cloned());
+    }
+
+    /// The process right above the first.
+    pub(super) fn parent(&self) -> Option<&Run> {
+        self.line.get(1)
     }
 
     /// What it was told to do: the program and its arguments.
@@ -219,6 +224,14 @@ fn runs<'a>(processes: impl Iterator<Item = &'a Process>, side: &str) -> Vec<Run
         }
     }
     runs
+}
+
+fn line(processes: &[&Process], side: &str) -> Vec<Run> {
+    let known = processes.iter().find(|p| p.parent.is_some()).or(processes.first());
+    known.map_or_else(Vec::new, |own| {
+        let above = own.parent.as_deref().into_iter().chain(&own.ancestry);
+        std::iter::once(*own).chain(above).map(|process| run(process, side)).collect()
+    })
 }
 
 /// The arguments of a command line, blanks and case evened out: the program itself is written in many ways.
