@@ -190,7 +190,8 @@ fn same_process(a: &Trace, b: &Trace, skew: Option<i64>, link: &mut Link) -> boo
 }
 
 fn ties(a: &Trace, b: &Trace, place: &Place<'_>, link: &mut Link) {
-    if let Some(key) = a.keys.intersection(&b.keys).find(|key| !place.is_service(key)) {
+    let tie = |key: &&String| !place.is_service(key) && (!two_runs(a, b) || a.names(key) || b.names(key));
+    if let Some(key) = a.keys.intersection(&b.keys).find(tie) {
         link.add(Sign::VendorKey, key);
     }
     if !link.has(&[Sign::SameProcess, Sign::ParentProcess])
@@ -198,6 +199,13 @@ fn ties(a: &Trace, b: &Trace, place: &Place<'_>, link: &mut Link) {
     {
         link.add(Sign::SharedAncestor, run.text());
     }
+}
+
+/// True when the alerts lead up to two runs of one program: whatever started it, under an id that nobody names, may as well
+/// start everything.
+fn two_runs(a: &Trace, b: &Trace) -> bool {
+    let tops = a.line.last().zip(b.line.last());
+    tops.is_some_and(|(one, two)| one.name == two.name && one.is_other_number(two))
 }
 
 fn shared<'r>(a: &'r [Run], b: &[Run], skew: Option<i64>) -> Option<&'r Run> {
@@ -289,6 +297,7 @@ fn others(a: &Trace, b: &Trace, link: &mut Link) {
     let side = |trace: &Trace| (trace.face.vendor.clone(), trace.face.tenant.clone());
     if let (Some(one), Some(two)) = (a.keys.first(), b.keys.first())
         && side(a) == side(b)
+        && a.keys.is_disjoint(&b.keys)
     {
         link.add(Sign::OtherKey, format!("{one}, {two}"));
     }

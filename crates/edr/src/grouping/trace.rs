@@ -125,11 +125,16 @@ impl Trace {
 
     /// The vendor's keys, without cases (which hold many attacks) and without those of a program that starts everything.
     fn keys_of(&self, alert: &Alert, side: &str) -> BTreeSet<String> {
-        let last = |id: &str| id.rsplit(':').next().unwrap_or_default().to_owned();
         let starters = self.above.iter().chain(&self.own).filter(|run| is_starter(&run.name));
-        let starters: BTreeSet<String> = starters.filter_map(|run| run.uid.as_deref().map(last)).collect();
+        let starters: BTreeSet<&str> = starters.filter_map(|run| run.uid.as_deref().map(number)).collect();
         let keys = alert.group_keys.iter().filter(|key| !alert.case_uids.contains(key));
-        keys.filter(|key| !starters.contains(&last(key))).map(|key| format!("{side}:{key}")).collect()
+        keys.filter(|key| !starters.contains(number(key))).map(|key| format!("{side}:{key}")).collect()
+    }
+
+    /// True when it tells of the process that a key is the id of.
+    pub(super) fn names(&self, key: &str) -> bool {
+        let mut ids = self.own.iter().chain(&self.above).filter_map(|run| run.uid.as_deref());
+        ids.any(|id| number(id) == number(key))
     }
 
     fn read_digests(&mut self, alert: &Alert) {
@@ -232,6 +237,11 @@ fn line(processes: &[&Process], side: &str) -> Vec<Run> {
         let above = own.parent.as_deref().into_iter().chain(&own.ancestry);
         std::iter::once(*own).chain(above).map(|process| run(process, side)).collect()
     })
+}
+
+/// What an id ends with, behind what says of whom it is.
+fn number(id: &str) -> &str {
+    id.rsplit(':').next().unwrap_or_default()
 }
 
 /// The arguments of a command line, blanks and case evened out: the program itself is written in many ways.
