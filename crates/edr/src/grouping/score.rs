@@ -155,7 +155,7 @@ pub(super) fn compare(a: &Trace, b: &Trace, place: &Place<'_>, config: &Grouping
         ties(a, b, place, &mut link);
         things(a, b, place, &mut link);
         weak(a, b, &mut link);
-        others(a, b, &mut link);
+        others(a, b, config, &mut link);
     }
     (link.points > 0).then_some(link)
 }
@@ -275,9 +275,16 @@ fn weak(a: &Trace, b: &Trace, link: &mut Link) {
     }
 }
 
+/// Where no number tells two runs apart, the time does, for a tool: it does what it is told, and ends.
+fn is_run_anew(a: &Trace, b: &Trace, one: &Run, two: &Run, config: &GroupingConfig) -> bool {
+    let numbered = one.pid.is_some() && two.pid.is_some();
+    let apart = i64::try_from(a.at.abs_diff(b.at)).unwrap_or(i64::MAX);
+    !numbered && is_tool(&one.name) && apart > config.skew.num_milliseconds()
+}
+
 /// The same program under two numbers ran twice, and what two programs started are two things, unless something ties
 /// them together.
-fn others(a: &Trace, b: &Trace, link: &mut Link) {
+fn others(a: &Trace, b: &Trace, config: &GroupingConfig, link: &mut Link) {
     let tied =
         [Sign::Original, Sign::ParentProcess, Sign::SameProcess, Sign::SharedAncestor, Sign::VendorKey];
     if link.has(&tied) {
@@ -285,7 +292,7 @@ fn others(a: &Trace, b: &Trace, link: &mut Link) {
     }
     if let (Some(one), Some(two)) = (a.own.first(), b.own.first())
         && one.name == two.name
-        && one.is_other_number(two)
+        && (one.is_other_number(two) || is_run_anew(a, b, one, two, config))
     {
         link.add(Sign::OtherRun, format!("{}, {}", one.text(), two.text()));
     }
