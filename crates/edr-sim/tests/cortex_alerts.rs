@@ -376,6 +376,11 @@ async fn issues_are_the_alerts_of_generation_5() {
             issue["normalized_fields"]["xdm.source.process.executable.sha256"],
             alert["actor_process_image_sha256"][0]
         );
+        assert_eq!(
+            issue["normalized_fields"]["xdm.source.process.causality_id"],
+            alert["actor_process_causality_id"][0]
+        );
+        assert_eq!(issue["normalized_fields"]["xdm.source.identity.username"], alert["user_name"][0]);
         assert_eq!(issue["severity"], issue["severity"].as_str().unwrap().to_uppercase());
     }
     let count = |field: &'static str, operator: &'static str, value: Value| {

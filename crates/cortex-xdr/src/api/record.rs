@@ -9,21 +9,23 @@ use serde_json::{Map, Value};
 
 use crate::wire;
 
-/// Other names at the root: of `get_alerts_by_filter_data`, and of issues.
+/// Other names at the root: of `get_alerts_by_filter_data`, and of issues, in their form with dots and in the older one.
 const ALIASES: &[(&str, &[&str])] = &[
-    ("alert_id", &["internal_id", "id"]),
+    ("alert_id", &["internal_id", "id", "issue_id"]),
     ("name", &["alert_name"]),
     ("description", &["alert_description"]),
     ("category", &["alert_category"]),
-    ("source", &["detection.method", "alert_source"]),
+    ("source", &["detection.method", "alert_source", "detection_method"]),
     ("action", &["alert_action_status"]),
     ("detection_timestamp", &["observation_time", "source_insert_ts"]),
     ("local_insert_ts", &["_insert_time"]),
     ("last_modified_ts", &["last_modified"]),
-    ("matching_service_rule_id", &["detection.rule_id"]),
-    ("resolution_status", &["status.progress"]),
-    ("resolution_reason", &["status.resolution_reason"]),
-    ("resolution_comment", &["status.resolution_comment"]),
+    ("matching_service_rule_id", &["detection.rule_id", "detection_rule_id"]),
+    ("mitre_tactic_id_and_name", &["mitre_tactics"]),
+    ("mitre_technique_id_and_name", &["mitre_techniques"]),
+    ("resolution_status", &["status.progress", "status"]),
+    ("resolution_reason", &["status.resolution_reason", "status_resolution_reason"]),
+    ("resolution_comment", &["status.resolution_comment", "status_resolution_comment"]),
     ("is_whitelisted", &["is_excluded"]),
     ("case_id", &["case_ids"]),
     ("endpoint_id", &["agent_id"]),
@@ -32,8 +34,8 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("mac_addresses", &["mac_address", "mac"]),
 ];
 
-/// Names in the `normalized_fields` of issues. The reference names the prefix alone; the rest is the
-/// public data model XDM, and an absent one costs nothing.
+/// Names in the `normalized_fields` of issues, the first that says something wins. They are those of the
+/// vendor's example of a reply and, beyond that, of the public data model XDM; an absent one costs nothing.
 const NORMALISED: &[(&str, &str)] = &[
     ("name", "xdm.alert.name"),
     ("description", "xdm.alert.description"),
@@ -52,9 +54,11 @@ const NORMALISED: &[(&str, &str)] = &[
     ("host_ip", "xdm.source.host.ipv4_addresses"),
     ("agent_ip_addresses_v6", "xdm.source.host.ipv6_addresses"),
     ("mac_addresses", "xdm.source.host.mac_addresses"),
+    ("user_name", "xdm.source.identity.username"),
     ("user_name", "xdm.source.user.username"),
     ("event_type", "xdm.event.type"),
     ("actor_process_image_name", "xdm.source.process.name"),
+    ("actor_process_image_name", "xdm.source.process.executable.filename"),
     ("actor_process_image_path", "xdm.source.process.executable.path"),
     ("actor_process_command_line", "xdm.source.process.command_line"),
     ("actor_process_os_pid", "xdm.source.process.pid"),
@@ -62,13 +66,18 @@ const NORMALISED: &[(&str, &str)] = &[
     ("actor_process_causality_id", "xdm.source.process.causality_id"),
     ("actor_process_image_sha256", "xdm.source.process.executable.sha256"),
     ("actor_process_image_md5", "xdm.source.process.executable.md5"),
+    ("actor_process_signature_status", "xdm.source.process.executable.signature_status"),
+    ("actor_process_signature_vendor", "xdm.source.process.executable.signer"),
     ("action_process_image_name", "xdm.target.process.name"),
+    ("action_process_image_name", "xdm.target.process.executable.filename"),
     ("action_process_image_path", "xdm.target.process.executable.path"),
     ("action_process_image_command_line", "xdm.target.process.command_line"),
     ("action_process_os_pid", "xdm.target.process.pid"),
     ("action_process_instance_id", "xdm.target.process.identifier"),
     ("action_process_image_sha256", "xdm.target.process.executable.sha256"),
     ("action_process_image_md5", "xdm.target.process.executable.md5"),
+    ("action_process_signature_status", "xdm.target.process.executable.signature_status"),
+    ("action_process_signature_vendor", "xdm.target.process.executable.signer"),
     ("action_file_path", "xdm.target.file.path"),
     ("action_file_name", "xdm.target.file.filename"),
     ("action_file_sha256", "xdm.target.file.sha256"),
@@ -180,8 +189,8 @@ impl AlertRecord {
         let aliases = ALIASES.iter().find(|(name, _)| *name == key).map_or(&[][..], |(_, others)| others);
         let at_root = std::iter::once(&key).chain(aliases).find_map(|name| told(self.root.get(*name)));
         at_root.or_else(|| {
-            let (_, name) = NORMALISED.iter().find(|(name, _)| *name == key)?;
-            told(self.normalised.get(*name))
+            let mut names = NORMALISED.iter().filter(|(name, _)| *name == key);
+            names.find_map(|(_, name)| told(self.normalised.get(*name)))
         })
     }
 

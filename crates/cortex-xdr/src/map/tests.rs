@@ -74,6 +74,41 @@ fn an_issue_is_the_same_alert_on_every_field_that_it_carries() {
     }
 }
 
+/// The form and the keys of the vendor's example of a reply, with values of our own.
+#[test]
+fn an_issue_in_its_older_form_is_read_in_full() {
+    let issue = read(
+        json!({"issue_id": 123, "external_id": "EXT-1", "name": "Shell", "detection_method": "XDR BIOC", "detection_rule_id": "R-9",
+            "mitre_tactics": ["COLLECTION"], "mitre_techniques": ["SCREEN_CAPTURE"], "status": "Resolved", "severity": "HIGH",
+            "status_resolution_reason": "RESOLVED_OTHER", "status_resolution_comment": "seen before",
+            "_insert_time": "2026-01-01T10:30:00Z", "observation_time": 1_767_225_600_000_i64,
+            "normalized_fields": {
+                "xdm.source.identity.username": "CORP\\ann", "xdm.source.process.causality_id": "Q0dP",
+                "xdm.source.process.command_line": "cmd.exe /c run", "xdm.source.process.executable.filename": "cmd.exe",
+                "xdm.source.process.executable.path": "C:\\Windows\\cmd.exe", "xdm.source.process.executable.sha256": "a".repeat(64),
+                "xdm.source.process.executable.signature_status": "Signed", "xdm.source.host.hostname": "win-1",
+                "xdm.source.host.os_family": "Windows", "xdm.source.agent.identifier": "0f3a", "xdm.target.ipv4": ["203.0.113.7"],
+                "xdm.target.port": 8080, "xdm.target.process.name": "t.exe", "xdm.target.process.command_line": "t.exe -o",
+                "xdm.target.process.executable.path": ["C:\\t.exe"], "xdm.target.process.executable.sha256": "b".repeat(64),
+                "xdm.target.process.executable.signature_status": "Signed", "xdm.target.process.executable.signer": ["Contoso"],
+            }})
+        .to_string(),
+    );
+    assert_eq!((issue.uid.as_str(), issue.product_feature.as_deref()), ("123", Some("XDR BIOC")));
+    assert_eq!((issue.status, issue.verdict), (AlertStatus::Resolved, Verdict::Other("other".to_owned())));
+    assert_eq!((issue.comments[0].text.as_str(), issue.attacks.len()), ("seen before", 1));
+    assert_eq!(issue.analytic.unwrap().uid.as_deref(), Some("R-9"));
+    assert_eq!((issue.group_keys, issue.users.len()), (vec!["Q0dP".to_owned()], 1));
+    assert!(issue.time.is_some() && issue.created_time.is_some());
+    let process = issue.evidences[0].process.as_ref().unwrap();
+    assert_eq!((process.path.as_deref(), process.cmd_line.as_deref()), (Some("C:\\t.exe"), Some("t.exe -o")));
+    assert_eq!(process.signature.as_ref().unwrap().signer.as_deref(), Some("Contoso"));
+    let parent = process.parent.as_ref().unwrap();
+    assert_eq!((parent.name.as_deref(), parent.hashes.sha256.is_some()), (Some("cmd.exe"), true));
+    let remote = issue.evidences[0].network.as_ref().unwrap().remote.as_ref().unwrap();
+    assert_eq!((remote.ip.unwrap().to_string().as_str(), remote.port), ("203.0.113.7", Some(8080)));
+}
+
 fn by_kind(kind: &str) -> Alert {
     let all = detections();
     let found: &Detection = all.iter().find(|d| d.kind == kind).unwrap();

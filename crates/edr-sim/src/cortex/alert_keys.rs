@@ -49,7 +49,8 @@ fn os_sub_type(machine: &Machine) -> String {
     }
 }
 
-fn fqdn(machine: &Machine) -> String {
+/// The name of a machine with its domain, where it has one.
+pub(super) fn fqdn(machine: &Machine) -> String {
     if machine.domain.is_empty() {
         machine.hostname.clone()
     } else {

@@ -20,7 +20,8 @@ pub(super) fn instance(process: Option<&Process>) -> Cell<'_> {
     maybe(process.map(|process| STANDARD.encode(process.unique.to_be_bytes())))
 }
 
-fn signed(process: Option<&Process>) -> Cell<'_> {
+/// Whether the image of a process is signed.
+pub(super) fn signed(process: Option<&Process>) -> Cell<'_> {
     text(match process {
         None => "N/A",
         Some(process) if process.signer.is_some() => "Signed",

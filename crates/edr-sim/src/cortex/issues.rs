@@ -1,6 +1,9 @@
 //! `issue/search` of XDR 5: what alerts are on XDR 3, with dotted keys and upper-case severities.
 //!
 //! Facts: cortex-xdr-api section 5.5. Techniques and tactics in `normalized_fields` are names without ids (normalisation 3.8).
+//! The keys are those of the vendor's own example of a reply (the process that acted and the one that it acted on, the id of
+//! the causality chain, signatures, lists on the side of the target), and for what that has no key for, those of the public
+//! data model XDM. Neither has a name for the process above the one that acted, nor for the root of the chain.
 
 use serde_json::{Map, Value, json};
 
@@ -8,6 +11,7 @@ use super::Call;
 use super::alert::{Alert, Event};
 use super::alerts::{Column, Query, Vocabulary};
 use super::envelope::{Answer, Refusal};
+use super::event_keys::{instance, signed};
 use super::filter::{Field, Kind, Op, Sort, field};
 use super::page::{Names, Page};
 use super::paging::{ALERTS_CAP, Window};
@@ -163,9 +167,9 @@ fn normalized(alert: &Alert) -> Value {
         "xdm.alert.mitre_techniques": technique.iter().map(|_| enum_name(d.kind.technique.1)).collect::<Vec<_>>(),
         "xdm.observer.action": words::action(alert.source, d.kind.family, d.prevented).0,
         "xdm.event.type": event.kind().name(),
-        "xdm.source.user.username": alert.user(),
+        "xdm.source.identity.username": alert.user(),
         "xdm.source.ipv4": alert.host_ips().first(),
-        "xdm.target.ipv4": event.network().map(|network| &network.remote_ip),
+        "xdm.target.ipv4": event.network().map(|network| vec![&network.remote_ip]),
         "xdm.target.port": event.network().map(|network| network.remote_port),
         "xdm.network.dns.dns_question.name": event.dns(),
         "xdm.target.file.path": event.file().map(|file| format!("{}{}", file.folder, file.name)),
@@ -180,11 +184,15 @@ fn normalized(alert: &Alert) -> Value {
     }
     process(event.actor(), "source", &mut fields);
     process(event.started(), "target", &mut fields);
+    if event.actor().is_some() {
+        fields["xdm.source.process.causality_id"] = json!(instance(event.causality()));
+    }
     fields
 }
 
 fn host(machine: &Machine, fields: &mut Value) {
     fields["xdm.source.host.hostname"] = json!(machine.hostname);
+    fields["xdm.source.host.fqdn"] = json!(super::alert_keys::fqdn(machine));
     fields["xdm.source.host.os_family"] = json!(enum_name(words::agent_os(machine.platform())));
     fields["xdm.source.host.ipv4_addresses"] =
         json!(std::iter::once(&machine.ip).chain(&machine.more_ips).collect::<Vec<_>>());
@@ -200,10 +208,15 @@ fn process(process: Option<&Process>, side: &str, fields: &mut Value) {
     set("name", json!(process.name));
     set("command_line", json!(process.command_line));
     set("pid", json!(process.pid));
-    set("executable.path", json!(process.path));
+    // What may be several on the side of the target is a list, however many there are.
+    set("executable.path", if side == "target" { json!([process.path]) } else { json!(process.path) });
     set("executable.filename", json!(process.name));
     set("executable.sha256", json!(process.sha256));
     set("executable.md5", json!(process.md5));
+    set("executable.signature_status", json!(signed(Some(process))));
+    if side == "target" {
+        set("executable.signer", json!(process.signer.as_slice()));
+    }
 }
 
 fn evidence(event: Event<'_>) -> Value {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::GroupingConfig;
+use super::services::{Runs, services};
 use super::tools::is_starter;
 use super::trace::{Run, Trace};
 
@@ -31,6 +32,7 @@ pub(super) struct Place<'a> {
     traces: Vec<&'a Trace>,
     worthless: &'a HashSet<&'a str>,
     routines: HashSet<(&'a str, &'a str)>,
+    services: HashSet<&'a str>,
 }
 
 impl<'a> Place<'a> {
@@ -39,8 +41,8 @@ impl<'a> Place<'a> {
         worthless: &'a HashSet<&'a str>,
         config: &GroupingConfig,
     ) -> Self {
-        let routines = routines(&traces, config);
-        Self { traces, worthless, routines }
+        let (routines, services) = (routines(&traces, config), services(&traces, config));
+        Self { traces, worthless, routines, services }
     }
 
     /// True when a digest belongs to a tool.
@@ -51,6 +53,11 @@ impl<'a> Place<'a> {
     /// True when an alert is about one run of many of a command.
     pub(super) fn is_routine(&self, trace: &Trace) -> bool {
         trace.commands().any(|command| self.routines.contains(&command))
+    }
+
+    /// True when a vendor's key stands for a program that starts one command again and again.
+    pub(super) fn is_service(&self, key: &str) -> bool {
+        self.services.contains(key)
     }
 
     /// The pairs that have a key in common at about the same time, by their places in `traces`.
@@ -113,27 +120,17 @@ pub(super) fn worthless<'a>(traces: &[&'a Trace]) -> HashSet<&'a str> {
     traces.iter().flat_map(|trace| &trace.worthless).map(String::as_str).collect()
 }
 
-/// The runs of one command that one vendor reports.
-#[derive(Default)]
-struct Runs {
-    numbers: BTreeSet<u32>,
-    first: i64,
-    last: i64,
-}
-
 /// The commands that come again and again.
 fn routines<'a>(traces: &[&'a Trace], config: &GroupingConfig) -> HashSet<(&'a str, &'a str)> {
     let mut all: BTreeMap<(&str, (&'a str, &'a str)), Runs> = BTreeMap::new();
     for trace in traces {
         for Run { pid, name, args, .. } in &trace.own {
             if let (Some(pid), Some(args)) = (pid, args) {
-                let new = Runs { first: trace.at, last: trace.at, ..Runs::default() };
-                let runs = all.entry((trace.face.vendor.as_str(), (name, args))).or_insert(new);
-                runs.numbers.insert(*pid);
-                (runs.first, runs.last) = (runs.first.min(trace.at), runs.last.max(trace.at));
+                let runs = all.entry((trace.face.vendor.as_str(), (name, args)));
+                runs.or_insert_with(|| Runs::at(trace.at)).take(Some(*pid), trace.at);
             }
         }
     }
-    let again = |runs: &Runs| runs.numbers.len() >= ROUTINE && runs.last - runs.first > config.reach();
+    let again = |runs: &Runs| runs.numbers.len() >= ROUTINE && runs.span() > config.reach();
     all.into_iter().filter(|(_, runs)| again(runs)).map(|((_, command), _)| command).collect()
 }

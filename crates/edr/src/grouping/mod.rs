@@ -48,6 +48,7 @@ mod block;
 mod groups;
 mod join;
 mod score;
+mod services;
 mod tools;
 mod trace;
 

@@ -152,10 +152,10 @@ pub(super) fn compare(a: &Trace, b: &Trace, place: &Place<'_>, config: &Grouping
     }
     let routine = place.is_routine(a) || place.is_routine(b);
     if near && !routine {
-        ties(a, b, &mut link);
+        ties(a, b, place, &mut link);
         things(a, b, place, &mut link);
         weak(a, b, &mut link);
-        others(a, b, &mut link);
+        others(a, b, config, &mut link);
     }
     (link.points > 0).then_some(link)
 }
@@ -189,8 +189,9 @@ fn same_process(a: &Trace, b: &Trace, skew: Option<i64>, link: &mut Link) -> boo
     same.is_some()
 }
 
-fn ties(a: &Trace, b: &Trace, link: &mut Link) {
-    if let Some(key) = a.keys.intersection(&b.keys).next() {
+fn ties(a: &Trace, b: &Trace, place: &Place<'_>, link: &mut Link) {
+    let tie = |key: &&String| !place.is_service(key) && (!two_runs(a, b) || a.names(key) || b.names(key));
+    if let Some(key) = a.keys.intersection(&b.keys).find(tie) {
         link.add(Sign::VendorKey, key);
     }
     if !link.has(&[Sign::SameProcess, Sign::ParentProcess])
@@ -200,13 +201,20 @@ fn ties(a: &Trace, b: &Trace, link: &mut Link) {
     }
 }
 
+/// True when the alerts lead up to two runs of one program: whatever started it, under an id that nobody names, may as well
+/// start everything.
+fn two_runs(a: &Trace, b: &Trace) -> bool {
+    let tops = a.line.last().zip(b.line.last());
+    tops.is_some_and(|(one, two)| one.name == two.name && one.is_other_number(two))
+}
+
 fn shared<'r>(a: &'r [Run], b: &[Run], skew: Option<i64>) -> Option<&'r Run> {
     a.iter().find(|run| !is_starter(&run.name) && b.iter().any(|other| run.is(other, skew)))
 }
 
 impl Run {
     /// True when both are one run: by the vendor's id, else by its number and program, and nothing that says otherwise.
-    fn is(&self, other: &Self, skew: Option<i64>) -> bool {
+    pub(super) fn is(&self, other: &Self, skew: Option<i64>) -> bool {
         if self.uid.is_some() && self.uid == other.uid {
             return true;
         }
@@ -267,9 +275,16 @@ fn weak(a: &Trace, b: &Trace, link: &mut Link) {
     }
 }
 
+/// Where no number tells two runs apart, the time does, for a tool: it does what it is told, and ends.
+fn is_run_anew(a: &Trace, b: &Trace, one: &Run, two: &Run, config: &GroupingConfig) -> bool {
+    let numbered = one.pid.is_some() && two.pid.is_some();
+    let apart = i64::try_from(a.at.abs_diff(b.at)).unwrap_or(i64::MAX);
+    !numbered && is_tool(&one.name) && apart > config.skew.num_milliseconds()
+}
+
 /// The same program under two numbers ran twice, and what two programs started are two things, unless something ties
 /// them together.
-fn others(a: &Trace, b: &Trace, link: &mut Link) {
+fn others(a: &Trace, b: &Trace, config: &GroupingConfig, link: &mut Link) {
     let tied =
         [Sign::Original, Sign::ParentProcess, Sign::SameProcess, Sign::SharedAncestor, Sign::VendorKey];
     if link.has(&tied) {
@@ -277,11 +292,11 @@ fn others(a: &Trace, b: &Trace, link: &mut Link) {
     }
     if let (Some(one), Some(two)) = (a.own.first(), b.own.first())
         && one.name == two.name
-        && one.is_other_number(two)
+        && (one.is_other_number(two) || is_run_anew(a, b, one, two, config))
     {
         link.add(Sign::OtherRun, format!("{}, {}", one.text(), two.text()));
     }
-    if let (Some(one), Some(two)) = (&a.parent, &b.parent)
+    if let (Some(one), Some(two)) = (a.parent(), b.parent())
         && (one.name != two.name || one.is_other_number(two))
     {
         link.add(Sign::OtherParent, format!("{}, {}", one.text(), two.text()));
@@ -289,6 +304,7 @@ fn others(a: &Trace, b: &Trace, link: &mut Link) {
     let side = |trace: &Trace| (trace.face.vendor.clone(), trace.face.tenant.clone());
     if let (Some(one), Some(two)) = (a.keys.first(), b.keys.first())
         && side(a) == side(b)
+        && a.keys.is_disjoint(&b.keys)
     {
         link.add(Sign::OtherKey, format!("{one}, {two}"));
     }

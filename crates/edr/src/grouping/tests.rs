@@ -287,6 +287,91 @@ fn the_vendors_own_word_counts_unless_it_means_a_program_that_starts_everything(
 }
 
 #[test]
+fn a_chain_that_starts_one_command_again_and_again_is_no_activity() {
+    let keyed = |uid: &str, after, pid, line: &str| {
+        let name = line.split(' ').next().unwrap();
+        let mut alert = alert("cortex", uid, after).ran(process(pid, name, line));
+        alert.group_keys = vec!["chain".into()];
+        alert
+    };
+    let steps = || [keyed("a", 0, 7, "cmd.exe /c a"), keyed("b", 200, 8, "net.exe user b")];
+    assert_eq!(count(steps()), 1, "nothing but the chain ties them");
+    let [a, b] = steps();
+    assert_eq!(count([a, b, keyed("c", 400, 9, "cmd.exe /c a")]), 3, "nor does it tie what it started once");
+    let [a, mut b] = steps();
+    let mut again = keyed("c", 400, 7, "cmd.exe /c a");
+    assert_eq!(count([a, b.clone(), again.clone()]), 1, "one run that was seen twice");
+    for alert in [&mut b, &mut again] {
+        alert.evidences[0].process.as_mut().unwrap().pid = None;
+    }
+    let after = |seconds| {
+        let mut late = again.clone();
+        late.uid = "d".to_owned();
+        late.time = late.time.map(|time| time + TimeDelta::seconds(seconds));
+        late
+    };
+    let late = after(100);
+    assert_eq!(count([b.clone(), again.clone(), late]), 1, "one run, for all that is known");
+    assert_eq!(count([b, again.clone(), after(900)]), 3, "no run lasts that long");
+}
+
+#[test]
+fn a_chain_that_nobody_names_is_told_by_what_it_started() {
+    let keyed = |uid: &str, process: Process| {
+        let mut alert = alert("cortex", uid, 0).ran(process);
+        alert.group_keys = vec!["chain".into()];
+        alert
+    };
+    let shell = |pid| process(pid, "cmd.exe", &format!("cmd /c {pid}.bat"));
+    let tool = process(9, "reg.exe", "reg add x");
+    let pair = |one: &Process, two: &Process| [keyed("a", one.clone()), keyed("b", two.clone())];
+    assert_eq!(count(pair(&shell(7), &tool)), 1, "two programs in one chain");
+    assert_eq!(count(pair(&shell(7), &shell(8))), 2, "two runs of one program, under nobody knows what");
+    let root = Process { uid: Some("chain".into()), name: Some("a.exe".into()), ..Process::default() };
+    let [one, two] = pair(&shell(7), &shell(8)).map(|alert| alert.under(root.clone()));
+    assert_eq!(count([one, two]), 1, "it has a name, and that starts nothing but this");
+    let seen = |uid: &str, own: &Process, from: &str| {
+        alert("falcon", uid, 5).ran(own.clone()).under(process(3, from, from))
+    };
+    let [one, two] = pair(&shell(7), &tool);
+    let (left, right) = (seen("f", &shell(7), "explorer.exe"), seen("g", &tool, "explorer.exe"));
+    assert_eq!(
+        count([one.clone(), two.clone(), left, right]),
+        2,
+        "the other vendor saw the desktop start both"
+    );
+    let (left, right) = (seen("f", &shell(7), "a.exe"), seen("g", &tool, "a.exe"));
+    assert_eq!(count([one, two, left, right]), 1);
+}
+
+#[test]
+fn a_run_without_a_number_is_told_by_its_time_if_it_is_one_of_a_tool() {
+    let run = |vendor, after, pid, name: &str| {
+        let own = Process { pid, ..process(7, name, &format!("{name} -all")) };
+        alert(vendor, "x", after).ran(own).by("T1490")
+    };
+    let (tool, other) = ("vssadmin.exe", "payload.exe");
+    assert_eq!(count([run("falcon", 0, Some(7), tool), run("cortex", 100, None, tool)]), 1);
+    assert_eq!(count([run("falcon", 0, Some(7), tool), run("cortex", 200, None, tool)]), 2);
+    assert_eq!(count([run("falcon", 0, Some(7), other), run("cortex", 200, None, other)]), 1);
+}
+
+#[test]
+fn a_technique_is_the_same_by_its_name() {
+    let named = |mut alert: Alert, name: &str| {
+        let entry = AttackRef { uid: None, name: Some(name.to_owned()) };
+        alert.attacks = vec![Attack { technique: Some(entry), ..Attack::default() }];
+        alert
+    };
+    let ran =
+        |vendor, uid, pid| alert(vendor, uid, 0).ran(Process { pid, ..process(7, "a.exe", "a.exe -x") });
+    let (falcon, cortex) = (ran("falcon", "f", Some(7)), ran("cortex", "c", None));
+    let count = |cortex: Alert| count([named(falcon.clone(), "Valid Accounts"), cortex]);
+    assert_eq!(count(named(cortex.clone(), "VALID_ACCOUNTS")), 1);
+    assert_eq!(count(named(cortex, "EXPLOITATION")), 2);
+}
+
+#[test]
 fn of_an_alert_that_comes_again_the_later_version_is_kept() {
     let mut old = alert("falcon", "f", 0);
     old.modified_time = DateTime::from_timestamp(NOON, 0);

@@ -25,8 +25,8 @@ pub(super) struct Trace {
     /// The processes that it is about, and those above them.
     pub(super) own: Vec<Run>,
     pub(super) above: Vec<Run>,
-    /// The one that started the first of them.
-    pub(super) parent: Option<Run>,
+    /// The first of them of which it is known what started it, with what stands above it, upwards.
+    pub(super) line: Vec<Run>,
     pub(super) digests: BTreeSet<String>,
     /// Digests that belong to tools.
     pub(super) worthless: BTreeSet<String>,
@@ -93,14 +93,14 @@ impl Trace {
             device: alert.device.as_deref().filter(|d| !d.uid.is_empty()).map(told),
             own: runs(processes.iter().copied(), &side),
             above: runs(above, &side),
-            parent: processes.iter().find_map(|p| p.parent.as_deref()).map(|p| run(p, &side)),
+            line: line(&processes, &side),
             digests: BTreeSet::new(),
             worthless: BTreeSet::new(),
             files: alert.evidences.iter().filter_map(|e| path(e.file.as_ref()?.path.as_deref()?)).collect(),
             remotes: alert.evidences.iter().filter_map(remote).collect(),
             lookups: alert.evidences.iter().filter_map(|e| Some(lower(&e.dns.as_ref()?.query))).collect(),
             users: users(alert),
-            techniques: techniques(alert).map(|t| stem(t).to_owned()).collect(),
+            techniques: techniques(alert).map(|t| stem(t).to_owned()).chain(named(alert)).collect(),
             keys: BTreeSet::new(),
             ids: [Some(alert.uid.clone()), alert.uid_alt.clone()].into_iter().flatten().collect(),
         };
@@ -125,11 +125,16 @@ impl Trace {
 
     /// The vendor's keys, without cases (which hold many attacks) and without those of a program that starts everything.
     fn keys_of(&self, alert: &Alert, side: &str) -> BTreeSet<String> {
-        let last = |id: &str| id.rsplit(':').next().unwrap_or_default().to_owned();
         let starters = self.above.iter().chain(&self.own).filter(|run| is_starter(&run.name));
-        let starters: BTreeSet<String> = starters.filter_map(|run| run.uid.as_deref().map(last)).collect();
+        let starters: BTreeSet<&str> = starters.filter_map(|run| run.uid.as_deref().map(number)).collect();
         let keys = alert.group_keys.iter().filter(|key| !alert.case_uids.contains(key));
-        keys.filter(|key| !starters.contains(&last(key))).map(|key| format!("{side}:{key}")).collect()
+        keys.filter(|key| !starters.contains(number(key))).map(|key| format!("{side}:{key}")).collect()
+    }
+
+    /// True when it tells of the process that a key is the id of.
+    pub(super) fn names(&self, key: &str) -> bool {
+        let mut ids = self.own.iter().chain(&self.above).filter_map(|run| run.uid.as_deref());
+        ids.any(|id| number(id) == number(key))
     }
 
     fn read_digests(&mut self, alert: &Alert) {
@@ -155,6 +160,11 @@ impl Trace {
     fn take(&mut self, hashes: &Hashes, name: &str) {
         let to = if is_tool(name) { &mut self.worthless } else { &mut self.digests };
         to.extend([&hashes.sha256, &hashes.sha1, &hashes.md5].into_iter().flatten().cloned());
+    }
+
+    /// The process right above the first.
+    pub(super) fn parent(&self) -> Option<&Run> {
+        self.line.get(1)
     }
 
     /// What it was told to do: the program and its arguments.
@@ -221,6 +231,19 @@ fn runs<'a>(processes: impl Iterator<Item = &'a Process>, side: &str) -> Vec<Run
     runs
 }
 
+fn line(processes: &[&Process], side: &str) -> Vec<Run> {
+    let known = processes.iter().find(|p| p.parent.is_some()).or(processes.first());
+    known.map_or_else(Vec::new, |own| {
+        let above = own.parent.as_deref().into_iter().chain(&own.ancestry);
+        std::iter::once(*own).chain(above).map(|process| run(process, side)).collect()
+    })
+}
+
+/// What an id ends with, behind what says of whom it is.
+fn number(id: &str) -> &str {
+    id.rsplit(':').next().unwrap_or_default()
+}
+
 /// The arguments of a command line, blanks and case evened out: the program itself is written in many ways.
 fn args(line: &str) -> Option<String> {
     let line = line.trim();
@@ -269,6 +292,16 @@ fn techniques(alert: &Alert) -> impl Iterator<Item = &str> {
         let entry = attack.sub_technique.as_ref().or(attack.technique.as_ref())?;
         entry.uid.as_deref()
     })
+}
+
+/// The techniques by their names, as letters alone: one vendor writes `Valid Accounts`, another `VALID_ACCOUNTS` and no id.
+fn named(alert: &Alert) -> impl Iterator<Item = String> {
+    let entries =
+        alert.attacks.iter().flat_map(|attack| attack.sub_technique.iter().chain(&attack.technique));
+    let letters = |name: &String| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    entries
+        .filter_map(move |entry| Some(letters(entry.name.as_ref()?).to_lowercase()))
+        .filter(|name| !name.is_empty())
 }
 
 /// The technique above a sub-technique.
