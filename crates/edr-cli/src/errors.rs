@@ -89,6 +89,15 @@ impl Failure {
     }
 }
 
+/// How a command ends whose work was done, and told, before or after it was printed: a reader of our output that went away
+/// makes no failure of it, and hides none either.
+pub(crate) fn ended(printed: Result<(), Failure>, exit: Exit) -> Result<Exit, Failure> {
+    match printed {
+        Err(failure) if !failure.is_broken_pipe() => Err(failure),
+        _ => Ok(exit),
+    }
+}
+
 impl From<Response> for Failure {
     fn from(error: Response) -> Self {
         match error {
@@ -274,6 +283,17 @@ mod tests {
     fn a_line_is_one_line_without_escapes() {
         let evil = Failure::usage("bad\n\u{1b}[31mname");
         assert!(!evil.line().contains(['\n', '\u{1b}']));
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_hides_nothing() {
+        let gone = || Err(Failure::Output(io::ErrorKind::BrokenPipe.into()));
+        for exit in [Exit::Complete, Exit::Partial, Exit::Differs] {
+            assert_eq!(ended(gone(), exit).unwrap(), exit);
+            assert_eq!(ended(Ok(()), exit).unwrap(), exit);
+        }
+        let full = Err(Failure::Output(io::ErrorKind::StorageFull.into()));
+        assert_eq!(ended(full, Exit::Complete).unwrap_err().exit(false), Exit::Failed);
     }
 
     #[test]

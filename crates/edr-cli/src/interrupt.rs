@@ -20,7 +20,21 @@ pub(crate) struct Interrupt(Arc<State>);
 struct State {
     raised: AtomicBool,
     disarmed: AtomicBool,
+    /// Something is under way that must not be cut off.
+    held: AtomicBool,
+    /// What must not be cut off was begun: whoever ends the program from now on cuts off the output alone.
+    begun: AtomicBool,
     changed: Notify,
+}
+
+/// Until it is dropped, nothing ends the program before it ends by itself.
+#[derive(Debug)]
+pub(crate) struct Hold(Interrupt);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.held.store(false, Ordering::Release);
+    }
 }
 
 impl Interrupt {
@@ -31,9 +45,9 @@ impl Interrupt {
         tokio::spawn(async move {
             signal().await;
             ours.raise();
-            tokio::time::sleep(GRACE).await;
+            ours.grace().await;
             if !ours.0.disarmed.load(Ordering::Acquire) {
-                leave(Exit::Interrupted);
+                leave(ours.cut_off());
             }
         });
         interrupt
@@ -44,12 +58,42 @@ impl Interrupt {
     pub(crate) fn expire(&self, timeout: Duration, say: impl FnOnce() + Send + 'static) {
         let ours = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(timeout + GRACE).await;
+            tokio::time::sleep(timeout).await;
+            ours.grace().await;
             if !ours.0.disarmed.load(Ordering::Acquire) {
                 say();
                 leave(Exit::Partial);
             }
         });
+    }
+
+    /// Gives the program time to end by itself, and once more when something is done that must not be cut off.
+    async fn grace(&self) {
+        let mut waits = true;
+        while waits {
+            tokio::time::sleep(GRACE).await;
+            waits = self.is_held();
+            while self.is_held() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    /// Begins what must not be cut off: neither a signal nor the end of the time ends the program meanwhile. Whoever had
+    /// enough before is seen by [`Self::is_raised`].
+    pub(crate) fn hold(&self) -> Hold {
+        self.0.held.store(true, Ordering::Release);
+        self.0.begun.store(true, Ordering::Release);
+        Hold(self.clone())
+    }
+
+    fn is_held(&self) -> bool {
+        self.0.held.load(Ordering::Acquire)
+    }
+
+    /// How a program ends that nobody waits for any more: what is in its place was not interrupted.
+    fn cut_off(&self) -> Exit {
+        if self.0.begun.load(Ordering::Acquire) { Exit::Failed } else { Exit::Interrupted }
     }
 
     fn raise(&self) {
@@ -106,5 +150,21 @@ mod tests {
         interrupt.raise();
         interrupt.raised().await;
         assert!(interrupt.is_raised());
+    }
+
+    #[tokio::test]
+    async fn what_must_not_be_cut_off_is_waited_for() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.cut_off(), Exit::Interrupted);
+        let hold = interrupt.hold();
+        let ours = interrupt.clone();
+        let grace = tokio::spawn(async move { ours.grace().await });
+        tokio::time::sleep(GRACE + Duration::from_millis(300)).await;
+        assert!(!grace.is_finished(), "it is held");
+        drop(hold);
+        let let_go = tokio::time::Instant::now();
+        grace.await.unwrap();
+        assert!(let_go.elapsed() + Duration::from_millis(50) >= GRACE, "the output has its time, too");
+        assert_eq!(interrupt.cut_off(), Exit::Failed);
     }
 }

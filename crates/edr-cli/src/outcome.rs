@@ -37,6 +37,19 @@ struct Ended {
     outcome: Option<Outcome>,
 }
 
+/// How the reading of a tenant ended.
+#[derive(Debug)]
+pub(crate) struct TenantEnding<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) vendor: &'a Vendor,
+    /// How far it was read, in a word.
+    pub(crate) word: &'static str,
+    /// What is missing.
+    pub(crate) reason: String,
+    /// Nothing is missing but items that could not be decoded.
+    pub(crate) read_to_end: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     Complete,
@@ -233,11 +246,13 @@ impl Tally {
         good.iter().map(|(t, e)| format!("{t} {}", items(e))).collect()
     }
 
-    /// Each tenant with how far it was read, in a word, and what is missing.
-    pub(crate) fn endings(&self) -> Vec<(&TenantId, &Vendor, &'static str, String)> {
+    /// How the reading of each tenant ended.
+    pub(crate) fn endings(&self) -> Vec<TenantEnding<'_>> {
         let ending = |(tenant, ended)| {
             let ended: &Ended = ended;
-            (tenant, &ended.vendor, self.word_of(ended).as_str(), reason(ended))
+            let read_to_end = matches!(ended.outcome, Some(Outcome::Complete));
+            let (word, reason) = (self.word_of(ended).as_str(), reason(ended));
+            TenantEnding { tenant, vendor: &ended.vendor, word, reason, read_to_end }
         };
         self.tenants.iter().map(ending).collect()
     }
@@ -402,6 +417,16 @@ mod tests {
             let tally = tally(&outcomes);
             assert_eq!((tally.line().as_str(), tally.exit().code()), (line, code));
         }
+    }
+
+    #[test]
+    fn what_was_read_to_its_end_is_told_from_what_was_not() {
+        let gap = Outcome::Partial { gaps: Vec::new(), error: Some(Error::new(ErrorKind::Network, "x")) };
+        let outcomes = [("a", Outcome::Complete, 7), ("b", gap, 7), ("c", failed(ErrorKind::Network), 0)];
+        let mut tally = tally(&outcomes);
+        ["a", "b"].iter().for_each(|tenant| tally.reject(&(*tenant).into()));
+        let found: Vec<_> = tally.endings().into_iter().map(|one| (one.word, one.read_to_end)).collect();
+        assert_eq!(found, [("partial", true), ("partial", false), ("failed", false)]);
     }
 
     #[test]

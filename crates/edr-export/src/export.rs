@@ -5,23 +5,23 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::manifest::{Ending, Manifest, Outcome, TenantPart};
+use crate::manifest::{Ending, Manifest, Outcome, TenantPart, WrittenFile};
+use crate::pace::{Pace, ask};
 use crate::parts::Parts;
 use crate::spool::{Merge, Spool};
 use crate::store::{Commit, Recovered, Stage, Store};
-use crate::{Error, Request, Result, Row};
-
-/// How many rows pass before the caller is asked whether to go on.
-const BREATH: u64 = 256;
+use crate::{Request, Result, Row};
 
 /// Takes rows, and puts files into their place at the end. One that is dropped before has written nothing.
 #[derive(Debug)]
 pub struct Export {
+    // Before the store, whose lock is held until the stage is cleared away.
+    stage: Stage,
     store: Store,
     recovered: Recovered,
-    stage: Stage,
     request: Request,
     batch: String,
+    earlier: Option<Manifest>,
     began: DateTime<Utc>,
     spool: Spool,
     tenants: Vec<String>,
@@ -33,14 +33,18 @@ impl Export {
     /// Begins to write into a folder. What killed runs have left there is completed or cleared away first.
     ///
     /// # Errors
-    /// When another export writes into the folder ([`Error::is_busy`]), or the folder cannot be written into.
+    /// When another export writes into the folder ([`Error::is_busy`](crate::Error::is_busy)), or the folder cannot be written
+    /// into, or has exports of a demo and this is none, or the other way round.
     pub fn begin(folder: &Path, request: Request, now: DateTime<Utc>) -> Result<Self> {
         let (store, recovered) = Store::open(folder)?;
+        store.takes(request.demo)?;
         let batch = request.batch();
+        let earlier = store.manifest(&batch)?;
         let stage = store.stage(&batch)?;
         let spool = Spool::new(stage.runs());
         let (tenants, numbers) = (Vec::new(), HashMap::new());
-        Ok(Self { store, recovered, stage, request, batch, began: now, spool, tenants, numbers, rows: 0 })
+        let (began, rows) = (now, 0);
+        Ok(Self { stage, store, recovered, request, batch, earlier, began, spool, tenants, numbers, rows })
     }
 
     /// What killed runs had left.
@@ -76,28 +80,59 @@ impl Export {
         number
     }
 
-    /// Writes the files, puts them into their place and says what there is. Files of an earlier run of the same request are
-    /// replaced, but for those of a tenant that was read to its end then and is not now, or of which nothing is read now.
+    /// Writes the files, puts them into their place and says what there is: [`Self::write`] and [`Written::place`].
     ///
     /// # Errors
-    /// When the disk does not take it, or `go_on` says no ([`Error::is_stopped`]). Nothing is in its place then, or the next
-    /// export into the folder completes it.
+    /// As those two.
     pub fn finish(
         self,
         ended: Vec<Ending>,
         now: DateTime<Utc>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Manifest> {
-        let Self { store, stage, request, batch, began, spool, tenants, .. } = self;
+        self.write(ended, now, go_on)?.place(go_on)
+    }
+
+    /// Writes the files. Those of an earlier run of the same request are to be replaced, but for those of a tenant of which
+    /// this run has read less: not to its end, and fewer rows, or any number where the earlier one came to the end.
+    ///
+    /// # Errors
+    /// When the disk does not take it, or `go_on` says no ([`Error::is_stopped`](crate::Error::is_stopped)). Nothing is in its
+    /// place then.
+    pub fn write(self, ended: Vec<Ending>, now: DateTime<Utc>, go_on: &dyn Fn() -> bool) -> Result<Written> {
+        let Self { store, stage, request, batch, earlier, began, spool, tenants, .. } = self;
+        let mut pace = Pace::new(go_on);
         let mut parts = Parts::new(&stage.files(), &request, &batch, &tenants);
-        write(spool.merge()?, &mut parts, go_on)?;
+        write(spool.merge(&mut pace)?, &mut parts, &mut pace)?;
         let mut manifest = Manifest::new(&request, (began, now), ended);
         manifest.duplicates = parts.duplicates;
-        let earlier = store.manifest(&batch)?;
         if let Some(earlier) = &earlier {
-            keep(earlier, &mut manifest, &mut parts)?;
+            keep(&store, earlier, &mut manifest, &mut parts)?;
         }
         let commit = decided(manifest, earlier.as_ref(), parts);
+        Ok(Written { stage, store, commit })
+    }
+}
+
+/// Files that are written and on disk, and not yet in their place. They are cleared away when this is dropped.
+#[derive(Debug)]
+pub struct Written {
+    // Before the store, as in `Export`.
+    stage: Stage,
+    store: Store,
+    commit: Commit,
+}
+
+impl Written {
+    /// Puts the files into their place and says what there is. The caller is asked once more before, and not after: a program
+    /// that can be stopped holds that off meanwhile.
+    ///
+    /// # Errors
+    /// When `go_on` says no ([`Error::is_stopped`](crate::Error::is_stopped)) or something stands in the way; nothing is in its
+    /// place then. When the disk fails later than that, the next export into the folder completes it.
+    pub fn place(self, go_on: &dyn Fn() -> bool) -> Result<Manifest> {
+        let Self { store, stage, commit } = self;
+        ask(go_on)?;
         store.commit(stage, &commit)?;
         Ok(commit.manifest)
     }
@@ -114,41 +149,69 @@ fn decided(mut manifest: Manifest, earlier: Option<&Manifest>, parts: Parts<'_>)
     Commit { moves, removes, manifest }
 }
 
-fn write(mut rows: Merge, parts: &mut Parts<'_>, go_on: &dyn Fn() -> bool) -> Result<()> {
-    let mut count = 0;
+fn write(mut rows: Merge, parts: &mut Parts<'_>, pace: &mut Pace<'_>) -> Result<()> {
     while let Some(entry) = rows.next()? {
-        if count % BREATH == 0 && !go_on() {
-            return Err(Error::stopped());
-        }
-        count += 1;
+        pace.step()?;
         parts.take(entry)?;
     }
     parts.close()
 }
 
 /// A tenant of which this run has read less than an earlier one keeps what it had.
-fn keep(earlier: &Manifest, manifest: &mut Manifest, parts: &mut Parts<'_>) -> Result<()> {
+fn keep(store: &Store, earlier: &Manifest, manifest: &mut Manifest, parts: &mut Parts<'_>) -> Result<()> {
     for had in &earlier.tenants {
-        if !has_more(had, manifest.tenant(&had.tenant)) {
+        let held = Held::of(store, earlier, had);
+        if !held.is_more(manifest.tenant(&had.tenant), parts.rows_of(&had.tenant)) {
             continue;
         }
         parts.forget(&had.tenant)?;
-        manifest.files.extend(earlier.files_of(&had.tenant).cloned());
-        let (kept, kept_outcome) = (Some(had.kept.unwrap_or(earlier.ended)), Some(had.held()));
+        manifest.files.extend(held.files.into_iter().cloned());
+        let read_to_end = held.read_to_end;
+        let (kept, kept_outcome) = (Some(had.kept.unwrap_or(earlier.ended)), Some(held.outcome));
         match manifest.tenants.iter_mut().find(|part| part.tenant == had.tenant) {
-            Some(part) => (part.kept, part.kept_outcome) = (kept, kept_outcome),
-            None => manifest.tenants.push(TenantPart { kept, kept_outcome, ..had.clone() }),
+            Some(part) => {
+                (part.kept, part.kept_outcome, part.read_to_end) = (kept, kept_outcome, read_to_end)
+            }
+            None => manifest.tenants.push(TenantPart {
+                kept,
+                kept_outcome,
+                read_to_end,
+                not_asked: true,
+                ..had.clone()
+            }),
         }
     }
     Ok(())
 }
 
-/// Whether the files that there are have more of a tenant than this run: all of it, or something where it has nothing.
-fn has_more(had: &TenantPart, now: Option<&TenantPart>) -> bool {
-    match now.map_or(Outcome::Failed, |part| part.outcome) {
-        Outcome::Complete => false,
-        Outcome::Partial => had.held() == Outcome::Complete,
-        Outcome::Failed => had.held() == Outcome::Complete || had.records > 0,
+/// What there still is of a tenant from an earlier run.
+struct Held<'a> {
+    files: Vec<&'a WrittenFile>,
+    /// How far it was read for them.
+    outcome: Outcome,
+    read_to_end: bool,
+}
+
+impl<'a> Held<'a> {
+    /// Files that somebody has taken away or changed since do not count.
+    fn of(store: &Store, earlier: &'a Manifest, had: &'a TenantPart) -> Self {
+        let files: Vec<&WrittenFile> = earlier.files_of(&had.tenant).filter(|file| store.has(file)).collect();
+        match files.len() == earlier.files_of(&had.tenant).count() {
+            true => Self { files, outcome: had.held(), read_to_end: had.read_to_end },
+            false => Self { files, outcome: Outcome::Partial, read_to_end: false },
+        }
+    }
+
+    /// Whether it is more than this run has: all of it where this one has not come to the end, or more rows. A run that came to
+    /// its end and could decode nothing has nothing.
+    fn is_more(&self, now: Option<&TenantPart>, rows: u64) -> bool {
+        let whole = self.outcome == Outcome::Complete || self.read_to_end;
+        let had: u64 = self.files.iter().map(|file| file.records).sum();
+        match now {
+            Some(part) if part.outcome == Outcome::Complete => false,
+            Some(part) if part.read_to_end && rows > 0 => false,
+            _ => whole || had > rows,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::columns::{self, Column, Kind};
@@ -23,6 +24,8 @@ pub(crate) struct Shape {
     pub(crate) columns: Vec<Column>,
     tree: BTreeMap<&'static str, Node>,
     rest: usize,
+    /// The column of the vendor's own JSON, where that is JSON in the row as well.
+    raw: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -39,11 +42,24 @@ impl Shape {
             plant(&mut tree, &column.parts(), at);
         }
         let rest = columns.iter().position(|c| c.name == columns::rest(format)).unwrap_or_default();
-        Self { columns, tree, rest }
+        let raw = columns.iter().position(|c| c.name == "raw");
+        Self { columns, tree, rest, raw }
     }
 
-    /// The cells of a row, one a column.
-    pub(crate) fn cells(&self, row: Map<String, Value>) -> Vec<Option<Cell>> {
+    /// The cells of a row, one a column. The vendor's own JSON stays as it is, character by character: it may say things twice,
+    /// and have numbers, texts and depths that no value of ours can hold.
+    pub(crate) fn read(&self, row: &[u8]) -> serde_json::Result<Vec<Option<Cell>>> {
+        let mut fields: BTreeMap<String, &RawValue> = serde_json::from_slice(row)?;
+        let raw = self.raw.and_then(|at| Some((at, fields.remove("raw")?)));
+        let parsed = fields.into_iter().map(|(key, value)| Ok((key, serde_json::from_str(value.get())?)));
+        let mut cells = self.cells(parsed.collect::<serde_json::Result<_>>()?);
+        if let Some((at, raw)) = raw.filter(|(_, raw)| raw.get() != "null") {
+            cells[at] = Some(Cell::Text(raw.get().to_owned()));
+        }
+        Ok(cells)
+    }
+
+    fn cells(&self, row: Map<String, Value>) -> Vec<Option<Cell>> {
         let mut cells = vec![None; self.columns.len()];
         let mut rest = Map::new();
         self.walk(&self.tree, row, "", &mut cells, &mut rest);
@@ -159,6 +175,19 @@ mod tests {
         let rest = r#"{"device.stranger":[1],"edr":{"tenant":"acme"},"severity_id":"four"}"#;
         assert_eq!(found["unmapped"], text(rest));
         assert_eq!(found.len(), 5);
+    }
+
+    #[test]
+    fn the_vendors_own_json_stays_as_it_is() {
+        let shape = Shape::of(Noun::Alerts, Format::Native);
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        let raw =
+            format!(r#"{{"z":"\ud83d","a":1,"a":2,"n":123456789012345678901234567890.10,"deep":{deep}}}"#);
+        let found = shape.read(format!(r#"{{"title":"t","raw":{raw}}}"#).as_bytes()).unwrap();
+        let at = |name: &str| shape.columns.iter().position(|c| c.name == name).unwrap();
+        assert_eq!(found[at("raw")], Some(text(&raw)));
+        assert_eq!(found[at("title")], Some(text("t")));
+        assert_eq!(shape.read(br#"{"raw":null}"#).unwrap()[at("raw")], None);
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Where files lie: as Amazon Security Lake asks of a custom source.
 
 use chrono::DateTime;
+use sha2::{Digest as _, Sha256};
 
 use crate::Request;
+
+/// A name that is longer than this in a path is cut, and told from its like by a digest. With it, it is always longer than
+/// this, so that it is never taken for a short one.
+const LONGEST: usize = 190;
 
 /// The UTC day of a time in milliseconds, as `20260108`.
 pub(crate) fn day(time: i64) -> String {
@@ -16,8 +21,19 @@ pub(crate) fn partition(request: &Request, tenant: &str, day: &str) -> String {
 }
 
 /// A name as one part of a path: what might mean something there is written as `%2F`, and upper-case letters as `%41`, so that
-/// names stay apart on a disk that does not tell `Acme` from `acme`.
+/// names stay apart on a disk that does not tell `Acme` from `acme`. No name is too long for a disk.
 fn encoded(name: &str) -> String {
+    let whole = spelled(name);
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    // What stands for one byte is not cut apart.
+    let cut = (LONGEST - 2..LONGEST).find(|at| whole[*at..].starts_with('%')).unwrap_or(LONGEST);
+    let digest: String = Sha256::digest(name).iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{digest}", &whole[..cut])
+}
+
+fn spelled(name: &str) -> String {
     let one = |byte: u8| match byte {
         b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),
@@ -59,5 +75,22 @@ mod tests {
             names.iter().map(|name| encoded(name).to_lowercase()).collect();
         assert_eq!(kept.len(), names.len(), "{kept:?}");
         assert_eq!(encoded("Acme"), "%41cme");
+    }
+
+    #[test]
+    fn long_names_are_cut_and_stay_apart() {
+        let mut kept = std::collections::BTreeSet::new();
+        for length in 180..400 {
+            for name in ["é".repeat(length), "A".repeat(length), "a".repeat(length), "aÉ".repeat(length)] {
+                let part = encoded(&name);
+                assert!("accountId=external_".len() + part.len() <= 255, "{part}");
+                assert!(length <= LONGEST || part.len() > LONGEST, "{part}");
+                let escapes: Vec<usize> = part.match_indices('%').map(|(at, _)| at).collect();
+                let whole = |at: &usize| part[at + 1..at + 3].bytes().all(|byte| byte.is_ascii_hexdigit());
+                assert!(escapes.iter().all(whole), "{part}");
+                assert!(kept.insert(part), "{name}");
+            }
+        }
+        assert_eq!(encoded(&"a".repeat(LONGEST)), "a".repeat(LONGEST), "a name that fits stays plain");
     }
 }

@@ -35,16 +35,18 @@ mod flat;
 mod layout;
 mod manifest;
 mod output;
+mod pace;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
+mod ready;
 mod request;
 mod row;
 mod spool;
 mod store;
 
 pub use error::{Error, Result};
-pub use export::Export;
+pub use export::{Export, Written};
 pub use manifest::{Ending, Manifest, Outcome, TenantPart, WrittenFile};
 pub use request::{FileFormat, Format, Noun, Request};
 pub use row::{Projection, Row};

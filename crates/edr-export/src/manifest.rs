@@ -34,13 +34,16 @@ pub struct Ending {
     pub outcome: Outcome,
     /// What is missing and why.
     pub reason: Option<String>,
+    /// The reading came to its end, though single items are missing.
+    pub read_to_end: bool,
 }
 
 impl Ending {
     /// Everything was read.
     #[must_use]
     pub fn complete(tenant: impl Into<String>, vendor: impl Into<String>) -> Self {
-        Self { tenant: tenant.into(), vendor: vendor.into(), outcome: Outcome::Complete, reason: None }
+        let (tenant, vendor) = (tenant.into(), vendor.into());
+        Self { tenant, vendor, outcome: Outcome::Complete, reason: None, read_to_end: true }
     }
 
     /// Something is missing.
@@ -52,7 +55,14 @@ impl Ending {
         reason: impl Into<String>,
     ) -> Self {
         let reason = Some(reason.into());
-        Self { tenant: tenant.into(), vendor: vendor.into(), outcome, reason }
+        Self { tenant: tenant.into(), vendor: vendor.into(), outcome, reason, read_to_end: false }
+    }
+
+    /// The reading came to its end: what is missing are single items that could not be decoded.
+    #[must_use]
+    pub fn read_to_end(mut self) -> Self {
+        self.read_to_end = true;
+        self
     }
 }
 
@@ -77,12 +87,29 @@ pub struct TenantPart {
     /// How far that earlier run had read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_outcome: Option<Outcome>,
+    /// The reading that its files are of came to its end, though single items could not be decoded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_to_end: bool,
+    /// This run was not asked for it: all that is said of it is of an earlier one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_asked: bool,
 }
 
 impl TenantPart {
     fn of(ending: Ending) -> Self {
-        let Ending { tenant, vendor, outcome, reason } = ending;
-        Self { tenant, vendor, outcome, records: 0, reason, kept: None, kept_outcome: None }
+        let Ending { tenant, vendor, outcome, reason, read_to_end } = ending;
+        Self {
+            tenant,
+            vendor,
+            outcome,
+            records: 0,
+            reason,
+            kept: None,
+            kept_outcome: None,
+            // Of what is complete there is nothing more to say.
+            read_to_end: read_to_end && outcome == Outcome::Partial,
+            not_asked: false,
+        }
     }
 
     /// How far the tenant was read for the files that there are.
@@ -133,7 +160,7 @@ pub struct Manifest {
     pub began: DateTime<Utc>,
     /// When everything was written.
     pub ended: DateTime<Utc>,
-    /// Complete when every tenant is.
+    /// Complete when every tenant is that was asked for.
     pub outcome: Outcome,
     /// Rows of all files.
     pub records: u64,
@@ -197,7 +224,8 @@ impl Manifest {
         }
         self.records = self.files.iter().map(|file| file.records).sum();
         self.bytes = self.files.iter().map(|file| file.bytes).sum();
-        self.outcome = together(self.tenants.iter().map(|part| part.outcome));
+        let asked = self.tenants.iter().filter(|part| !part.not_asked);
+        self.outcome = together(asked.map(|part| part.outcome));
     }
 }
 

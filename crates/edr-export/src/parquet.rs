@@ -10,7 +10,6 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
-use serde_json::{Map, Value};
 
 use crate::columns::{self, Column, Kind};
 use crate::flat::{Cell, Shape};
@@ -43,9 +42,7 @@ impl Sheet {
     }
 
     pub(crate) fn row(&mut self, json: &[u8]) -> Result<()> {
-        let row: Map<String, Value> =
-            serde_json::from_slice(json).map_err(|error| Error::because("a row is no object", error))?;
-        let cells = self.shape.cells(row);
+        let cells = self.shape.read(json).map_err(|error| Error::because("a row is no object", error))?;
         let weight = cells.iter().map(weight).sum::<usize>();
         if self.held > 0 && self.held + weight > GROUP {
             self.flush()?;

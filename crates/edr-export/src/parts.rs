@@ -106,6 +106,11 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
+    /// How many rows of a tenant there are.
+    pub(crate) fn rows_of(&self, tenant: &str) -> u64 {
+        self.files.iter().filter(|(_, file)| file.tenant == tenant).map(|(_, file)| file.records).sum()
+    }
+
     /// Takes the files of a tenant away again.
     pub(crate) fn forget(&mut self, tenant: &str) -> Result<()> {
         let (gone, kept) =

@@ -121,6 +121,9 @@ pub struct Request {
     /// An inventory is that of a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day: Option<String>,
+    /// The tenants are simulated: their rows do not belong beside those of real ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub demo: bool,
 }
 
 impl Request {
@@ -128,8 +131,17 @@ impl Request {
     #[must_use]
     pub fn new(noun: Noun, format: Format, file_format: FileFormat, now: DateTime<Utc>) -> Self {
         let day = (noun == Noun::Hosts).then(|| now.format("%Y%m%d").to_string());
-        let region = "local".to_owned();
-        Self { noun, format, file_format, region, query: Vec::new(), tenants: Vec::new(), raw: false, day }
+        Self {
+            noun,
+            format,
+            file_format,
+            region: "local".to_owned(),
+            query: Vec::new(),
+            tenants: Vec::new(),
+            raw: false,
+            day,
+            demo: false,
+        }
     }
 
     /// The name of the batch: readable, and different for every different request.

@@ -10,6 +10,7 @@ use snap::read::FrameDecoder;
 use snap::write::FrameEncoder;
 
 use crate::error::At as _;
+use crate::pace::Pace;
 use crate::{Result, Row};
 
 /// What is held in memory before it is sorted and written.
@@ -76,14 +77,14 @@ impl Spool {
     }
 
     /// All rows, by tenant, time and id.
-    pub(crate) fn merge(mut self) -> Result<Merge> {
+    pub(crate) fn merge(mut self, pace: &mut Pace<'_>) -> Result<Merge> {
         self.flush()?;
         // The memory is needed elsewhere from here on.
         (self.held, self.slots) = (Vec::new(), Vec::new());
         let mut runs: Vec<PathBuf> = std::mem::take(&mut self.levels).into_iter().flatten().collect();
         while runs.len() > FAN_IN {
             let rest = runs.split_off(FAN_IN);
-            let merged = self.join(&runs)?;
+            let merged = self.join(&runs, pace)?;
             runs = rest;
             runs.push(merged);
         }
@@ -120,16 +121,18 @@ impl Spool {
             return Ok(());
         }
         let runs = std::mem::take(&mut self.levels[level]);
-        let merged = self.join(&runs)?;
+        // Rows arrive still, and whoever gives them can stop.
+        let merged = self.join(&runs, &mut Pace::new(&|| true))?;
         self.keep(merged, level + 1)
     }
 
-    fn join(&mut self, runs: &[PathBuf]) -> Result<PathBuf> {
+    fn join(&mut self, runs: &[PathBuf], pace: &mut Pace<'_>) -> Result<PathBuf> {
         let path = self.folder.join(format!("run-{:06}", self.made));
         self.made += 1;
         let mut all = Merge::open(runs)?;
         let mut run = RunWriter::create(&path)?;
         while let Some(entry) = all.next()? {
+            pace.step()?;
             run.put(entry.tenant, entry.time, &entry.uid, &entry.json).at(&path)?;
         }
         run.close().at(&path)?;
@@ -270,7 +273,7 @@ mod tests {
             let row = Row { tenant: String::new(), uid: uid.clone(), time: *time, json };
             spool.push(*tenant, &row).unwrap();
         }
-        let mut merge = spool.merge().unwrap();
+        let mut merge = spool.merge(&mut Pace::new(&|| true)).unwrap();
         let mut found = Vec::new();
         while let Some(entry) = merge.next().unwrap() {
             let uid = String::from_utf8(entry.uid).unwrap();
@@ -300,5 +303,19 @@ mod tests {
         let found = sorted(&rows, 1);
         assert!(found.iter().enumerate().all(|(at, row)| row.1 == at as i64));
         assert_eq!(found.len(), rows.len());
+    }
+
+    #[test]
+    fn a_merge_in_steps_can_be_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::new(folder.path().to_owned());
+        spool.most = 1;
+        // Two merged runs and as many beside them as are not merged yet: one more than a merge takes at the end.
+        for time in 0..i64::try_from(FAN_IN * 3 - 1).unwrap() {
+            let row = Row { tenant: String::new(), uid: time.to_string(), time, json: b"{}".to_vec() };
+            spool.push(0, &row).unwrap();
+        }
+        let stopped = spool.merge(&mut Pace::new(&|| false));
+        assert!(stopped.is_err_and(|error| error.is_stopped()));
     }
 }

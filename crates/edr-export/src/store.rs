@@ -5,14 +5,15 @@
 //! cleared away.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::At as _;
-use crate::{Error, Manifest, Result, disk, manifest};
+use crate::ready::{self, within};
+use crate::{Error, Manifest, Result, WrittenFile, disk, manifest};
 
 const HIDDEN: &str = ".edr-export";
 const COMMIT: &str = "commit.json";
@@ -50,9 +51,10 @@ impl Store {
     /// Locks the folder, and settles what killed runs have left.
     pub(crate) fn open(folder: &Path) -> Result<(Self, Recovered)> {
         let hidden = folder.join(HIDDEN);
-        fs::create_dir_all(&hidden).at(&hidden)?;
+        fs::create_dir_all(folder).at(folder)?;
+        make_private(&hidden).at(&hidden)?;
         let path = hidden.join("lock");
-        let lock = File::create(&path).at(&path)?;
+        let lock = open_lock(&path).at(&path)?;
         if !locked(&lock).at(&path)? {
             return Err(Error::busy(folder));
         }
@@ -64,29 +66,55 @@ impl Store {
     fn recover(&self, hidden: &Path) -> Result<Recovered> {
         let mut recovered = Recovered::default();
         for entry in fs::read_dir(hidden).at(hidden)? {
-            let path = entry.at(hidden)?.path();
-            if !path.is_dir() {
-                continue;
-            }
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(batch) = name.strip_suffix(DONE) {
-                disk::remove_all(&path)?;
-                recovered.completed.push(batch.to_owned());
-            } else if let Some(commit) = optional(&path.join(COMMIT))? {
-                self.complete(&path, &commit)?;
-                recovered.completed.push(name);
-            } else {
-                disk::remove_all(&path)?;
-                recovered.discarded.push(name);
+            let entry = entry.at(hidden)?;
+            let path = entry.path();
+            // A link is none of ours.
+            if entry.file_type().at(&path)?.is_dir() {
+                self.settle(&path, &mut recovered).map_err(|error| stuck(&path, error))?;
             }
         }
         Ok(recovered)
     }
 
+    fn settle(&self, path: &Path, recovered: &mut Recovered) -> Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(batch) = name.strip_suffix(DONE) {
+            disk::remove_all(path)?;
+            recovered.completed.push(batch.to_owned());
+        } else if let Some(commit) = optional::<Commit>(&path.join(COMMIT))? {
+            if commit.manifest.batch != name {
+                return Err(Error::other(format!("it has the commit of '{}'", commit.manifest.batch)));
+            }
+            self.complete(path, &commit)?;
+            recovered.completed.push(name);
+        } else {
+            disk::remove_all(path)?;
+            recovered.discarded.push(name);
+        }
+        Ok(())
+    }
+
+    /// Rows of a demo and those of real tenants never lie side by side. Every export has looked, so that one manifest speaks
+    /// for all.
+    pub(crate) fn takes(&self, demo: bool) -> Result<()> {
+        let folder = self.folder.join("manifest");
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.at(&folder)?,
+        };
+        for entry in entries {
+            let found = optional::<Stamp>(&entry.at(&folder)?.path()).ok().flatten();
+            let Some(found) = found else { continue };
+            return if found.request.demo == demo { Ok(()) } else { Err(mixed(&self.folder, demo)) };
+        }
+        Ok(())
+    }
+
     /// Carries out what another run has decided, from where that one was cut off.
     fn complete(&self, stage: &Path, commit: &Commit) -> Result<()> {
         // The manifest comes after every file, and they may be gone to their readers since.
-        if self.manifest(&commit.manifest.batch)?.as_ref() == Some(&commit.manifest) {
+        let placed = optional::<Manifest>(&self.folder.join(commit.manifest.path()))?;
+        if placed.as_ref() == Some(&commit.manifest) {
             return self.clear(stage, commit);
         }
         self.carry_out(stage, commit)
@@ -98,16 +126,30 @@ impl Store {
         for folder in [stage.runs(), stage.files()] {
             fs::create_dir_all(&folder).at(&folder)?;
         }
+        // Better now than after hours of reading.
+        for folder in ["ext", "manifest"] {
+            ready::reached(&stage.folder, &self.folder.join(folder))?;
+        }
         Ok(stage)
     }
 
     /// What the batch has written before.
     pub(crate) fn manifest(&self, batch: &str) -> Result<Option<Manifest>> {
-        optional(&self.folder.join(manifest::path(batch)))
+        let path = self.folder.join(manifest::path(batch));
+        let found: Option<Manifest> = optional(&path)?;
+        let mut files = found.iter().flat_map(|found| &found.files);
+        let wrong = files.find_map(|file| within("ext", &file.path).err());
+        wrong.map_or(Ok(found), |error| Err(Error::because(path.display().to_string(), error)))
+    }
+
+    /// Whether a file of a manifest is still where it was put.
+    pub(crate) fn has(&self, file: &WrittenFile) -> bool {
+        fs::metadata(self.folder.join(&file.path)).is_ok_and(|found| found.len() == file.bytes)
     }
 
     /// Decides the batch and carries it out.
     pub(crate) fn commit(&self, mut stage: Stage, commit: &Commit) -> Result<()> {
+        ready::check(&self.folder, &stage.folder, commit)?;
         // What is decided outlives a power failure, and so must everything that it moves.
         for folder in [&stage.files(), &self.folder.join(HIDDEN), &self.folder] {
             disk::sync_folder(folder)?;
@@ -134,7 +176,7 @@ impl Store {
             self.make_room(&to, &mut touched)?;
             match disk::rename(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    moved(&to, sizes.get(path.as_str()).copied(), stage)?;
+                    moved(&to, sizes.get(path.as_str()).copied())?;
                 }
                 done => done.at(&to)?,
             }
@@ -213,24 +255,60 @@ fn optional<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
 }
 
 /// A file that is not in the stage any more must be in its place, with the size that the manifest says.
-fn moved(to: &Path, bytes: Option<u64>, stage: &Path) -> Result<()> {
+fn moved(to: &Path, bytes: Option<u64>) -> Result<()> {
     let found = fs::metadata(to).ok().map(|found| found.len());
     if found.is_some() && found == bytes {
         return Ok(());
     }
-    let (to, stage) = (to.display(), stage.display());
-    let message = format!("{to} was written and is lost: remove {stage} and export that again");
-    Err(Error::other(message))
+    Err(Error::other(format!("{} was written and is lost", to.display())))
 }
 
-/// A path that stays below its folder: what is read from a file is not trusted.
-fn within<'a>(folder: &str, path: &'a str) -> Result<&'a Path> {
-    let checked = Path::new(path);
-    let mut parts = checked.components();
-    let first = parts.next();
-    let plain = first == Some(Component::Normal(folder.as_ref()))
-        && parts.all(|part| matches!(part, Component::Normal(_)));
-    if plain { Ok(checked) } else { Err(Error::other(format!("'{path}' is no path of an export"))) }
+/// What a run has left and nobody can settle holds up every later one, so that it is said how to be rid of it.
+fn stuck(stage: &Path, error: Error) -> Error {
+    let stage = stage.display();
+    let message = format!(
+        "an export was cut off and cannot be completed (mend the cause, or remove {stage} and export that again)"
+    );
+    Error::because(message, error)
+}
+
+/// As much of a manifest as says whose rows it has.
+#[derive(Debug, Deserialize)]
+struct Stamp {
+    request: Estate,
+}
+
+#[derive(Debug, Deserialize)]
+struct Estate {
+    #[serde(default)]
+    demo: bool,
+}
+
+fn mixed(folder: &Path, demo: bool) -> Error {
+    let (has, other) = if demo { ("real tenants", "a demo's") } else { ("a demo", "those of real tenants") };
+    Error::other(format!("{} has exports of {has}: {other} need a folder of their own", folder.display()))
+}
+
+/// Whatever is not yet in its place is nobody else's.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// What lies there is not emptied, no link that somebody laid there is followed, and nobody waits for the other end of a pipe.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
+    options.open(path)
 }
 
 #[cfg(unix)]
@@ -243,22 +321,15 @@ fn locked(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Two writers in one folder would undo each other: without a lock there is no export.
 #[cfg(not(unix))]
 fn locked(_: &File) -> io::Result<bool> {
-    Ok(true)
+    Err(io::Error::new(io::ErrorKind::Unsupported, "folders cannot be locked on this system"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_path_leads_out() {
-        for bad in ["/etc/passwd", "ext/../../a", "../ext/a", "", "manifest/a.json", "./ext/a"] {
-            assert!(within("ext", bad).is_err(), "{bad}");
-        }
-        assert!(within("ext", "ext/a/b.jsonl").is_ok());
-    }
 
     #[test]
     fn a_folder_has_one_writer() {
@@ -267,5 +338,22 @@ mod tests {
         assert!(Store::open(folder.path()).unwrap_err().is_busy());
         drop(first);
         assert!(Store::open(folder.path()).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_yet_whole_is_nobody_elses_and_the_lock_touches_nothing() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let hidden = folder.path().join(HIDDEN);
+        drop(Store::open(folder.path()).unwrap());
+        assert_eq!(fs::metadata(&hidden).unwrap().permissions().mode() & 0o777, 0o700);
+        let lock = hidden.join("lock");
+        fs::write(&lock, "mine").unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        assert_eq!(fs::read_to_string(&lock).unwrap(), "mine");
+        fs::rename(&lock, folder.path().join("other")).unwrap();
+        symlink(folder.path().join("other"), &lock).unwrap();
+        assert!(Store::open(folder.path()).is_err(), "a link is not followed");
     }
 }

@@ -13,7 +13,7 @@ use super::desk::{open, print};
 use super::select::check_tenants;
 use crate::args::change::Change;
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::outcome::counted;
 use crate::output::Record;
@@ -208,7 +208,7 @@ fn finish(
     dry_run: bool,
 ) -> Result<Exit, Failure> {
     let rows = rows(catch, plan, outcomes);
-    print(context, &rows)?;
+    let printed = print(context, &rows);
     catch.errors.iter().for_each(|error| context.report.tenant_error(error));
     let of = |words: &[&str]| rows.iter().filter(|r| r.outcome.is_some_and(|o| words.contains(&o))).count();
     let (changed, unknown) = (of(&["accepted", "already"]), of(&["unknown"]));
@@ -250,7 +250,7 @@ fn finish(
     let journal = format!("journal: {}", responder.journal().path().display());
     let lines = if outcomes.is_empty() { vec![message.clone()] } else { vec![journal, message.clone()] };
     context.report.told(&lines, &object);
-    Ok(exit)
+    errors::ended(printed, exit)
 }
 
 impl Record for ChangeRow {

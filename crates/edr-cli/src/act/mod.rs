@@ -19,7 +19,7 @@ use edr::respond::{
 
 use crate::args::{Guards, Planning, Targets};
 use crate::context::{Context, Session};
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::output::pager::Output;
 use crate::output::{Record, sink};
@@ -153,8 +153,7 @@ impl<'a> Run<'a> {
     pub(crate) fn finish(&self, ending: Ending) -> Result<Exit, Failure> {
         let printed = print(self.context, &ending.rows());
         ending.tell(self.context, self.responder);
-        printed?;
-        Ok(ending.exit(self.context.globals.timeout.is_some()))
+        errors::ended(printed, ending.exit(self.context.globals.timeout.is_some()))
     }
 
     async fn order(

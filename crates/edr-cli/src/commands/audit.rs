@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::act;
 use crate::args::{AuditCommand, AuditList, Terms};
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing::{self, Wanted, Wants};
 use crate::outcome::counted;
@@ -82,10 +82,10 @@ fn verified(context: &Context, audit: Audit, journal: PathBuf) -> Result<Exit, F
         None => format!("{word}: {records} proven"),
         Some(fault) => format!("{word}: {}: {fault}; {records} before it proven", journal.display()),
     };
-    act::print(context, &[VerifyRow { journal, audit }])?;
+    let printed = act::print(context, &[VerifyRow { journal, audit }]);
     let object = End { kind: "outcome", outcome: word, message: &message };
     context.report.told(std::slice::from_ref(&message), &object);
-    Ok(exit)
+    errors::ended(printed, exit)
 }
 
 #[derive(Serialize)]

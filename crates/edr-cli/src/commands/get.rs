@@ -10,7 +10,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::args::Get;
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing::Kind;
 use crate::outcome::Tally;
@@ -81,8 +81,7 @@ pub(super) async fn run<T: Findable>(mut context: Context, get: Get) -> Result<E
     hunt.items.iter().filter_map(Kind::host).for_each(|host| warn_of_unasked(&context, host));
     let printed = print(&context, &hunt.items);
     context.close(&estate).await;
-    printed?;
-    Ok(conclude(&context, hunt))
+    errors::ended(printed, conclude(&context, hunt))
 }
 
 /// A host whose connection state could not be asked looks like one that nobody asked.

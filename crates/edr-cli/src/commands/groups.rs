@@ -9,7 +9,7 @@ use edr::{AlertQuery, EstateEvent, Filter, HostQuery};
 use super::census;
 use crate::args::Reach;
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing;
 use crate::outcome::grouped;
@@ -117,9 +117,10 @@ pub(super) async fn run(mut context: Context, filters: Vec<Filter>, reach: Reach
     let found = grouping.resolve(&identity);
     let printed = print(&context, found.iter().cloned().collect(), reach);
     context.close(&estate).await;
-    printed?;
     let alerts = listing::settle(&context, &tally);
-    Ok(if alerts == Exit::Complete && hosts.exit() != Exit::Complete { Exit::Partial } else { alerts })
+    let exit =
+        if alerts == Exit::Complete && hosts.exit() != Exit::Complete { Exit::Partial } else { alerts };
+    errors::ended(printed, exit)
 }
 
 fn print(context: &Context, mut groups: Vec<AlertGroup>, reach: Reach) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::census;
 use crate::args::Reach;
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing;
 use crate::outcome::grouped;
@@ -125,8 +125,7 @@ pub(super) async fn run(
     let mut machines: Vec<Merged> = found.iter().map(|machine| Merged::of(machine, &mut hosts)).collect();
     machines.sort_by_cached_key(Record::sort_key);
     let printed = print(&context, &estate, &mut machines, reach).await;
-    printed?;
-    Ok(listing::settle(&context, &tally))
+    errors::ended(printed, listing::settle(&context, &tally))
 }
 
 pub(super) fn bare(mut host: Host, raw: bool) -> Host {

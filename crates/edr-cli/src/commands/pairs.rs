@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::census;
 use crate::args::{Explain, Pairing, Reach, Review};
 use crate::context::{Context, state_folder};
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing;
 use crate::outcome::{Tally, grouped};
@@ -216,8 +216,8 @@ pub(super) async fn pair(mut context: Context, pairing: Pairing, same: bool) -> 
     say(&mut census.identity);
     census.machines = census.identity.resolve();
     let rows = census.row(&a, &b).into_iter().collect();
-    print(&context, rows, Reach::default())?;
-    Ok(listing::settle(&context, &census.tally))
+    let printed = print(&context, rows, Reach::default());
+    errors::ended(printed, listing::settle(&context, &census.tally))
 }
 
 /// The file of what was said by hand.
@@ -242,8 +242,8 @@ pub(super) async fn explain(mut context: Context, explain: Explain) -> Result<Ex
     }
     let others = |urn| census.others(urn).into_iter().map(move |other| (urn, other));
     let rows = hosts.into_iter().flat_map(others).filter_map(|(a, b)| census.row(a, b)).collect();
-    print(&context, rows, Reach { all: true, ..Reach::default() })?;
-    Ok(listing::settle(&context, &census.tally))
+    let printed = print(&context, rows, Reach { all: true, ..Reach::default() });
+    errors::ended(printed, listing::settle(&context, &census.tally))
 }
 
 /// Lists the pairs that a person should look at.
@@ -254,8 +254,8 @@ pub(super) async fn review(mut context: Context, review: Review) -> Result<Exit,
     context.check_view::<PairRow>(false)?;
     let census = Census::take(&mut context).await?;
     let rows = census.machines.review().iter().filter_map(|c| census.row(&c.hosts.0, &c.hosts.1)).collect();
-    print(&context, rows, review.reach)?;
-    Ok(listing::settle(&context, &census.tally))
+    let printed = print(&context, rows, review.reach);
+    errors::ended(printed, listing::settle(&context, &census.tally))
 }
 
 fn print(context: &Context, mut rows: Vec<PairRow>, reach: Reach) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::act::{self, DeedRow, OperationRow, Run};
 use crate::args::{Apply, Guards, RespondCommand};
 use crate::context::{Context, Session};
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::outcome::counted;
 
@@ -195,8 +195,8 @@ async fn release_due(mut context: Context) -> Result<Exit, Failure> {
     let ids: Vec<&str> = due.iter().map(|o| o.operation.as_str()).collect();
     let mut operations = responder.operations()?;
     operations.retain(|op| ids.contains(&op.id.as_str()));
-    act::print(&context, &rows(&responder, &operations)?)?;
-    Ok(told(&context, due.len(), released, overdue.len()))
+    let printed = act::print(&context, &rows(&responder, &operations)?);
+    errors::ended(printed, told(&context, due.len(), released, overdue.len()))
 }
 
 fn told(context: &Context, due: usize, released: usize, overdue: usize) -> Exit {

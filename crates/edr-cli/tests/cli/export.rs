@@ -135,6 +135,31 @@ fn the_same_command_again_replaces_and_another_one_adds() {
 }
 
 #[test]
+fn rows_that_were_asked_for_more_are_a_batch_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = ["hosts", "--demo", "--format", "native"];
+    export(&hosts, folder.path()).ends(0);
+    export(&[&hosts[..], &["--online"]].concat(), folder.path()).ends(0);
+    let queries: BTreeSet<String> =
+        manifests(folder.path()).iter().map(|m| m["request"]["query"].to_string()).collect();
+    let expected = ["[\"with connection_state\"]", "[]"].map(str::to_owned);
+    assert_eq!(queries, BTreeSet::from(expected));
+}
+
+#[test]
+fn a_demo_is_not_mixed_with_what_is_real() {
+    let sim = Sim::serve(&["--falcon-hosts", "3", "--cortex-hosts", "2"], "[]");
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["hosts", "--format", "native"];
+    export(&[&words[..], &["--demo"]].concat(), folder.path()).ends(0);
+    let before = placed(folder.path());
+    let mut real = sim.command(&["export"]);
+    let refused = run(real.args(words).arg("--to").arg(folder.path())).ends(1);
+    assert!(refused.err.contains("has exports of a demo"), "{}", refused.err);
+    assert_eq!(placed(folder.path()), before);
+}
+
+#[test]
 fn what_is_missing_is_told_and_does_not_replace_what_was_whole() {
     let sim = Sim::serve(&["--falcon-hosts", "30", "--cortex-hosts", "20"], "[]");
     let folder = tempfile::tempdir().unwrap();

@@ -30,6 +30,37 @@ fn a_closed_pipe_is_no_failure() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// What a command has found is not undone by a reader that does not want to see it.
+#[test]
+fn a_closed_pipe_hides_no_failure() {
+    let sim = Sim::serve(&["--falcon-hosts", "30", "--cortex-hosts", "20"], "[]");
+    let broken = sim.changed(|text| text.replace("\nclient_secret = \"", "\nclient_secret = \"x"));
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().to_str().unwrap();
+    for words in [
+        &["export", "hosts", "--format", "native", "--to", to][..],
+        &["tenants", "test"],
+        &["hosts", "get", "no-such-host"],
+        &["hosts", "list", "--merge"],
+        &["alerts", "list", "--group"],
+        &["report", "coverage"],
+        &["doctor"],
+    ] {
+        let mut child = piped(command(words).args(["-o", "jsonl", "--config"]).arg(&broken));
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {err}");
+        let last: Value = serde_json::from_str(err.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (&last["type"], &last["outcome"]),
+            (&"outcome".into(), &"partial".into()),
+            "{words:?}: {err}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path().join("manifest")).unwrap().count(), 1);
+}
+
 /// Starts a slow listing, waits for its first records, and interrupts it.
 fn interrupted(signal: &str) -> (i32, String, String) {
     let slow = r#"[{"operation": "v1/endpoints/get_endpoint", "nth": [6,7,8,9], "fault": {"kind": "stall-headers", "delay_ms": 20000}}]"#;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::process::Stdio;
 
-use crate::bench::{Bench, Given, ONLINE, given, tenant};
+use crate::bench::{Bench, Given, ONLINE, Ran, given, tenant};
 
 const HOSTS: usize = 150;
 const OFFLINE: &str = "platform = \"linux\"\nform = \"server\"\nonline = false\ncontainment = \"normal\"";
@@ -137,4 +138,29 @@ async fn the_demo_contains_and_keeps_its_journal_apart() {
     let journal = outcome["journal"].as_str().unwrap();
     assert!(std::path::Path::new(journal).exists() && ran.err.contains("its journal is in"), "{}", ran.err);
     assert!(!bench.journal().exists(), "a demo is no part of the real journal");
+}
+
+/// An order that went half wrong, and a journal that is broken, are told to whoever pipes the rows into nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_pipe_hides_no_failure() {
+    let bench = Bench::new(&tenant("falcon", &[given("PC-1", ONLINE)])).await;
+    let closed = async |words: &[&str]| {
+        let mut command = bench.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let run = move || {
+            let mut child = command.spawn().unwrap();
+            drop(child.stdout.take());
+            Ran::of(&child.wait_with_output().unwrap())
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let words = ["hosts", "contain", "PC-1", "PC-2", "--yes", "--max-hosts", "2", "-o", "json"];
+    let contained = closed(&words).await;
+    assert_eq!((contained.code, bench.contained().len()), (Some(3), 1), "{contained:?}");
+    assert_eq!(contained.outcome()["outcome"], "partial");
+    let journal = std::fs::read_to_string(bench.journal()).unwrap();
+    std::fs::write(bench.journal(), journal.replacen("PC-1", "PC-3", 1)).unwrap();
+    let verified = closed(&["audit", "verify", "-o", "json"]).await;
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    assert_eq!(verified.outcome()["outcome"], "failed");
 }

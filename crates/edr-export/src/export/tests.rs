@@ -11,6 +11,9 @@ use super::*;
 use crate::disk::cut;
 use crate::{FileFormat, Format, Noun, Projection};
 
+mod folder;
+mod keeping;
+
 fn noon() -> DateTime<Utc> {
     "2026-01-08T12:00:00Z".parse().unwrap()
 }
@@ -123,32 +126,6 @@ fn a_tenant_that_is_not_read_to_its_end_keeps_what_it_had() {
     let ended = vec![Ending::short("globex", "falcon", Outcome::Partial, "the vendor went away")];
     let manifest = run(fresh.path(), &[("globex", 2)], ended);
     assert_eq!((manifest.records, manifest.tenants[0].kept), (2, None), "something is better than nothing");
-}
-
-#[test]
-fn a_tenant_of_which_nothing_is_read_keeps_the_half_that_it_had() {
-    let folder = tempfile::tempdir().unwrap();
-    let short = |outcome| vec![Ending::short("acme", "falcon", outcome, "the vendor went away")];
-    let rerun = |rows, ended| {
-        let manifest = run(folder.path(), &[("acme", rows)], ended);
-        assert_eq!(placed(folder.path()), named(&manifest));
-        let part = manifest.tenants[0].clone();
-        (part.outcome, part.records, part.kept, part.kept_outcome)
-    };
-    let (half, none) = (Outcome::Partial, Outcome::Failed);
-    assert_eq!(rerun(9, short(half)), (half, 9, None, None));
-    let kept = (none, 9, Some(noon()), Some(half));
-    assert_eq!(rerun(0, short(none)), kept, "it is told of which run the rows are");
-    assert_eq!(rerun(0, short(none)), kept, "what is kept is kept on");
-    assert_eq!(rerun(0, vec![]), kept, "nor was anything read of a tenant that was not asked");
-    assert_eq!(
-        rerun(4, short(half)),
-        (half, 4, None, None),
-        "a half that was kept is not taken for the whole"
-    );
-    assert_eq!(rerun(7, whole(&["acme"])), (Outcome::Complete, 7, None, None));
-    assert_eq!(rerun(2, short(half)), (half, 7, Some(noon()), Some(Outcome::Complete)));
-    assert_eq!(rerun(0, short(none)), (none, 7, Some(noon()), Some(Outcome::Complete)));
 }
 
 #[test]

@@ -142,3 +142,19 @@ fn a_number_is_a_number() {
     let row = reader.get_row_iter(None).unwrap().next().unwrap().unwrap();
     assert_eq!(row.get_long(fields).unwrap(), noon().timestamp_millis());
 }
+
+/// What the vendor sent and nobody reads here is nobody's to judge.
+#[test]
+fn the_vendors_own_json_is_kept_whatever_is_in_it() {
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let raw = format!(r#"{{"z":"\ud83d","a":1,"a":2,"n":123456789012345678901234567890.10,"deep":{deep}}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let new = Request::new(Noun::Alerts, Format::Native, FileFormat::Parquet, noon());
+    let mut export = Export::begin(folder.path(), Request { raw: true, ..new }, noon()).unwrap();
+    let projection = Projection::new(Format::Native, noon()).with_raw(true);
+    export.push(projection.alert(Alert::new("falcon", "acme", "a1", &raw)).unwrap()).unwrap();
+    let manifest = export.finish(vec![Ending::complete("acme", "falcon")], noon(), &|| true).unwrap();
+    let reader = open(folder.path(), &manifest);
+    let row = json(&reader.get_row_iter(None).unwrap().next().unwrap().unwrap());
+    assert_eq!(row["raw"], raw);
+}

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::CaseUpdate;
 use crate::commands::tenants::print;
 use crate::context::Context;
-use crate::errors::{Failure, message};
+use crate::errors::{self, Failure, message};
 use crate::exit::Exit;
 use crate::outcome::Tally;
 use crate::output::Record;
@@ -76,8 +76,8 @@ pub(super) async fn run(context: Context, update: CaseUpdate) -> Result<Exit, Fa
     };
     context.close(&estate).await;
     let rows = rows?;
-    print(&context, &rows)?;
-    Ok(conclude(&context, &rows))
+    let printed = print(&context, &rows);
+    errors::ended(printed, conclude(&context, &rows))
 }
 
 fn only(estate: &Estate) -> Result<Arc<dyn EdrProvider>, Failure> {

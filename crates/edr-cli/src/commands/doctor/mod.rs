@@ -10,7 +10,7 @@ use edr::{Diagnosis, Gap, Member, Outcome, ProbeState};
 use futures_util::StreamExt as _;
 
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::outcome::Tally;
 use crate::output::pager::Output;
@@ -39,10 +39,9 @@ pub(super) async fn run(mut context: Context) -> Result<Exit, Failure> {
     }
     let printed = print(&context, &patients);
     context.close(&estate).await;
-    printed?;
     let mut tally = tally(&context, &estate, &patients);
     tally.interrupted = interrupted;
-    Ok(conclude(&context, &patients, &tally))
+    errors::ended(printed, conclude(&context, &patients, &tally))
 }
 
 /// Looks at every tenant until it is interrupted; returns whether it was. What was found by then is kept.

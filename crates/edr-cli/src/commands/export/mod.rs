@@ -11,10 +11,10 @@ use crate::args::{
     AlertList, ExportAlerts, ExportCommand, ExportHosts, FileKind, HostList, Into, Terms, Words,
 };
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing::{self, Kind};
-use crate::outcome::{Tally, counted, grouped};
+use crate::outcome::{Tally, TenantEnding, counted, grouped};
 use crate::output::pager::Output;
 use crate::output::sink;
 use rows::PartRow;
@@ -33,7 +33,9 @@ async fn hosts(context: Context, args: ExportHosts) -> Result<Exit, Failure> {
     let last_seen = args.last_seen;
     let list = HostList { terms, platform, status, containment, last_seen, ..HostList::default() };
     let filters = super::hosts::filters(&context, &list)?;
-    let words: Vec<String> = filters.iter().map(Filter::to_string).collect();
+    let mut words: Vec<String> = filters.iter().map(Filter::to_string).collect();
+    // Rows that were asked whether they are online have more in them: they are another batch.
+    words.extend(args.online.then(|| "with connection_state".to_owned()));
     let mut query = HostQuery::new();
     query.with_connection = args.online || filters.iter().any(|f| f.field().name == "connection_state");
     query.filters = filters;
@@ -128,6 +130,7 @@ fn request(context: &Context, into: &Into, noun: Noun, words: Vec<String>) -> Re
     request.query = words;
     request.tenants = context.globals.selected_words();
     request.raw = into.raw;
+    request.demo = context.is_demo();
     request
 }
 
@@ -150,23 +153,33 @@ fn stopped(context: &Context, tally: &Tally) -> Result<Exit, Failure> {
 }
 
 fn settle(context: &Context, into: &Into, mut tally: Tally, export: Export) -> Result<Exit, Failure> {
-    let ended = tally.endings().into_iter().map(|(tenant, vendor, word, reason)| match word {
-        "complete" => Ending::complete(tenant.as_str(), vendor.as_str()),
-        "failed" => Ending::short(tenant.as_str(), vendor.as_str(), Outcome::Failed, reason),
-        _ => Ending::short(tenant.as_str(), vendor.as_str(), Outcome::Partial, reason),
-    });
-    let ended = ended.collect();
+    let ended = tally.endings().into_iter().map(ending).collect();
     let go_on = || !context.interrupt.is_raised();
-    let manifest = match export.finish(ended, SystemClock.now(), &go_on) {
+    let placed = export.write(ended, SystemClock.now(), &go_on).and_then(|written| {
+        // Files and manifest belong together: what is begun here is not cut off.
+        let _hold = context.interrupt.hold();
+        written.place(&go_on)
+    });
+    let manifest = match placed {
         Err(error) if error.is_stopped() => {
             tally.interrupted = true;
             return stopped(context, &tally);
         }
-        done => done.map_err(|e| failure(into, &e))?,
+        placed => placed.map_err(|e| failure(into, &e))?,
     };
-    print(context, &manifest)?;
+    let printed = print(context, &manifest);
     tell(context, into, &manifest);
-    Ok(listing::settle(context, &tally))
+    errors::ended(printed, listing::settle(context, &tally))
+}
+
+fn ending(one: TenantEnding<'_>) -> Ending {
+    let (tenant, vendor) = (one.tenant.as_str(), one.vendor.as_str());
+    match one.word {
+        "complete" => Ending::complete(tenant, vendor),
+        "failed" => Ending::short(tenant, vendor, Outcome::Failed, one.reason),
+        _ if one.read_to_end => Ending::short(tenant, vendor, Outcome::Partial, one.reason).read_to_end(),
+        _ => Ending::short(tenant, vendor, Outcome::Partial, one.reason),
+    }
 }
 
 fn print(context: &Context, manifest: &Manifest) -> Result<(), Failure> {
@@ -182,7 +195,11 @@ fn print(context: &Context, manifest: &Manifest) -> Result<(), Failure> {
 
 fn tell(context: &Context, into: &Into, manifest: &Manifest) {
     for part in manifest.tenants.iter().filter(|part| part.kept.is_some()) {
-        let message = format!("{} keeps the files of an earlier run, which had read more of it", part.tenant);
+        let tenant = &part.tenant;
+        let message = match part.not_asked {
+            true => format!("{tenant} is not asked any more, and keeps the files of an earlier run"),
+            false => format!("{tenant} keeps the files of an earlier run, which had read more of it"),
+        };
         context.report.warn("kept", None, &message);
     }
     let path = into.to.join(manifest.path());

@@ -14,7 +14,7 @@ use super::rows::{self, Ending, Row};
 use crate::act;
 use crate::args::{FeedArgs, IocBlock, IocDiff, IocGuards, IocHashes, IocPrune, IocPush};
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 
 /// How many remarks are told one by one to a person.
@@ -263,9 +263,9 @@ fn end(
     rows: &[Row],
     dry_run: bool,
 ) -> Result<Exit, Failure> {
-    act::print(context, rows)?;
+    let printed = act::print(context, rows);
     let failed = plan.iter().filter_map(|tenant| tenant.error.as_ref()).collect();
     let journal = responder.journal().path().display().to_string();
     let ending = Ending { rows, remarks, failed, tenants: plan.len(), dry_run, journal };
-    Ok(ending.tell(context))
+    errors::ended(printed, ending.tell(context))
 }

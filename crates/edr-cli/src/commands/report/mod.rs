@@ -15,7 +15,7 @@ use edr::{Config, HostQuery, Platform};
 use super::census;
 use crate::args::{CoverageArgs, ReportCommand};
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::listing;
 use crate::output::pager::Output;
@@ -45,11 +45,10 @@ async fn coverage(mut context: Context, args: CoverageArgs) -> Result<Exit, Fail
     coverage.hold_to(&args.check)?;
     let printed = print(&context, &coverage, form, args.out.as_deref());
     context.close(&estate).await;
-    printed?;
     tell(&context, &coverage);
     let exit = listing::settle(&context, &tally);
     let unmet = coverage.checks.iter().any(|check| !check.is_met);
-    Ok(if exit == Exit::Complete && unmet { Exit::Differs } else { exit })
+    errors::ended(printed, if exit == Exit::Complete && unmet { Exit::Differs } else { exit })
 }
 
 fn denominator(args: &CoverageArgs) -> Result<Option<Denominator>, Failure> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{key, print, rewrite};
 use crate::context::{Context, Session};
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::outcome::Tally;
 use crate::output::columns::{Column, Fit, Value, columns, fit, maybe, text};
@@ -50,9 +50,9 @@ pub(super) async fn run(context: Context, dry_run: bool) -> Result<Exit, Failure
         rewrite::replace(&path, &before, &after)
             .map_err(|e| Failure::Other(format!("{} cannot be written: {e}", path.display())))?;
     }
-    show(&context, dry_run, &path, &before, &added, &rows)?;
+    let shown = show(&context, dry_run, &path, &before, &added, &rows);
     tell(&context, &rows, is_new && dry_run);
-    Ok(conclude(&context, &listed, &rows))
+    errors::ended(shown, conclude(&context, &listed, &rows))
 }
 
 /// The parents are named by `--children-of`; other selections mean nothing here.

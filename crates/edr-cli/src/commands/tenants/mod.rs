@@ -11,7 +11,7 @@ use edr::{Estate, Member, Outcome, TenantId, Vendor};
 
 use crate::args::TenantsCommand;
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::exit::Exit;
 use crate::outcome::Tally;
 use crate::output::pager::Output;
@@ -39,14 +39,15 @@ async fn list(context: &Context) -> Result<Exit, Failure> {
         return Err(Failure::Usage("this child is not in the configuration".to_owned(), Some(hint)));
     }
     let rows: Vec<TenantRow> = selected.iter().map(|tenant| TenantRow::of(tenant)).collect();
-    print(context, &rows)?;
+    let printed = print(context, &rows);
     let broken: Vec<edr::Error> = selected.iter().filter_map(|tenant| tenant.check().err()).collect();
     broken.iter().for_each(|error| context.report.tenant_error(error));
-    Ok(match broken.len() {
+    let exit = match broken.len() {
         0 => Exit::Complete,
         all if all == rows.len() => Exit::Failed,
         _ => Exit::Partial,
-    })
+    };
+    errors::ended(printed, exit)
 }
 
 async fn test(mut context: Context) -> Result<Exit, Failure> {
@@ -67,8 +68,7 @@ async fn test(mut context: Context) -> Result<Exit, Failure> {
     let rows: Vec<TestRow> = checked.iter().map(|(member, result)| TestRow::of(member, result)).collect();
     let printed = print(&context, &rows);
     context.close(&estate).await;
-    printed?;
-    Ok(conclude(&context, &checked))
+    errors::ended(printed, conclude(&context, &checked))
 }
 
 /// Nothing is known of any tenant then: the tests run side by side, and are told together.
