@@ -64,7 +64,7 @@ fn tactic(
             if known.is_some() {
                 notes.origin("attacks.tactic", Some(&name), Provenance::Converted);
             }
-            (Some(known.unwrap_or_else(|| AttackRef { uid: None, name: Some(name) })), false)
+            (Some(known.unwrap_or(AttackRef { uid: None, name: Some(name) })), false)
         }
         (uid, name) => {
             let own = uid.is_some() || name.is_some();
