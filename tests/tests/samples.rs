@@ -170,7 +170,8 @@ const CORTEX_ALERT: &[Row<Alert>] = &[
     field!("disposition", "action", There),
     field!("product_feature", "source", Same),
     field!("types", "category", Same),
-    field!("device.uid", "endpoint_id", Same),
+    // Taken out of the recording; what is no agent's id is the name of a host.
+    field!("device.uid", "endpoint_id", There),
     field!("device.hostname", "host_name", Same),
     field!("device.ip", "host_ip", Same),
     field!("device.os.type", "agent_os_type", There),

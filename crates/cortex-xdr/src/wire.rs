@@ -41,7 +41,10 @@ const LATEST: DateTime<Utc> = match DateTime::from_timestamp(253_402_000_000, 0)
 /// A time in any of the forms.
 pub(crate) fn reading(value: &Value, now: DateTime<Utc>) -> time::Reading {
     match value {
-        Value::Number(number) => number.as_f64().map_or(time::Reading::Absurd, |n| time::from_number(n, now)),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => time::from_whole(whole, now),
+            None => number.as_f64().map_or(time::Reading::Absurd, |n| time::from_number(n, now)),
+        },
         Value::String(text) => time::from_text(text, now),
         Value::Array(items) => {
             items.iter().find(|v| !v.is_null()).map_or(time::Reading::None, |v| reading(v, now))

@@ -6,8 +6,18 @@ use serde_json::Value;
 use crate::build::Object;
 use crate::words;
 
+/// True when something identifies the host.
+pub(crate) fn is_known(host: &Host) -> bool {
+    let instance = host.cloud.as_ref().and_then(|c| c.instance_uid.as_ref());
+    let named = !host.uid.is_empty() || !host.hostname.is_empty() || host.name.is_some();
+    named || host.ip.is_some() || instance.is_some()
+}
+
 /// Nothing when nothing identifies the host.
 pub(crate) fn device(host: &Host) -> Option<Object> {
+    if !is_known(host) {
+        return None;
+    }
     let mut device = Object::new();
     device
         .text("uid", &host.uid)
@@ -15,11 +25,8 @@ pub(crate) fn device(host: &Host) -> Option<Object> {
         .some("name", host.name.as_deref())
         .some("ip", host.ip.map(|ip| ip.to_string()));
     let cloud = host.cloud.as_ref();
-    device.some("instance_uid", cloud.and_then(|c| c.instance_uid.as_deref()));
-    if device.is_empty() {
-        return None;
-    }
     device
+        .some("instance_uid", cloud.and_then(|c| c.instance_uid.as_deref()))
         .id("type", "type", words::device(&host.kind))
         .some("domain", host.domain.as_deref())
         .some("vendor_name", host.manufacturer.as_deref())

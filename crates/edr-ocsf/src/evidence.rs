@@ -53,8 +53,8 @@ fn image(process: &Process) -> Option<Value> {
     if process.path.is_none() && process.hashes.is_empty() {
         return None;
     }
-    let name = process.name.as_deref().or_else(|| process.path.as_deref().map(file_name))?;
-    Some(described(name, process.path.as_deref(), &process.hashes))
+    let (name, path) = (process.name.as_deref(), process.path.as_deref());
+    Some(described(called(name, path, &process.hashes)?, path, &process.hashes))
 }
 
 fn ancestor(process: &Process) -> Option<Value> {
@@ -75,9 +75,14 @@ pub(crate) fn file_name(path: &str) -> &str {
 }
 
 fn file(file: &File) -> Option<Value> {
-    let best = file.hashes.sha256.as_deref().or(file.hashes.sha1.as_deref()).or(file.hashes.md5.as_deref());
-    let name = file.name.as_deref().or_else(|| file.path.as_deref().map(file_name)).or(best)?;
-    Some(described(name, file.path.as_deref(), &file.hashes))
+    let (name, path) = (file.name.as_deref(), file.path.as_deref());
+    Some(described(called(name, path, &file.hashes)?, path, &file.hashes))
+}
+
+/// The standard wants a name: the best digest stands in where a file has none.
+fn called<'a>(name: Option<&'a str>, path: Option<&'a str>, hashes: &'a Hashes) -> Option<&'a str> {
+    let digest = hashes.sha256.as_deref().or(hashes.sha1.as_deref()).or(hashes.md5.as_deref());
+    name.or_else(|| path.map(file_name)).or(digest)
 }
 
 fn described(name: &str, path: Option<&str>, hashes: &Hashes) -> Value {

@@ -1,6 +1,8 @@
 //! An alert as Detection Finding (2004).
 
-use edr_core::{Alert, AlertStatus, Attack, AttackRef, Evidence, Host, NetworkEndpoint, Process, Verdict};
+use edr_core::{
+    Alert, AlertStatus, Attack, AttackRef, Evidence, Host, NetworkEndpoint, Process, Registry, Verdict,
+};
 use serde_json::Value;
 
 use crate::build::Object;
@@ -149,7 +151,7 @@ fn of_the_host(host: &Host) -> Object {
 }
 
 /// True when the standard's form of an evidence holds less than the model's: a process without any id, a
-/// file's activity, a signature, a country, a time.
+/// file's activity, a signature, a country, a time, the data of a key's value without a name.
 fn loses(evidence: &Evidence) -> bool {
     let network = evidence.network.as_ref().is_some_and(|n| {
         n.time.is_some() || n.local.iter().chain(&n.remote).any(|end| end.country.is_some() || is_bare(end))
@@ -158,8 +160,13 @@ fn loses(evidence: &Evidence) -> bool {
         || evidence.file.as_ref().is_some_and(|f| f.activity.is_some() || f.time.is_some())
         || network
         || evidence.dns.as_ref().is_some_and(|d| d.time.is_some())
-        || evidence.registry.as_ref().is_some_and(|r| r.key.is_none())
+        || evidence.registry.as_ref().is_some_and(loses_registry)
         || evidence.user.as_ref().is_some_and(device::loses_principal)
+}
+
+/// A key has no data in the standard, and a value must have a name.
+fn loses_registry(registry: &Registry) -> bool {
+    registry.key.is_none() || (registry.value.is_none() && registry.data.is_some())
 }
 
 /// A port without a host.

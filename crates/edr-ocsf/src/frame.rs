@@ -32,7 +32,7 @@ pub(crate) fn head(class: &Class<'_>, writer: &Writer, raw: &Raw) -> Object {
         .put("type_uid", class.uid * 100 + class.activity.0)
         .put("type_name", format!("{}: {}", class.name, kind(class.activity)));
     if writer.raw {
-        event.some("raw_data", raw.as_str().filter(|text| !text.is_empty()));
+        event.text("raw_data", &raw.to_text());
     }
     event
 }

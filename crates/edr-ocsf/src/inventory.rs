@@ -1,6 +1,6 @@
 //! A host as Device Inventory Info (5001).
 
-use edr_core::Host;
+use edr_core::{Host, Os};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -104,7 +104,39 @@ pub(crate) fn rest(host: &Host) -> Object {
         .some("console_url", host.console_url.as_deref())
         .list("origins", host.origins.iter().map(value))
         .list("anomalies", host.anomalies.iter().map(value));
+    // The profile wants a provider.
+    edr.some("cloud", host.cloud.as_ref().filter(|c| c.provider.is_none()).map(value));
+    // An agent wants an id.
+    if host.uid.is_empty() {
+        edr.some("agent.version", host.agent.version.as_deref())
+            .list("policies", host.policies.iter().map(value));
+    }
+    if !device::is_known(host) {
+        unnamed(&mut edr, host);
+    }
     edr
+}
+
+/// What the object `device` would hold, of a host that has nothing to identify it.
+fn unnamed(edr: &mut Object, host: &Host) {
+    edr.some("type", (!host.kind.is_unknown()).then(|| host.kind.as_str()))
+        .some("domain", host.domain.as_deref())
+        .some("os", (host.os != Os::default()).then(|| value(&host.os)))
+        .some("serial_number", host.serial_number.as_deref())
+        .some("smbios_uuid", host.smbios_uuid.as_deref())
+        .some("manufacturer", host.manufacturer.as_deref())
+        .some("model", host.model.as_deref())
+        .some("bios_manufacturer", host.bios_manufacturer.as_deref())
+        .some("bios_version", host.bios_version.as_deref())
+        .some("chassis", host.chassis.as_deref())
+        .list("network_interfaces", host.network_interfaces.iter().map(value))
+        .list("groups", host.groups.iter().map(value))
+        .some("owner_email", host.owner_email.as_deref())
+        .time("first_seen", host.first_seen)
+        .time("last_seen", host.last_seen)
+        .time("modified", host.modified)
+        .time("boot_time", host.boot_time)
+        .time("installed", host.installed);
 }
 
 /// A part of the model as it is.

@@ -63,6 +63,7 @@ fn unmapped(ioc: &Ioc) -> Object {
         .some("is_enabled", ioc.is_enabled)
         .some("is_expired", ioc.is_expired)
         .some("source", ioc.source.as_deref())
+        .some("file_name", ioc.file_name.as_deref())
         .some("reputation", ioc.reputation.as_deref())
         .some("reliability", ioc.reliability.as_deref())
         .some("modified_by", ioc.modified_by.as_deref())

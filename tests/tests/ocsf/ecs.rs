@@ -61,6 +61,7 @@ fn odd_names(document: &Document) -> Vec<String> {
         ("event.category", &["file", "host", "intrusion_detection", "network", "process", "registry"]),
         ("event.type", &["allowed", "denied", "info"]),
         ("event.outcome", &["failure", "success"]),
+        ("host.os.type", &["android", "ios", "linux", "macos", "unix", "windows"]),
         ("threat.indicator.type", &["artifact", "domain-name", "file", "ipv4-addr", "ipv6-addr", "url"]),
     ];
     let words = |value: &Value| match value {

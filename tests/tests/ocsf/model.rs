@@ -67,6 +67,8 @@ fn alert_json() -> Value {
             {"dns": {"query": "evil.example", "time": "2026-01-02T03:04:05Z"}},
             {"registry": {"key": "HKLM\\Software\\A", "value": "Run", "data": "a.exe"}},
             {"registry": {"key": "HKLM\\Software\\B"}},
+            {"registry": {"key": "HKLM\\Software\\C", "data": "of the value without a name"}},
+            {"process": {"pid": 13, "hashes": {"sha256": "cd".repeat(32)}}},
         ],
         "iocs": [{"type": "sha256", "value": "ab".repeat(32), "source": "s", "desc": "d"}, {"type": "domain", "value": "evil.example"},
             {"type": "ipv4", "value": "203.0.113.9"}, {"type": "url", "value": "https://evil.example/a"}, {"type": "mutex", "value": "m"}],

@@ -65,7 +65,7 @@ fn ioc_json() -> Value {
         "type": "sha256", "value": "ab".repeat(32), "action": "block", "severity": "high", "expiration": "2026-06-01T00:00:00Z",
         "platforms": ["windows"], "is_global": false, "groups": [{"uid": "g1", "name": "Laptops"}], "is_enabled": true,
         "is_expired": false, "tags": ["feed"], "desc": "Seen in a campaign", "source": "a feed", "reputation": "BAD",
-        "reliability": "A", "created_time": "2026-01-02T03:04:05Z", "created_by": "ann", "modified_time": "2026-01-03T03:04:05Z",
+        "file_name": "dropper.exe", "reliability": "A", "created_time": "2026-01-02T03:04:05Z", "created_by": "ann", "modified_time": "2026-01-03T03:04:05Z",
         "modified_by": "bob",
     }))
 }

@@ -101,6 +101,44 @@ fn every_value_of_the_model_is_in_its_event() {
     }
 }
 
+/// A host that nothing names is in no `device`, and a cloud without a provider in no profile.
+#[test]
+fn what_an_alert_knows_of_a_host_without_a_name_is_there() {
+    let mut alert = model::full_alert();
+    let device = alert.device.as_deref_mut().expect("there is one");
+    (device.name, device.ip) = (None, None);
+    device.uid.clear();
+    device.hostname.clear();
+    for interface in &mut device.network_interfaces {
+        interface.ip = None;
+    }
+    device.domain = Some("only.example".to_owned());
+    device.owner_email = Some("only@corp.example".to_owned());
+    let cloud = device.cloud.as_mut().expect("there is one");
+    (cloud.provider, cloud.instance_uid) = (None, None);
+    for version in [Version::V1_8_0, Version::V1_3_0] {
+        let event = Writer::new(DateTime::UNIX_EPOCH).version(version).alert(&alert);
+        assert!(!event.as_map().contains_key("device") && !event.as_map().contains_key("cloud"));
+        let device = &event.as_map()["unmapped"]["edr"]["device"];
+        assert_eq!((&device["type"], &device["os"]["type"]), (&"laptop".into(), &"windows".into()));
+        assert_eq!(missing(&alert, event), Vec::<String>::new(), "{version}");
+    }
+    let mut host = model::full_host();
+    host.cloud.as_mut().expect("there is one").provider = None;
+    assert_eq!(missing(&host, Writer::new(DateTime::UNIX_EPOCH).host(&host)), Vec::<String>::new());
+}
+
+/// A field that nobody reads may hold bytes that are no text.
+#[test]
+fn the_vendors_json_is_there_even_when_it_is_no_text() {
+    let mut host = model::full_host();
+    host.raw = edr_core::Raw::new(&b"{\"a\":\"x\xff\"}"[..]);
+    let event = Writer::new(DateTime::UNIX_EPOCH).with_raw().host(&host);
+    assert_eq!(event.as_map()["raw_data"], "{\"a\":\"x\u{fffd}\"}");
+    let document = edr_ocsf::ecs::host(&host, DateTime::UNIX_EPOCH).with_original(&host.raw);
+    assert_eq!(document.field("event.original"), Some(&"{\"a\":\"x\u{fffd}\"}".into()));
+}
+
 /// The check above sees what is not there.
 #[test]
 fn a_value_that_is_left_out_is_seen() {

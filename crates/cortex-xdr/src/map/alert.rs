@@ -64,12 +64,19 @@ fn times(alert: &mut Alert, record: &AlertRecord, notes: &mut Notes) {
     alert.time = notes.time("detection_timestamp", record.get("detection_timestamp"));
     alert.created_time = notes.time("local_insert_ts", record.get("local_insert_ts"));
     alert.modified_time = notes.time("last_modified_ts", record.get("last_modified_ts"));
-    let mut seen: Vec<DateTime<Utc>> = Vec::new();
+    let mut seen: Vec<(DateTime<Utc>, String)> = Vec::new();
     for event in record.events() {
-        seen.extend(notes.time("event_timestamp", event.get("event_timestamp")));
+        let stamp = event.get("event_timestamp");
+        let text = stamp.and_then(wire::scalar).unwrap_or_default();
+        seen.extend(notes.time("event_timestamp", stamp).map(|time| (time, text)));
     }
-    alert.first_seen = seen.iter().min().copied();
-    alert.last_seen = seen.iter().max().copied();
+    let mut one = |field, found: Option<&(DateTime<Utc>, String)>| {
+        let (time, text) = found?;
+        notes.derived(field, text);
+        Some(*time)
+    };
+    alert.first_seen = one("first_seen", seen.iter().min());
+    alert.last_seen = one("last_seen", seen.iter().max());
 }
 
 fn judged(alert: &mut Alert, record: &AlertRecord, notes: &mut Notes) {
@@ -120,16 +127,23 @@ fn prevented(action: &Action, disposition: &Disposition) -> Option<bool> {
 }
 
 fn origin(alert: &mut Alert, record: &AlertRecord, notes: &mut Notes) {
-    if let Some(word) = record.text("source") {
+    let word = record.text("source").unwrap_or_default();
+    if !word.is_empty() {
         let source = words::source(&word).to_owned();
         if source != word {
             notes.converted("product_feature", &word);
         }
         // A third party's alert names its vendor first: `Someone - VPN`.
-        alert.source_vendors.extend(source.split_once(" - ").and_then(|(vendor, _)| read::text(vendor)));
+        if let Some(vendor) = source.split_once(" - ").and_then(|(vendor, _)| read::text(vendor)) {
+            notes.derived("source_vendors", &word);
+            alert.source_vendors.push(vendor);
+        }
         alert.product_feature = Some(source);
     }
-    let kind = alert.product_feature.as_deref().and_then(words::analytic_kind).map(str::to_owned);
+    let kind = words::analytic_kind(words::source(&word)).map(str::to_owned);
+    if kind.is_some() {
+        notes.derived("analytic.type", &word);
+    }
     let uid = record.text("matching_service_rule_id");
     if kind.is_some() || uid.is_some() {
         let name = Some(alert.title.clone()).filter(|title| !title.is_empty());

@@ -5,24 +5,6 @@ use edr_core::{Attack, AttackRef};
 
 use crate::AlertRecord;
 
-/// The tactics by the names that issues have in place of ids.
-const TACTICS: &[(&str, &str, &str)] = &[
-    ("COLLECTION", "TA0009", "Collection"),
-    ("COMMAND_AND_CONTROL", "TA0011", "Command and Control"),
-    ("CREDENTIAL_ACCESS", "TA0006", "Credential Access"),
-    ("DEFENSE_EVASION", "TA0005", "Defense Evasion"),
-    ("DISCOVERY", "TA0007", "Discovery"),
-    ("EXECUTION", "TA0002", "Execution"),
-    ("EXFILTRATION", "TA0010", "Exfiltration"),
-    ("IMPACT", "TA0040", "Impact"),
-    ("INITIAL_ACCESS", "TA0001", "Initial Access"),
-    ("LATERAL_MOVEMENT", "TA0008", "Lateral Movement"),
-    ("PERSISTENCE", "TA0003", "Persistence"),
-    ("PRIVILEGE_ESCALATION", "TA0004", "Privilege Escalation"),
-    ("RECONNAISSANCE", "TA0043", "Reconnaissance"),
-    ("RESOURCE_DEVELOPMENT", "TA0042", "Resource Development"),
-];
-
 /// Tactics and techniques of an alert. They are paired only when there is exactly one tactic: the
 /// vendor's lists are not aligned.
 pub(super) fn attacks(record: &AlertRecord) -> Vec<Attack> {
@@ -95,11 +77,7 @@ fn entry(text: &str) -> AttackRef {
         let name = name.filter(|n| !n.is_empty()).map(str::to_owned);
         return AttackRef { uid: Some(head.to_owned()), name };
     }
-    let key = text.trim().to_uppercase().replace([' ', '-'], "_");
-    match TACTICS.iter().find(|(word, ..)| *word == key) {
-        Some((_, uid, name)) => AttackRef { uid: Some((*uid).to_owned()), name: Some((*name).to_owned()) },
-        None => AttackRef { uid: None, name: Some(readable(text)) },
-    }
+    AttackRef::tactic(text).unwrap_or_else(|| AttackRef { uid: None, name: Some(readable(text)) })
 }
 
 /// `ABUSE_ELEVATION_CONTROL_MECHANISM` in readable letters; any other text as it is.

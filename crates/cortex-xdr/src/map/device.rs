@@ -9,7 +9,7 @@ use crate::{AlertRecord, wire, words};
 
 /// The device of an alert; none when the alert names none.
 ///
-/// A firewall has no agent: its alerts carry an address in `endpoint_id`, or say `NO_HOST`. Such a
+/// A firewall has no agent: its alerts carry an address or a name in `endpoint_id`, or say `NO_HOST`. Such a
 /// device has no uid, but keeps the name and addresses that were seen.
 pub(super) fn device(
     context: &Context,
@@ -18,11 +18,18 @@ pub(super) fn device(
     notes: &mut Notes,
 ) -> Option<Host> {
     let mut device = Host::default();
-    let uid = record.text("endpoint_id");
-    let address = uid.as_deref().and_then(|uid| uid.parse::<IpAddr>().ok());
+    let told = record.text("endpoint_id");
+    let address = told.as_deref().and_then(|told| told.parse::<IpAddr>().ok());
+    let (uid, other) = match told.filter(|_| address.is_none()) {
+        Some(told) if is_agent(&told) => (Some(told), None),
+        other => (None, other),
+    };
+    if let Some(other) = &other {
+        notes.odd("endpoint_id", other.clone(), "not the id of an agent");
+    }
     let no_host = record.text("agent_os_type").is_some_and(|os| os.eq_ignore_ascii_case("NO_HOST"));
-    device.uid = uid.filter(|_| address.is_none() && !no_host).unwrap_or_default();
-    device.hostname = record.text("host_name").unwrap_or_default();
+    device.uid = uid.filter(|_| !no_host).unwrap_or_default();
+    device.hostname = record.text("host_name").or(other).unwrap_or_default();
     device.os = os(record, notes);
     device.domain = domain(record.text("agent_device_domain"));
     device.agent.version = record.text("agent_version");
@@ -43,6 +50,12 @@ pub(super) fn device(
     device.vendor = context.vendor.clone();
     device.tenant_uid = context.tenant_uid.clone();
     Some(device)
+}
+
+/// An agent's id: 32 hex digits, or a UUID.
+fn is_agent(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    digits == 32 && (text.len() == 32 || (text.len() == 36 && text.matches('-').count() == 4))
 }
 
 /// Issues name assets; one of them alone is the host, where there is one.

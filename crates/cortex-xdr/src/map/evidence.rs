@@ -29,7 +29,7 @@ pub(super) fn evidences(record: &AlertRecord, notes: &mut Notes) -> Vec<Evidence
 fn of_event(event: &EventRecord<'_>, notes: &mut Notes) -> Vec<Evidence> {
     let time = notes.time("event_timestamp", event.get("event_timestamp"));
     let (v4, v6) = (ends(event, "", notes), ends(event, "_v6", notes));
-    let [network, second] = match (connection(event, v4, time), connection(event, v6, time)) {
+    let [network, second] = match (connection(event, v4, time, notes), connection(event, v6, time, notes)) {
         (Some(four), Some(six)) if has_ip(&four) && has_ip(&six) => [Some(four), Some(six)],
         (Some(four), six) => [if has_ip(&four) { Some(four) } else { six.or(Some(four)) }, None],
         (None, six) => [six, None],
@@ -66,6 +66,16 @@ fn registry(event: &EventRecord<'_>) -> Option<Registry> {
     (registry != Registry::default()).then_some(registry)
 }
 
+/// A port; 0 is none.
+fn port(event: &EventRecord<'_>, key: &str, notes: &mut Notes) -> Option<u16> {
+    let text = event.text(key)?;
+    let port = text.parse().ok();
+    if port.is_none() {
+        notes.odd(key, text, "not a port");
+    }
+    port.filter(|port| *port != 0)
+}
+
 /// The addresses of a connection, of one family.
 type Ends = (Option<IpAddr>, Option<IpAddr>);
 
@@ -85,8 +95,9 @@ fn connection(
     event: &EventRecord<'_>,
     (local, remote): Ends,
     time: Option<DateTime<Utc>>,
+    notes: &mut Notes,
 ) -> Option<NetworkActivity> {
-    let port = |key: &str| event.text(key)?.parse().ok().filter(|port| *port != 0);
+    let mut port = |key: &str| port(event, key, notes);
     let local = NetworkEndpoint { ip: local, port: port("action_local_port"), ..NetworkEndpoint::default() };
     let either = |keys: [&str; 2]| keys.iter().find_map(|key| event.text(key));
     let country = either(["action_country", "dst_action_country"]);

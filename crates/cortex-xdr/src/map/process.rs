@@ -53,7 +53,8 @@ static OS_ACTOR: Keys =
 ///
 /// Where a process was started, it is the process and the actor its parent; else the actor is the
 /// process. The operating system's own actor stands between them where it is another one. The root
-/// of the causality chain is the last ancestor, and never the parent, unless it is the same process.
+/// of the causality chain is the last ancestor, and never the parent, unless it is the same process. Where
+/// it alone is told, it stands for the process, and the origin says so.
 pub(super) fn process(event: &EventRecord<'_>, notes: &mut Notes) -> Option<Process> {
     let mut read = |keys| one(event, keys, notes);
     // Without a name the action says nothing of a process that was started.
@@ -67,6 +68,9 @@ pub(super) fn process(event: &EventRecord<'_>, notes: &mut Notes) -> Option<Proc
         None => [actor, os_actor].into_iter().flatten().collect(),
     };
     let root = root.and_then(|root| merged(&mut line, root));
+    if line.is_empty() && root.is_some() {
+        notes.derived("evidences.process", "causality_actor");
+    }
     assembled(line, root)
 }
 

@@ -146,6 +146,69 @@ fn a_firewall_has_no_agent() {
 }
 
 #[test]
+fn only_the_id_of_an_agent_is_one() {
+    let device = |id: &str, rest: Value| {
+        let mut json = json!({"alert_id": "1", "source": "PAN NGFW", "endpoint_id": id});
+        json.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let alert = read(json.to_string());
+        let odd = alert.anomalies.iter().any(|a| a.field == "endpoint_id" && a.value == id);
+        let device = alert.device.unwrap();
+        (device.uid, device.hostname, odd)
+    };
+    let hex = "0F3A0f3a0f3a0f3a0f3a0f3a0f3a0f3a";
+    let uuid = "0f3a0f3a-0f3a-0f3a-0f3a-0f3a0f3a0f3a";
+    for id in [hex, uuid] {
+        assert_eq!(device(id, json!({})), (id.to_owned(), String::new(), false));
+    }
+    let own = |text: &str| text.to_owned();
+    assert_eq!(device("PA-VM-01", json!({})), (String::new(), own("PA-VM-01"), true));
+    assert_eq!(device("PA-VM-01", json!({"host_name": "fw"})), (String::new(), own("fw"), true));
+    assert_eq!(device("192.168.2.2", json!({})), (String::new(), String::new(), false));
+    let none = json!({"agent_os_type": "NO_HOST", "host_name": "fw"});
+    assert_eq!(device(hex, none), (String::new(), own("fw"), false));
+}
+
+/// The provenance of a field with the vendor's word.
+fn origin(alert: &Alert, field: &str) -> Option<(String, edr_core::Provenance)> {
+    let found = alert.origins.iter().find(|o| o.field == field)?;
+    Some((found.vendor_value.clone().unwrap_or_default(), found.provenance.clone()))
+}
+
+#[test]
+fn what_is_worked_out_says_so() {
+    let derived = |word: &str| Some((word.to_owned(), edr_core::Provenance::Derived));
+    let alert = by_kind("connections, several events");
+    assert_eq!(origin(&alert, "first_seen"), derived("1767225599000"));
+    assert_eq!(origin(&alert, "last_seen"), derived("1767225700000"));
+    let third = by_kind("correlation of a third party");
+    assert_eq!(origin(&third, "source_vendors"), derived("Someone - VPN"));
+    assert_eq!(origin(&third, "analytic.type"), None);
+    assert_eq!(origin(&by_kind("rule, a process was started"), "analytic.type"), derived("XDR BIOC"));
+    assert_eq!(origin(&alert, "evidences.process"), None);
+    let root = json!({"alert_id": "1", "events": [{"causality_actor_process_image_name": "explorer.exe"}]});
+    let alert = read(root.to_string());
+    assert_eq!(alert.evidences[0].process.as_ref().unwrap().name.as_deref(), Some("explorer.exe"));
+    assert_eq!(origin(&alert, "evidences.process"), derived("causality_actor"));
+}
+
+#[test]
+fn a_port_that_cannot_be_read_is_told() {
+    let event =
+        json!({"action_remote_ip": "203.0.113.7", "action_remote_port": 70_000, "action_local_port": 0});
+    let alert = read(json!({"alert_id": "1", "events": [event]}).to_string());
+    let network = alert.evidences[0].network.as_ref().unwrap();
+    assert_eq!((network.remote.as_ref().unwrap().port, network.local.as_ref()), (None, None));
+    let told: Vec<_> = alert.anomalies.iter().map(|a| (a.field.as_ref(), a.value.as_str())).collect();
+    assert_eq!(told, [("action_remote_port", "70000")]);
+}
+
+#[test]
+fn a_time_in_nanoseconds_is_not_rounded_up() {
+    let alert = read(r#"{"alert_id":"1","detection_timestamp":1603279967999999999}"#.to_owned());
+    assert_eq!(alert.time.unwrap().timestamp_millis(), 1_603_279_967_999);
+}
+
+#[test]
 fn states_and_verdicts() {
     let blocked = by_kind("agent, blocked");
     assert_eq!((blocked.severity, blocked.status), (Severity::Critical, AlertStatus::New));
@@ -484,6 +547,15 @@ fn findings_are_vulnerabilities() {
         "asset_type_class": "Container Image", "cvss_severity": "NONE", "exploit_level": "RUMOURED"}));
     assert_eq!((image.host, image.cve, image.name.as_str()), (edr_core::HostRef::default(), None, "GHSA-x"));
     assert_eq!((image.severity, image.is_exploit_available), (Severity::Informational, None));
+    for (word, severity) in [
+        ("SEV_070_CRITICAL", Severity::Critical),
+        ("SEV_030_MEDIUM", Severity::Medium),
+        ("SEV_090_UNKNOWN", Severity::Unknown),
+        ("UNKNOWN", Severity::Unknown),
+        ("odd", Severity::Other("odd".to_owned())),
+    ] {
+        assert_eq!(read(&json!({"platform_id": "1", "cvss_severity": word})).severity, severity, "{word}");
+    }
     let nameless = vulnerability(&context(), Raw::new(r#"{"cve_id":"CVE-2025-0001"}"#)).unwrap_err();
     assert_eq!((nameless.noun, nameless.uid), (Noun::Vulnerability, None));
 }

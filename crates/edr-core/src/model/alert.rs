@@ -188,6 +188,40 @@ pub struct AttackRef {
     pub name: Option<String>,
 }
 
+/// The tactics of the enterprise matrix.
+const TACTICS: &[(&str, &str)] = &[
+    ("TA0043", "Reconnaissance"),
+    ("TA0042", "Resource Development"),
+    ("TA0001", "Initial Access"),
+    ("TA0002", "Execution"),
+    ("TA0003", "Persistence"),
+    ("TA0004", "Privilege Escalation"),
+    ("TA0005", "Defense Evasion"),
+    ("TA0006", "Credential Access"),
+    ("TA0007", "Discovery"),
+    ("TA0008", "Lateral Movement"),
+    ("TA0009", "Collection"),
+    ("TA0011", "Command and Control"),
+    ("TA0010", "Exfiltration"),
+    ("TA0040", "Impact"),
+];
+
+impl AttackRef {
+    /// The tactic with this name, however it is written: `Command and Control`, `COMMAND_AND_CONTROL`,
+    /// `CommandAndControl`.
+    #[must_use]
+    pub fn tactic(name: &str) -> Option<Self> {
+        let wanted = letters(name);
+        let (uid, name) = TACTICS.iter().find(|(_, name)| letters(name) == wanted)?;
+        Some(Self { uid: Some((*uid).to_owned()), name: Some((*name).to_owned()) })
+    }
+}
+
+/// Without case, blanks and dashes.
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 /// One piece of what was seen. The parts of one evidence belong together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -249,4 +283,27 @@ pub struct Comment {
     /// When.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tactic_is_known_by_its_name_however_it_is_written() {
+        for name in
+            ["Command and Control", "COMMAND_AND_CONTROL", "CommandAndControl", " command-and-control "]
+        {
+            let found = AttackRef::tactic(name).unwrap();
+            assert_eq!(found.uid.as_deref(), Some("TA0011"), "{name}");
+            assert_eq!(found.name.as_deref(), Some("Command and Control"), "{name}");
+        }
+        for name in ["", "Machine Learning", "Control", "TA0011"] {
+            assert_eq!(AttackRef::tactic(name), None, "{name}");
+        }
+        let mut uids: Vec<_> = TACTICS.iter().map(|(uid, _)| uid).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        assert_eq!(uids.len(), 14);
+    }
 }

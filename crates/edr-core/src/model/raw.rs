@@ -41,6 +41,12 @@ impl Raw {
         std::str::from_utf8(&self.0).ok()
     }
 
+    /// The text; what is not UTF-8 in it is U+FFFD.
+    #[must_use]
+    pub fn to_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
     /// A copy that shares no page buffer, for items that are kept long.
     #[must_use]
     pub fn detach(&self) -> Self {
@@ -65,7 +71,7 @@ impl fmt::Debug for Raw {
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         // A field that no decoder looks at may hold bytes that are no text; the item is written all the same.
-        let text = String::from_utf8_lossy(&self.0);
+        let text = self.to_text();
         let flat = one_line(&text);
         match serde_json::from_str::<&RawValue>(&flat) {
             Ok(value) => value.serialize(s),

@@ -36,6 +36,9 @@ pub fn from_text(text: &str, now: DateTime<Utc>) -> Reading {
     if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
         return Reading::None;
     }
+    if let Ok(number) = text.parse::<i64>() {
+        return from_whole(number, now);
+    }
     if let Ok(number) = text.parse::<f64>() {
         return from_number(number, now);
     }
@@ -45,9 +48,22 @@ pub fn from_text(text: &str, now: DateTime<Utc>) -> Reading {
     }
 }
 
-/// Reads an epoch number: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds,
-/// else nanoseconds; 0 and −1 mean none. Rounded down to milliseconds, which is exact for every
-/// form a vendor sends as a number.
+/// Reads a whole epoch number: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds,
+/// else nanoseconds; 0 and −1 mean none. Rounded down to milliseconds.
+#[must_use]
+pub fn from_whole(number: i64, now: DateTime<Utc>) -> Reading {
+    let millis = match number {
+        0 | -1 => return Reading::None,
+        n if n < 100_000_000_000 => n.checked_mul(1_000),
+        n if n < 100_000_000_000_000 => Some(n),
+        n if n < 100_000_000_000_000_000 => Some(n.div_euclid(1_000)),
+        n => Some(n.div_euclid(1_000_000)),
+    };
+    millis.map_or(Reading::Absurd, |millis| at(millis, now))
+}
+
+/// As [`from_whole`], of a number with a fraction. Microseconds and nanoseconds have more digits than a
+/// float keeps: a whole number is better read as one.
 #[must_use]
 pub fn from_number(number: f64, now: DateTime<Utc>) -> Reading {
     if number == 0.0 || number == -1.0 {
@@ -61,7 +77,11 @@ pub fn from_number(number: f64, now: DateTime<Utc>) -> Reading {
     };
     #[expect(clippy::cast_possible_truncation, reason = "floats saturate, and the range is checked next")]
     let whole = millis.floor() as i64;
-    Utc.timestamp_millis_opt(whole).single().map_or(Reading::Absurd, |time| plausible(time, now))
+    at(whole, now)
+}
+
+fn at(millis: i64, now: DateTime<Utc>) -> Reading {
+    Utc.timestamp_millis_opt(millis).single().map_or(Reading::Absurd, |time| plausible(time, now))
 }
 
 fn plausible(time: DateTime<Utc>, now: DateTime<Utc>) -> Reading {
@@ -119,6 +139,10 @@ mod tests {
             ("1575795968414.4631", "2019-12-08T09:06:08.414Z"),
             ("1603279967500123", "2020-10-21T11:32:47.500Z"),
             ("1603279967500123456", "2020-10-21T11:32:47.500Z"),
+            // As a float these would be a millisecond later.
+            ("1603279967999999999", "2020-10-21T11:32:47.999Z"),
+            ("1603279967500000000", "2020-10-21T11:32:47.500Z"),
+            ("1603279967.5", "2020-10-21T11:32:47.500Z"),
             ("2021-03-04 05:06:07", "2021-03-04T05:06:07Z"),
             ("2021-03-04 05:06:07.250 UTC", "2021-03-04T05:06:07.250Z"),
             ("May 18th 2023 08:51:59", "2023-05-18T08:51:59Z"),
@@ -132,7 +156,16 @@ mod tests {
         for text in ["", "  ", "0", "-1", "0001-01-01T00:00:00Z"] {
             assert_eq!(says(text), "None", "{text:?}");
         }
-        for text in ["2610-01-05T13:11:22.705Z", "1999-12-31T23:59:59Z", "soon", "-5", "1e300", "NaN"] {
+        for text in [
+            "2610-01-05T13:11:22.705Z",
+            "1999-12-31T23:59:59Z",
+            "soon",
+            "-5",
+            "1e300",
+            "NaN",
+            "-9223372036854775808",
+            "9223372036854775808",
+        ] {
             assert_eq!(says(text), "Absurd", "{text}");
         }
     }
@@ -146,6 +179,11 @@ mod tests {
         #[test]
         fn any_number_is_read_without_panic(number: f64) {
             let _ = from_number(number, now());
+        }
+
+        #[test]
+        fn any_whole_number_is_read_without_panic(number: i64) {
+            let _ = from_whole(number, now());
         }
     }
 }

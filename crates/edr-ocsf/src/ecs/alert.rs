@@ -8,6 +8,9 @@ use super::{Document, evidence, host, source};
 /// The name that Elastic gives to CrowdStrike's own tactics and techniques.
 const FALCON_FRAMEWORK: &str = "CrowdStrike Falcon Detections Framework";
 
+/// Fields of which one says that the framework is ATT&CK.
+const MITRE_IDS: &[&str] = &["threat.tactic.id", "threat.technique.id", "threat.technique.subtechnique.id"];
+
 pub(super) fn document(alert: &Alert, collected: DateTime<Utc>) -> Document {
     let mut document = Document::default();
     source(&mut document, &alert.vendor, "alert", alert.tenant.as_str(), alert.tenant_uid.as_deref());
@@ -109,7 +112,8 @@ fn threat(document: &mut Document, alert: &Alert) {
         .list("threat.technique.name", names(|a| a.technique.as_ref()))
         .list("threat.technique.subtechnique.id", uids(|a| a.sub_technique.as_ref()))
         .list("threat.technique.subtechnique.name", names(|a| a.sub_technique.as_ref()));
-    if document.fields().any(|(name, _)| name.starts_with("threat.")) {
+    // A name alone may be of any framework.
+    if MITRE_IDS.iter().any(|name| document.field(name).is_some()) {
         document.put("threat.framework", "MITRE ATT&CK");
     } else {
         own_framework(document, &alert.types);

@@ -66,12 +66,15 @@ pub(super) fn describe(document: &mut Document, host: &Host) {
     }
 }
 
+/// The families that the schema has a word for. Another one is in `host.os.platform` alone.
+const FAMILIES: &[&str] = &["android", "ios", "linux", "macos", "unix", "windows"];
+
 fn os(document: &mut Document, os: &Os) {
     let family = match &os.platform {
-        Platform::Unknown => None,
-        Platform::Ipados => Some("ios"),
-        platform => Some(platform.as_str()),
+        Platform::Ipados => "ios",
+        platform => platform.as_str(),
     };
+    let family = Some(family).filter(|family| FAMILIES.contains(family));
     let full = os.name.as_deref().map(|name| match os.version.as_deref() {
         Some(version) => format!("{name} {version}"),
         None => name.to_owned(),

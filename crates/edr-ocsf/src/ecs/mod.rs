@@ -78,7 +78,7 @@ impl Document {
     /// Keeps the vendor's own JSON as `event.original`, where there is one.
     #[must_use]
     pub fn with_original(mut self, raw: &Raw) -> Self {
-        self.text("event.original", raw.as_str());
+        self.text("event.original", Some(&raw.to_text()));
         self
     }
 

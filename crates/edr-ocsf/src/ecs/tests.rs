@@ -107,6 +107,34 @@ fn ids_of_crowdstrikes_own_framework_are_no_attack_ids() {
 }
 
 #[test]
+fn a_name_without_an_id_is_of_no_framework() {
+    let mut item = fixture_alert();
+    let named = edr_core::AttackRef { uid: None, name: Some("Abuse Elevation".to_owned()) };
+    item.attacks = vec![Attack { technique: Some(named), ..Attack::default() }];
+    let document = alert(&item, noon());
+    assert_eq!(document.field("threat.technique.name").unwrap()[0], "Abuse Elevation");
+    assert!(document.field("threat.framework").is_none());
+}
+
+#[test]
+fn a_family_that_the_schema_does_not_know_is_the_platform_alone() {
+    for (platform, family) in [
+        (Platform::Ipados, Some("ios")),
+        (Platform::Macos, Some("macos")),
+        (Platform::Unknown, None),
+        (Platform::Other("AGENT_OS_SERVERLESS".into()), None),
+        (Platform::Other("unix".into()), Some("unix")),
+    ] {
+        let mut item = fixture_host();
+        item.os.platform = platform.clone();
+        let document = host(&item, noon());
+        assert_eq!(document.field("host.os.type").and_then(Value::as_str), family, "{platform:?}");
+        let word = Some(platform.as_str()).filter(|word| *word != "unknown");
+        assert_eq!(document.field("host.os.platform").and_then(Value::as_str), word);
+    }
+}
+
+#[test]
 fn the_first_user_is_the_user_and_all_are_related() {
     let mut item = fixture_alert();
     let named = |name: &str, domain: Option<&str>| User {

@@ -25,7 +25,7 @@ pub(super) fn map(mut wire: AlertEntity, context: &Context) -> Option<Alert> {
     disposition::set(&mut alert, &wire, &mut notes);
     alert.assignee = assignee(&mut wire);
     alert.analytic = analytic(&wire, &mut notes);
-    attacks(&mut alert, &mut wire);
+    attacks(&mut alert, &mut wire, &mut notes);
     alert.device = device(&mut wire, context, &mut notes).map(Box::new);
     alert.users = user(&mut wire).into_iter().collect();
     alert.evidences = evidence::read(&mut wire, alert.users.first(), &mut notes);
@@ -130,12 +130,14 @@ fn status(alert: &mut Alert, wire: &AlertEntity, notes: &mut Notes) {
         Some(_) => AlertStatus::Other(word.unwrap_or_default().to_owned()),
     };
     // A decision that somebody took outranks the rule that hides the alert.
-    if wire.show_in_ui == Some(false) && alert.status != AlertStatus::Resolved {
-        alert.status = AlertStatus::Suppressed;
-        notes.origin("status", Some("show_in_ui"), Provenance::Derived);
-    } else {
+    let hidden = wire.show_in_ui == Some(false) && alert.status != AlertStatus::Resolved;
+    if word.is_some() || !hidden {
         let provenance = if word.is_some() { Provenance::Converted } else { Provenance::Default };
         notes.origin("status", word, provenance);
+    }
+    if hidden {
+        alert.status = AlertStatus::Suppressed;
+        notes.origin("status", Some("show_in_ui"), Provenance::Derived);
     }
     decision(alert, wire, legacy, notes);
     alert.confidence_score = confidence(wire.confidence, notes);
@@ -211,8 +213,8 @@ fn analytic(wire: &AlertEntity, notes: &mut Notes) -> Option<Analytic> {
     (analytic.uid.is_some() || analytic.name.is_some()).then_some(analytic)
 }
 
-fn attacks(alert: &mut Alert, wire: &mut AlertEntity) {
-    let (attacks, framework) = attack::read(wire);
+fn attacks(alert: &mut Alert, wire: &mut AlertEntity, notes: &mut Notes) {
+    let (attacks, framework) = attack::read(wire, notes);
     alert.attacks = attacks;
     let own = [wire.objective.take(), wire.scenario.take(), wire.kind.take()];
     for word in own.into_iter().filter_map(text).chain(framework) {
@@ -323,23 +325,27 @@ mod tests {
 
     #[test]
     fn a_hidden_alert_is_suppressed_unless_it_is_decided() {
-        for (word, shown, status, origin) in [
-            ("new", "false", AlertStatus::Suppressed, (Some("show_in_ui"), Provenance::Derived)),
-            ("escalated", "false", AlertStatus::Suppressed, (Some("show_in_ui"), Provenance::Derived)),
-            ("", "false", AlertStatus::Suppressed, (Some("show_in_ui"), Provenance::Derived)),
-            ("closed", "false", AlertStatus::Resolved, (Some("closed"), Provenance::Converted)),
-            ("ignored", "false", AlertStatus::Resolved, (Some("ignored"), Provenance::Converted)),
-            ("new", "true", AlertStatus::New, (Some("new"), Provenance::Converted)),
-            ("new", "null", AlertStatus::New, (Some("new"), Provenance::Converted)),
+        let hidden = ("show_in_ui", Provenance::Derived);
+        let told = |word| (word, Provenance::Converted);
+        for (word, shown, status, expected) in [
+            ("new", "false", AlertStatus::Suppressed, vec![told("new"), hidden.clone()]),
+            ("escalated", "false", AlertStatus::Suppressed, vec![told("escalated"), hidden.clone()]),
+            ("", "false", AlertStatus::Suppressed, vec![hidden]),
+            ("closed", "false", AlertStatus::Resolved, vec![told("closed")]),
+            ("ignored", "false", AlertStatus::Resolved, vec![told("ignored")]),
+            ("new", "true", AlertStatus::New, vec![told("new")]),
+            ("new", "null", AlertStatus::New, vec![told("new")]),
         ] {
             let json = format!(r#"{{"composite_id":"c","status":"{word}","show_in_ui":{shown}}}"#);
             let now = chrono::TimeZone::timestamp_opt(&chrono::Utc, 1_768_046_400, 0).unwrap();
             let alert =
                 super::super::alert(&json.clone().into(), &Context { tenant: "t".into(), now }).unwrap();
             assert_eq!(alert.status, status, "{json}");
-            let origins: Vec<_> = alert.origins.iter().filter(|o| o.field == "status").collect();
-            assert_eq!(origins.len(), 1, "{json}");
-            assert_eq!((origins[0].vendor_value.as_deref(), origins[0].provenance.clone()), origin, "{json}");
+            let origins = alert.origins.iter().filter(|o| o.field == "status");
+            let origins: Vec<_> = origins
+                .map(|o| (o.vendor_value.as_deref().unwrap_or_default(), o.provenance.clone()))
+                .collect();
+            assert_eq!(origins, expected, "{json}");
         }
     }
 

@@ -1,13 +1,31 @@
 //! Tactics and techniques. CrowdStrike has a framework of its own beside MITRE ATT&CK, under ids that
-//! begin with `CST`; those are categories here, not attacks.
+//! begin with `CST`, or under its names alone; those are categories here, not attacks.
 
-use edr_core::{Attack, AttackRef};
+use edr_core::{Attack, AttackRef, Provenance};
 
-use super::text;
+use super::{Notes, text};
 use crate::api::alerts::{AlertEntity, Mitre};
 
+/// Tactics of CrowdStrike's own, without blanks. Both frameworks come without ids in some alerts.
+const OWN_TACTICS: &[&str] = &[
+    "adware/pup",
+    "aipoweredioa",
+    "customintelligence",
+    "exploit",
+    "falconintel",
+    "falconoverwatch",
+    "insecuresecurityposture",
+    "machinelearning",
+    "malware",
+    "post-exploit",
+];
+
+/// Techniques of CrowdStrike's own that ATT&CK has none of the same name as.
+const OWN_TECHNIQUES: &[&str] =
+    &["adware/pup", "cloud-basedml", "indicatorofcompromise", "maliciousactivity", "sensor-basedml"];
+
 /// The attacks of an alert, and the ids and names of the vendor's own framework.
-pub(super) fn read(wire: &mut AlertEntity) -> (Vec<Attack>, Vec<String>) {
+pub(super) fn read(wire: &mut AlertEntity, notes: &mut Notes) -> (Vec<Attack>, Vec<String>) {
     let mut entries = std::mem::take(&mut wire.mitre_attack);
     let own = Mitre {
         tactic: wire.tactic.take(),
@@ -21,8 +39,8 @@ pub(super) fn read(wire: &mut AlertEntity) -> (Vec<Attack>, Vec<String>) {
     }
     let (mut attacks, mut types) = (Vec::new(), Vec::new());
     for entry in entries {
-        let tactic = sort(text(entry.tactic_id), text(entry.tactic), is_tactic, &mut types);
-        let technique = sort(text(entry.technique_id), text(entry.technique), is_technique, &mut types);
+        let (tactic, own) = tactic(text(entry.tactic_id), text(entry.tactic), &mut types, notes);
+        let technique = technique(text(entry.technique_id), text(entry.technique), own, &mut types);
         let (technique, sub_technique) = technique.map_or((None, None), split);
         let attack = Attack { tactic, technique, sub_technique };
         if attack != Attack::default() && !attacks.contains(&attack) {
@@ -32,22 +50,53 @@ pub(super) fn read(wire: &mut AlertEntity) -> (Vec<Attack>, Vec<String>) {
     (attacks, types)
 }
 
-/// An entry of ATT&CK, or, with an id of another framework, one more category.
-fn sort(
+/// A tactic of ATT&CK, by its id or by its name; or one more category, and true when it is one of the vendor's own.
+fn tactic(
     uid: Option<String>,
     name: Option<String>,
-    ours: fn(&str) -> bool,
+    types: &mut Vec<String>,
+    notes: &mut Notes,
+) -> (Option<AttackRef>, bool) {
+    match (uid, name) {
+        (Some(uid), name) if is_tactic(&uid) => (Some(AttackRef { uid: Some(uid), name }), false),
+        (None, Some(name)) if !is_own(&name, OWN_TACTICS) => {
+            let known = AttackRef::tactic(&name);
+            if known.is_some() {
+                notes.origin("attacks.tactic", Some(&name), Provenance::Converted);
+            }
+            (Some(known.unwrap_or(AttackRef { uid: None, name: Some(name) })), false)
+        }
+        (uid, name) => {
+            let own = uid.is_some() || name.is_some();
+            types.extend(uid.into_iter().chain(name));
+            (None, own)
+        }
+    }
+}
+
+/// A technique of ATT&CK, or one more category. One without an id is of the framework of its tactic.
+fn technique(
+    uid: Option<String>,
+    name: Option<String>,
+    own: bool,
     types: &mut Vec<String>,
 ) -> Option<AttackRef> {
-    match uid {
-        Some(uid) if ours(&uid) => Some(AttackRef { uid: Some(uid), name }),
-        Some(uid) => {
-            types.push(uid);
-            types.extend(name);
+    match (uid, name) {
+        (Some(uid), name) if is_technique(&uid) => Some(AttackRef { uid: Some(uid), name }),
+        (None, Some(name)) if !own && !is_own(&name, OWN_TECHNIQUES) => {
+            Some(AttackRef { uid: None, name: Some(name) })
+        }
+        (uid, name) => {
+            types.extend(uid.into_iter().chain(name));
             None
         }
-        None => name.map(|name| AttackRef { uid: None, name: Some(name) }),
     }
+}
+
+/// True for one of these names, with blanks or without.
+fn is_own(name: &str, names: &[&str]) -> bool {
+    let plain: String = name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+    names.contains(&plain.as_str())
 }
 
 fn digits(text: &str, count: usize) -> bool {
@@ -82,7 +131,7 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> (Vec<Attack>, Vec<String>) {
-        read(&mut serde_json::from_str(json).unwrap())
+        read(&mut serde_json::from_str(json).unwrap(), &mut Notes::new(chrono::DateTime::UNIX_EPOCH))
     }
 
     #[test]
@@ -102,8 +151,9 @@ mod tests {
 
     #[test]
     fn the_single_pair_stands_in_and_names_alone_are_kept() {
-        let (attacks, types) = of(r#"{"tactic":"MachineLearning","technique":"","technique_id":null}"#);
-        assert_eq!(attacks[0].tactic.as_ref().unwrap().name.as_deref(), Some("MachineLearning"));
+        let (attacks, types) = of(r#"{"tactic":"Odd","technique":"Odder","technique_id":null}"#);
+        assert_eq!(attacks[0].tactic.as_ref().unwrap().name.as_deref(), Some("Odd"));
+        assert_eq!(attacks[0].technique.as_ref().unwrap().name.as_deref(), Some("Odder"));
         assert!(types.is_empty());
         assert_eq!(of("{}"), (vec![], vec![]));
         for (uid, good) in
@@ -111,5 +161,35 @@ mod tests {
         {
             assert_eq!(is_technique(uid), good, "{uid}");
         }
+    }
+
+    #[test]
+    fn names_without_ids_are_sorted_by_framework_too() {
+        for json in [
+            r#"{"tactic":"MachineLearning","technique":"Sensor-based ML"}"#,
+            r#"{"tactic":"Machine Learning","technique":"A new ML"}"#,
+            r#"{"tactic":"Falcon Overwatch","technique":"MaliciousActivity"}"#,
+            r#"{"tactic_id":"CSTA0001","tactic":"Malware","technique":"Malicious File"}"#,
+            r#"{"tactic":"","technique":"Sensor-based ML"}"#,
+        ] {
+            let (attacks, types) = of(json);
+            assert!(attacks.is_empty() && !types.is_empty(), "{json}: {attacks:?}");
+        }
+        let (attacks, types) = of(r#"{"tactic":"CommandAndControl","technique":"Web Protocols"}"#);
+        let tactic = attacks[0].tactic.as_ref().unwrap();
+        assert_eq!(
+            (tactic.uid.as_deref(), tactic.name.as_deref()),
+            (Some("TA0011"), Some("Command and Control"))
+        );
+        assert_eq!(attacks[0].technique.as_ref().unwrap().name.as_deref(), Some("Web Protocols"));
+        assert!(types.is_empty());
+        let json = r#"{"composite_id":"c","tactic":"Execution"}"#;
+        let context = super::super::Context { tenant: "t".into(), now: chrono::DateTime::UNIX_EPOCH };
+        let alert = super::super::alert(&json.into(), &context).unwrap();
+        let told = alert.origins.iter().find(|o| o.field == "attacks.tactic").unwrap();
+        assert_eq!(
+            (told.vendor_value.as_deref(), &told.provenance),
+            (Some("Execution"), &Provenance::Converted)
+        );
     }
 }

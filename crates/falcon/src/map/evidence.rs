@@ -180,13 +180,18 @@ fn network(wire: NetworkAccess, notes: &mut Notes) -> Option<NetworkActivity> {
     }
     let time = notes.time("network_accesses.access_timestamp", wire.access_timestamp.as_deref());
     let protocol = text(wire.protocol).map(|p| p.to_lowercase());
-    Some(NetworkActivity { local, remote, protocol, direction: direction(wire.connection_direction), time })
+    let direction = direction(wire.connection_direction, notes);
+    Some(NetworkActivity { local, remote, protocol, direction, time })
 }
 
 /// Words are taken; the numbers that some sensors send are not explained anywhere.
-fn direction(word: Option<String>) -> Option<String> {
+fn direction(word: Option<String>, notes: &mut Notes) -> Option<String> {
     let word = text(word)?.to_lowercase();
-    matches!(word.as_str(), "inbound" | "outbound").then_some(word)
+    let known = matches!(word.as_str(), "inbound" | "outbound");
+    if !known {
+        notes.anomaly("network_accesses.connection_direction", &word, "not a direction that is explained");
+    }
+    known.then_some(word)
 }
 
 fn endpoint(
@@ -271,6 +276,20 @@ mod tests {
             (own("a.exe"), None, (own("a.exe"), None)),
         ] {
             assert_eq!(place(name, path), expected);
+        }
+    }
+
+    #[test]
+    fn a_direction_that_is_not_explained_is_told() {
+        for (word, expected, told) in [
+            ("Inbound", Some("inbound"), None),
+            ("outbound", Some("outbound"), None),
+            ("", None, None),
+            ("0", None, Some("0")),
+        ] {
+            let mut notes = Notes::new(chrono::DateTime::UNIX_EPOCH);
+            assert_eq!(direction(Some(word.to_owned()), &mut notes).as_deref(), expected, "{word}");
+            assert_eq!(notes.anomalies.first().map(|a| a.value.as_str()), told, "{word}");
         }
     }
 
