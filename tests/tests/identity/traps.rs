@@ -405,7 +405,7 @@ fn the_children_of_a_parent_are_customers_of_their_own() {
     let mut one_customer = Identity::new(IdentityConfig::new().one_customer("group", ["parent"]));
     one_customer.upsert(&hosts[..2]);
     assert_eq!(one_customer.resolve().len(), 1, "somebody has said so");
-    // Agents of two children that live at once say nothing of a key, and are told apart.
+    // Agents of two children that live at once do not make a key bad.
     let mut both = Identity::new(IdentityConfig::new().one_customer("group", ["parent"]));
     both.upsert([&child("f1", "a", 90, 0), &child("f2", "b", 90, 0)]);
     assert_eq!(both.resolve().len(), 1, "they are two sides, as agents of two tenants are");

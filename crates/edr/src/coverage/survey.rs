@@ -266,7 +266,8 @@ fn counted(mut fits: Vec<BTreeSet<usize>>, machines: &[Machine]) -> BTreeSet<usi
     let mut counted = BTreeSet::new();
     for places in fits {
         let free = places.into_iter().filter(|at| !counted.contains(at));
-        counted.extend(free.max_by_key(|at| machines[*at].state));
+        let best = free.max_by_key(|at| machines[*at].state);
+        counted.extend(best);
     }
     counted
 }
