@@ -373,7 +373,9 @@ fn evil() -> Coverage {
     hosts.push(with(Host::new(evil, evil, evil, "{}"), |h| h.hostname = "https://evil.example/a.png".into()));
     let mut survey = survey(&hosts);
     survey.event(&done(evil, Outcome::Failed { error: Error::new(ErrorKind::Vendor, evil) }));
-    let list = Denominator::from_csv(evil, format!("name,ip\nbob,{evil}\n\"</td>\",\n").as_bytes()).unwrap();
+    let cell = evil.replace('"', "\"\"");
+    let list = format!("name,ip\nbob,\"{cell}\"\n\"</td>\",\n");
+    let list = Denominator::from_csv(evil, list.as_bytes()).unwrap();
     let mut coverage = survey.finish(Some(&list), now());
     coverage.hold_to(&["coverage>=98%".parse().unwrap()]).unwrap();
     coverage
