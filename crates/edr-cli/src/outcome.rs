@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use edr::{Error, Outcome, TenantId, TenantOutcome, Vendor};
+use edr::{Error, Gap, Outcome, TenantId, TenantOutcome, Vendor};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -95,6 +95,19 @@ impl Tally {
         let Some(ended) = self.tenants.get_mut(tenant) else { return };
         if ended.outcome.as_ref().is_none_or(|had| badness(&outcome) > badness(had)) {
             ended.outcome = Some(outcome);
+        }
+    }
+
+    /// What is missing in a listing that this one rests on is missing here, too.
+    pub(crate) fn rest_on(&mut self, other: &Self) {
+        for (tenant, ended) in
+            other.tenants.iter().filter(|(_, ended)| other.word_of(ended) != Word::Complete)
+        {
+            let gap = Gap { reason: format!("{}: {}", other.noun.1, reason(ended)), missing: None };
+            match self.tenants.get_mut(tenant).and_then(|own| own.outcome.as_mut()) {
+                Some(Outcome::Partial { gaps, .. }) => gaps.push(gap),
+                _ => self.settle(tenant, &ended.vendor, Outcome::Partial { gaps: vec![gap], error: None }),
+            }
         }
     }
 
@@ -365,7 +378,7 @@ pub(crate) fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use edr::{ErrorKind, Gap};
+    use edr::ErrorKind;
 
     use super::*;
 
@@ -427,6 +440,35 @@ mod tests {
         ["a", "b"].iter().for_each(|tenant| tally.reject(&(*tenant).into()));
         let found: Vec<_> = tally.endings().into_iter().map(|one| (one.word, one.read_to_end)).collect();
         assert_eq!(found, [("partial", true), ("partial", false), ("failed", false)]);
+    }
+
+    #[test]
+    fn what_is_missing_in_the_listing_below_is_missing_here() {
+        let gap = || Outcome::Partial {
+            gaps: vec![Gap { reason: "3 items missing".into(), missing: Some(3) }],
+            error: None,
+        };
+        let hosts = tally(&[
+            ("a", failed(ErrorKind::Permission), 0),
+            ("b", gap(), 7),
+            ("c", gap(), 7),
+            ("d", Outcome::Complete, 7),
+        ]);
+        let mut alerts = tally(&[
+            ("a", Outcome::Complete, 2),
+            ("b", gap(), 2),
+            ("c", failed(ErrorKind::Network), 0),
+            ("d", Outcome::Complete, 2),
+        ]);
+        alerts.rest_on(&hosts);
+        assert_eq!(
+            (alerts.line().as_str(), alerts.exit().code()),
+            (
+                "partial: a partial, 2 hosts (hosts: permission); b partial, 2 hosts (3 items missing; hosts: 3 items \
+                 missing); c failed (network); d complete, 2 hosts",
+                3
+            )
+        );
     }
 
     #[test]

@@ -332,3 +332,91 @@ fn names_are_the_same_in_capitals() {
         1
     );
 }
+
+#[test]
+fn words_that_contradict_each_other_join_nobody_who_was_unlinked() {
+    let hosts = [falcon("f1", "a"), cortex("c1", "b"), cortex("c2", "c")];
+    let [a, b, c] = [hosts[0].urn(), hosts[1].urn(), hosts[2].urn()];
+    let mut identity = identity(&hosts);
+    identity.link(&a, &b);
+    identity.link(&a, &c);
+    identity.unlink(&b, &c);
+    let found = identity.resolve();
+    assert_ne!(found.of(&b), found.of(&c), "the unlink holds");
+    assert_eq!(found.of(&a), found.of(&b), "the first link holds, too");
+    let refusal = found.refusal(&a, &c).unwrap();
+    assert_eq!(*refusal, Refusal::Unlinked { agents: (b.clone(), c.clone()) });
+    assert_eq!(refusal.to_string(), format!("somebody has unlinked {b} and {c}"));
+    identity.forget(&b, &c);
+    assert_eq!(identity.resolve().len(), 1);
+}
+
+#[test]
+fn every_run_says_the_same() {
+    // Two machines of four agents each, linked by hand to an old one, and an agent that shares an address with all of
+    // them: it stands with the first machine, and which two agents speak against the second depends on their order.
+    let mac = |n: usize| format!("14-7D-DA-00-00-{n:02}");
+    let life = |n: usize| match n {
+        0 => (500, 450),
+        4 => (440, 400),
+        _ => (100, 0),
+    };
+    let falcon = |n: usize| {
+        let (from, to) = life(n);
+        agent("falcon", &format!("f{n}"), &format!("lt-{n}"), from, to).macs(&[&mac(n)])
+    };
+    let mut hosts: Vec<Host> = (0..8).map(falcon).collect();
+    let all: Vec<String> = (0..8).map(mac).collect();
+    hosts.push(cortex("c", "lt-0").macs(&all.iter().map(String::as_str).collect::<Vec<_>>()));
+    let mut identity = identity(&hosts);
+    for four in hosts[..8].chunks(4) {
+        four[1..].iter().for_each(|other| identity.link(&four[0].urn(), &other.urn()));
+    }
+    let first = identity.resolve();
+    let is_refused = |c: &edr::identity::Candidate| matches!(c.refusal, Some(Refusal::BothAlive { .. }));
+    assert!(first.len() == 2 && first.review().iter().any(is_refused), "{:?}", first.review());
+    for _ in 0..30 {
+        assert_eq!(identity.resolve(), first);
+    }
+}
+
+#[test]
+fn a_serial_number_is_one_in_every_form() {
+    let at = |form: &str, from, to| agent("falcon", form, &format!("n-{from}"), from, to).serial(form);
+    let spelt = "VMware-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 aa";
+    for form in [
+        "vmware-564d8c1e9a001122-33445566778899AA",
+        "564D8C1E-9A00-1122-3344-5566778899AA",
+        "1E8C4D56-009A-2211-3344-5566778899AA",
+    ] {
+        assert_eq!(count(&[at(spelt, 300, 40), at(form, 39, 0)]), 1, "{form}");
+    }
+    assert_eq!(count(&[at(spelt, 300, 40), at("564d8c1e-9a00-1122-4433-5566778899aa", 39, 0)]), 2);
+}
+
+#[test]
+fn the_children_of_a_parent_are_customers_of_their_own() {
+    let child = |uid: &str, cid: &str, from, to| {
+        let mut host =
+            agent("falcon", uid, "dc01", from, to).domain("corp.example").macs(&["14-7D-DA-00-00-01"]);
+        (host.tenant, host.tenant_uid) = ("parent".into(), Some(cid.repeat(32)));
+        host
+    };
+    let hosts = [child("f1", "a", 300, 40), child("f2", "b", 39, 0), child("f3", "b", 300, 40)];
+    let mut alone = Identity::new(IdentityConfig::new());
+    alone.upsert(&hosts);
+    let [one, two, before] = [hosts[0].urn(), hosts[1].urn(), hosts[2].urn()];
+    alone.link(&one, &two);
+    let found = alone.resolve();
+    assert_ne!(found.of(&one), found.of(&two), "not even by hand");
+    assert_eq!(found.of(&two), found.of(&before), "within a child they are compared");
+    assert!(!alone.is_one_customer(&one, &two) && alone.is_one_customer(&two, &before));
+    assert!(!alone.is_one_customer("nobody", "nobody"));
+    let mut one_customer = Identity::new(IdentityConfig::new().one_customer("group", ["parent"]));
+    one_customer.upsert(&hosts[..2]);
+    assert_eq!(one_customer.resolve().len(), 1, "somebody has said so");
+    // Agents of two children that live at once do not make a key bad.
+    let mut both = Identity::new(IdentityConfig::new().one_customer("group", ["parent"]));
+    both.upsert([&child("f1", "a", 90, 0), &child("f2", "b", 90, 0)]);
+    assert_eq!(both.resolve().len(), 1, "they are two sides, as agents of two tenants are");
+}

@@ -39,7 +39,8 @@ Examples:
 What is said holds over every later run of `hosts list --merge`, `alerts list --group` and `report
 coverage`; it is kept in links.json in the state folder, and no vendor is told. A name that several
 hosts have is refused: `edr hosts review` shows URNs. Exit code 5 when a host is not found, 6 when the
-two belong to different customers ([customers] in the configuration).";
+two belong to different customers ([customers] in the configuration), or when not all hosts could be
+read and one is not named by its URN. --forget takes back what was said of a host that is gone, too.";
 
 pub(super) const EXPLAIN: &str = "\
 Examples:
@@ -49,7 +50,8 @@ Examples:
 One row for each other host that has something in common with it:
   same       one machine, by what they have in common    linked    one machine, by hand
   vetoed     what cannot differ differs                  unlinked  two machines, by hand
-  refused    both agents live at the same time           candidate near, and not near enough
+  refused    both agents live at the same time, or       candidate near, and not near enough
+             another pair of the two machines is unlinked
 Exit code 5 when the host is not found.";
 
 pub(super) const REVIEW: &str = "\

@@ -113,14 +113,12 @@ pub(super) async fn run(mut context: Context, filters: Vec<Filter>, reach: Reach
             grouping.upsert(&items);
         }
     });
-    let tally = tally.await;
+    let mut tally = tally.await;
+    tally.rest_on(&hosts);
     let found = grouping.resolve(&identity);
     let printed = print(&context, found.iter().cloned().collect(), reach);
     context.close(&estate).await;
-    let alerts = listing::settle(&context, &tally);
-    let exit =
-        if alerts == Exit::Complete && hosts.exit() != Exit::Complete { Exit::Partial } else { alerts };
-    errors::ended(printed, exit)
+    errors::ended(printed, listing::settle(&context, &tally))
 }
 
 fn print(context: &Context, mut groups: Vec<AlertGroup>, reach: Reach) -> Result<(), Failure> {

@@ -112,17 +112,21 @@ pub(super) async fn run(
     census::links(&context)?.tell(&mut identity);
     let estate = context.estate(&session)?;
     census::advise(&context, &estate, &session.config);
+    // Which hosts are one machine is told by all of them; the filters say which machines are shown.
     let mut query = HostQuery::new();
-    (query.filters, query.with_connection) = (filters, online);
-    let mut hosts = BTreeMap::new();
+    query.with_connection = online || filters.iter().any(|f| f.field().name == "connection_state");
+    let (mut hosts, mut wanted) = (BTreeMap::new(), BTreeSet::new());
     let tally = census::read(&mut context, &estate, estate.hosts(query), |event| {
         let EstateEvent::Items(items) = event else { return };
         identity.upsert(&items);
+        let passing = items.iter().filter(|host| filters.iter().all(|f| f.passes_host(host)));
+        wanted.extend(passing.map(Host::urn));
         hosts.extend(items.into_iter().map(|host| (host.urn(), bare(host, reach.raw))));
     });
     let tally = tally.await;
     let found = identity.resolve();
-    let mut machines: Vec<Merged> = found.iter().map(|machine| Merged::of(machine, &mut hosts)).collect();
+    let shown = found.iter().filter(|machine| machine.members.iter().any(|m| wanted.contains(&m.urn)));
+    let mut machines: Vec<Merged> = shown.map(|machine| Merged::of(machine, &mut hosts)).collect();
     machines.sort_by_cached_key(Record::sort_key);
     let printed = print(&context, &estate, &mut machines, reach).await;
     errors::ended(printed, listing::settle(&context, &tally))

@@ -129,6 +129,37 @@ impl Census {
         }
     }
 
+    /// The host that a word means to a command that writes it down. While hosts are missing, another one may have the same
+    /// name or id, and only a URN is sure; what is taken back need not be listed any more.
+    fn meant(&self, word: &str, is_forgotten: bool) -> Result<String, Failure> {
+        let (linked, unlinked) = self.identity.overrides();
+        if is_forgotten && linked.chain(unlinked).any(|(a, b)| a == word || b == word) {
+            return Ok(word.to_owned());
+        }
+        if self.tally.exit() != Exit::Complete && !self.hosts.contains_key(word) {
+            return Err(Failure::Forbidden(format!(
+                "not all hosts could be read, and so '{word}' may mean another one: name both hosts by their URNs, or try \
+                 again when all tenants answer; nothing was changed"
+            )));
+        }
+        self.one(word).map(str::to_owned)
+    }
+
+    fn both(&self, pairing: &Pairing) -> Result<(String, String), Failure> {
+        let [a, b] = &pairing.hosts[..] else { return Err(Failure::usage("name two hosts")) };
+        let (a, b) = (self.meant(a, pairing.forget)?, self.meant(b, pairing.forget)?);
+        if a == b {
+            return Err(Failure::usage("both words mean the same host"));
+        }
+        if !pairing.forget && !self.identity.is_one_customer(&a, &b) {
+            return Err(Failure::Forbidden(format!(
+                "{a} and {b} belong to different customers, whose hosts never meet; [customers] in the configuration \
+                 says which tenants are one"
+            )));
+        }
+        Ok((a, b))
+    }
+
     fn end(&self, urn: &str) -> Option<End> {
         let Host { tenant, vendor, uid, hostname, .. } = self.hosts.get(urn)?;
         let (tenant, vendor, uid) = (tenant.clone(), vendor.clone(), uid.clone());
@@ -161,8 +192,8 @@ impl Census {
         let (_, mut unlinked) = self.identity.overrides();
         match self.machines.refusal(a, b) {
             _ if self.machines.is_linked_by_hand(a, b) && together => "linked",
-            _ if unlinked.any(|(x, y)| (x == a && y == b) || (x == b && y == a)) => "unlinked",
             _ if together => "same",
+            _ if unlinked.any(|(x, y)| (x == a && y == b) || (x == b && y == a)) => "unlinked",
             _ if found.is_some_and(|f| f.veto.is_some()) => "vetoed",
             Some(Refusal::Veto { .. }) => "vetoed",
             Some(_) => "refused",
@@ -196,16 +227,14 @@ pub(super) async fn pair(mut context: Context, pairing: Pairing, same: bool) -> 
     context.check_view::<PairRow>(false)?;
     let path = file(&context)?;
     let mut census = Census::take(&mut context).await?;
-    let (a, b) = (census.one(&pairing.hosts[0])?.to_owned(), census.one(&pairing.hosts[1])?.to_owned());
-    if a == b {
-        return Err(Failure::usage("both words mean the same host"));
+    if census.tally.interrupted {
+        return Ok(listing::settle(&context, &census.tally));
     }
-    if !census.identity.is_one_customer(&census.hosts[&a].tenant, &census.hosts[&b].tenant) {
-        return Err(Failure::Forbidden(format!(
-            "{a} and {b} belong to different customers, whose hosts never meet; [customers] in the configuration says \
-             which tenants are one"
-        )));
-    }
+    let (a, b) = census.both(&pairing).inspect_err(|_| {
+        if census.tally.exit() != Exit::Complete {
+            listing::settle(&context, &census.tally);
+        }
+    })?;
     let say = |identity: &mut Identity| match (pairing.forget, same) {
         (true, _) => identity.forget(&a, &b),
         (_, true) => identity.link(&a, &b),
@@ -215,7 +244,10 @@ pub(super) async fn pair(mut context: Context, pairing: Pairing, same: bool) -> 
         .map_err(|e| Failure::Other(format!("{} cannot be changed: {e}", path.display())))?;
     say(&mut census.identity);
     census.machines = census.identity.resolve();
-    let rows = census.row(&a, &b).into_iter().collect();
+    let rows: Vec<PairRow> = census.row(&a, &b).into_iter().collect();
+    if rows.is_empty() {
+        context.report.note("forgotten", &format!("forgotten: {a} and {b}, of which not both are listed"));
+    }
     let printed = print(&context, rows, Reach::default());
     errors::ended(printed, listing::settle(&context, &census.tally))
 }

@@ -47,6 +47,29 @@ pub fn is_no_serial(text: &str) -> bool {
         || letters.all(|letter| letter.eq_ignore_ascii_case(&first))
 }
 
+/// The SMBIOS UUID that a serial number is (EC2 and other clouds), or spells (`VMware-56 4d …`).
+#[must_use]
+pub fn smbios_uuid(serial: &str) -> Option<String> {
+    const SPELT: &str = "VMware-";
+    let serial = serial.trim();
+    let body = serial.get(SPELT.len()..).filter(|_| {
+        let start = serial.get(..SPELT.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(SPELT))
+    });
+    let is_spelt = body.is_some();
+    let body = body.unwrap_or(serial);
+    let dashed = body.len() == 36 && [8, 13, 18, 23].iter().all(|i| body.as_bytes()[*i] == b'-');
+    let clean = body.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '-' | ' '));
+    if body.len() < 32 || !clean || !(is_spelt || dashed) {
+        return None;
+    }
+    let hex: String = body.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+    if hex.len() != 32 {
+        return None;
+    }
+    Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
 /// An address; IPv4-mapped IPv6 becomes IPv4, and the unspecified address means none.
 #[must_use]
 pub fn ip(value: &str) -> Option<IpAddr> {
@@ -137,6 +160,27 @@ mod tests {
         }
         for serial in ["5CG0001", "VMware-56 4d 8c", "1100"] {
             assert!(!is_no_serial(serial), "{serial}");
+        }
+    }
+
+    #[test]
+    fn serial_numbers_that_are_uuids_are_told() {
+        for (serial, uuid) in [
+            ("ec2f4f49-ae44-b65e-f660-d83819066736", Some("ec2f4f49-ae44-b65e-f660-d83819066736")),
+            (
+                "VMware-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 aa",
+                Some("564d8c1e-9a00-1122-3344-5566778899aa"),
+            ),
+            (
+                " VMWARE-56 4D 8C 1E 9A 00 11 22-33 44 55 66 77 88 99 AA",
+                Some("564d8c1e-9a00-1122-3344-5566778899aa"),
+            ),
+            ("C02XK0AAJG5H", None),
+            ("VMware-56", None),
+            ("VMwar\u{e9}-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 aa", None),
+            ("\u{e9}2f4f49-ae44-b65e-f660-d8381906673", None),
+        ] {
+            assert_eq!(smbios_uuid(serial).as_deref(), uuid, "{serial}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What should be there: a list of machines as a CMDB or a directory writes it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -123,12 +123,18 @@ impl Denominator {
     /// be used is kept with its line as a [`BadRow`].
     ///
     /// # Errors
-    /// [`edr_core::ErrorKind::Configuration`] when no column is one by which a machine is known.
+    /// [`edr_core::ErrorKind::Configuration`] when no column is one by which a machine is known, or a quote does not close.
     pub fn from_csv(name: &str, bytes: &[u8]) -> Result<Self> {
         let text = decoded(bytes);
         let (typed, body) = untyped(&text);
+        let delimiter = delimiter(body);
+        if let Some(line) = unclosed(body, delimiter) {
+            let message = format!("{name}: the quote that opens in line {} does not close", typed + line);
+            return Err(wrong(message)
+                .with_hint("close it: the rows after it would be taken for a part of that cell"));
+        }
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(body))
+            .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
             .from_reader(body);
@@ -142,7 +148,23 @@ impl Denominator {
                 Some((fields, width)) => found.take(line, &record, fields, *width),
             }
         }
+        found.forget_shared();
         header.map(|_| found).ok_or_else(|| wrong(format!("{name} is empty: it needs a header and rows")))
+    }
+
+    /// A serial number that goes by many names in the list is that of a golden image, and names no machine.
+    fn forget_shared(&mut self) {
+        let mut names: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+        for keys in self.rows.iter().map(|row| &row.keys) {
+            if let (Some(serial), Some(name)) = (&keys.serial, &keys.short) {
+                names.entry(serial).or_default().insert(name);
+            }
+        }
+        names.retain(|_, names| names.len() > NAMES_OF_A_SERIAL);
+        let shared: HashSet<String> = names.into_keys().map(str::to_owned).collect();
+        for keys in self.rows.iter_mut().map(|row| &mut row.keys).filter(|keys| keys.short.is_some()) {
+            keys.serial = keys.serial.take().filter(|serial| !shared.contains(serial));
+        }
     }
 
     fn take(&mut self, line: u64, record: &csv::ByteRecord, fields: &[Option<Field>], width: usize) {
@@ -287,6 +309,36 @@ fn delimiter(bytes: &[u8]) -> u8 {
     most.unwrap_or(b',')
 }
 
+/// A machine may stand in a list by its old name and its new one.
+const NAMES_OF_A_SERIAL: usize = 2;
+
+/// No cell goes on for more lines than this.
+const LONGEST: u64 = 100;
+
+/// The line of a quote that does not close where its cell ends: it would swallow the rows after it. Within a line a quote
+/// is what the tool that wrote it means by it.
+fn unclosed(body: &[u8], delimiter: u8) -> Option<u64> {
+    let (mut line, mut opened, mut is_start) = (1, None, true);
+    let mut bytes = body.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match opened {
+            None if byte == b'"' && is_start => opened = Some(line),
+            Some(from) if byte == b'"' && bytes.next_if_eq(&b'"').is_none() => {
+                let ends = bytes.peek().is_none_or(|next| [delimiter, b'\r', b'\n'].contains(next));
+                if line > from && !ends {
+                    return opened;
+                }
+                opened = None;
+            }
+            Some(from) if line - from > LONGEST => return opened,
+            _ => {}
+        }
+        is_start = opened.is_none() && [delimiter, b'\r', b'\n'].contains(&byte);
+        line += u64::from(byte == b'\n');
+    }
+    opened
+}
+
 fn columns(name: &str, header: &csv::ByteRecord) -> Result<Vec<Option<Field>>> {
     let fields: Vec<Option<Field>> = header.iter().map(field).collect();
     let keys = [Field::Fqdn, Field::Hostname, Field::Ip, Field::Mac, Field::Serial];
@@ -350,6 +402,24 @@ mod tests {
         assert_eq!(list.rows[0].keys.domain.as_deref(), Some("corp.example"));
         let list = Denominator::from_csv("x.csv", b"host\n\xff\xfe-1\nweb-2\n").unwrap();
         assert_eq!((list.rows.len(), list.bad[0].line), (1, 2));
+    }
+
+    #[test]
+    fn a_quote_that_does_not_close_is_refused_with_its_line() {
+        let long = format!("name,notes\nweb-1,\"{}\nweb-2,\",x\"\n", "a line\n".repeat(101));
+        for (text, line) in [
+            ("name,notes\nweb-1,\"left open\nweb-2,x\nweb-3,y\n", 2),
+            ("#TYPE Computer\nname,notes\nweb-1,\"left open\nweb-2,x\nweb-3,\"y\"\n", 3),
+            ("name,notes\nweb-1,x\n\"web-2,y\nweb-3,z", 3),
+            (&long, 2),
+        ] {
+            let error = Denominator::from_csv("list.csv", text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(&format!("line {line} does not close")), "{error}");
+        }
+        let list = read(
+            "name,notes\n\"web-1\",\"two\r\nlines, \"\"quoted\"\"\"\r\nweb-2,\"12\" screen\"\nweb-3,15\" screen\n\"web-4\",\"\"",
+        );
+        assert_eq!((list.rows.len(), list.bad.len()), (4, 0), "{:?}", list.bad);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From hosts to a report.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::{Host, Outcome, Platform, TenantId, Vendor};
@@ -12,7 +13,7 @@ use super::{
     Agent, Coverage, DenominatorReport, Figures, Finding, Machine, Releases, Slice, Source, SourceState,
     State, Versions,
 };
-use crate::identity::keys::Record;
+use crate::identity::keys::{Mac, Record};
 use crate::identity::{self, Identity, IdentityConfig};
 use crate::{EstateEvent, EstateStream, TenantOutcome};
 
@@ -180,10 +181,9 @@ impl Survey {
         let records = found.iter().map(|m| m.members.iter().filter_map(record).collect());
         let index = Index::new(records.collect());
         let mut absent: BTreeMap<Known<'_>, usize> = BTreeMap::new();
-        let (mut repeated, mut ambiguous, mut counted) = (0, 0, BTreeSet::new());
+        let mut fits: Vec<BTreeSet<usize>> = Vec::with_capacity(list.rows.len());
         for row in &list.rows {
             let mut places = index.find(row);
-            ambiguous += u64::from(places.len() > 1);
             if places.is_empty() {
                 let place = *absent.entry(known(&row.keys)).or_insert(machines.len());
                 if place == machines.len() {
@@ -191,14 +191,12 @@ impl Survey {
                 }
                 places.insert(place);
             }
-            // A row is one machine, whatever it fits: the best of those that no other row stands for.
-            let free = places.iter().filter(|at| !counted.contains(*at));
-            match free.copied().max_by_key(|at| machines[*at].state) {
-                Some(at) => _ = counted.insert(at),
-                None => repeated += 1,
-            }
             places.iter().for_each(|at| machines[*at].lines.push(row.line));
+            fits.push(places);
         }
+        let ambiguous = fits.iter().filter(|places| places.len() > 1).count() as u64;
+        let counted = counted(fits, machines);
+        let repeated = (list.rows.len() - counted.len()) as u64;
         for machine in machines.iter_mut().filter(|machine| machine.lines.is_empty()) {
             machine.findings.push(Finding::Unlisted);
             machine.findings.sort_unstable();
@@ -261,17 +259,40 @@ fn whole(mut source: Source) -> Source {
     source
 }
 
+/// The machines that rows stand for. A row is one machine, whatever it fits: the best of those that no other row stands
+/// for. Rows that fit fewer machines choose first, so that the order of the file does not matter.
+fn counted(mut fits: Vec<BTreeSet<usize>>, machines: &[Machine]) -> BTreeSet<usize> {
+    fits.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    let mut counted = BTreeSet::new();
+    for places in fits {
+        let free = places.into_iter().filter(|at| !counted.contains(at));
+        let best = free.max_by_key(|at| machines[*at].state);
+        counted.extend(best);
+    }
+    counted
+}
+
 fn name_key(machine: &Machine) -> (String, &str) {
     (machine.hostname.to_lowercase(), &machine.uid)
 }
 
-/// By what two rows that no vendor knows are the same machine.
-type Known<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, Vec<u64>, String);
+/// By what two rows that no vendor knows are the same machine: the best that they have, so that a list with a row for
+/// each network card counts a machine once.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Known<'a> {
+    Serial(&'a str),
+    Name(&'a str, Option<&'a str>),
+    Macs(&'a [Mac]),
+    Addresses(&'a [IpAddr]),
+}
 
 fn known(keys: &Record) -> Known<'_> {
-    let macs = keys.macs.iter().map(|mac| mac.address).collect();
-    let ips = if keys.short.is_none() { format!("{:?}", keys.ips) } else { String::new() };
-    (keys.serial.as_deref(), keys.short.as_deref(), keys.domain.as_deref(), macs, ips)
+    match (&keys.serial, &keys.short) {
+        (Some(serial), _) => Known::Serial(serial),
+        (_, Some(name)) => Known::Name(name, keys.domain.as_deref()),
+        _ if keys.macs.is_empty() => Known::Addresses(&keys.ips),
+        _ => Known::Macs(&keys.macs),
+    }
 }
 
 /// A machine that only the denominator knows.

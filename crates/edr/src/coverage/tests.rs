@@ -206,6 +206,76 @@ fn a_row_that_fits_several_machines_is_one_of_them() {
 }
 
 #[test]
+fn the_order_of_the_rows_does_not_matter() {
+    let hosts = [
+        with(host("falcon", "f1", "web"), |h| h.last_seen = Some(days(50))),
+        with(host("falcon", "f2", "web"), |h| h.domain = Some("dmz.example".into())),
+    ];
+    for csv in ["name\nweb\nweb.dmz.example\n", "name\nweb.dmz.example\nweb\n"] {
+        let coverage = against(&hosts, csv);
+        assert_eq!((coverage.totals.expected, coverage.totals.covered), (2, 1), "{csv}");
+        let list = coverage.denominator.as_ref().unwrap();
+        assert_eq!((list.machines, list.repeated, list.ambiguous), (2, 0, 1), "{csv}");
+    }
+}
+
+#[test]
+fn a_virtual_machine_of_vmware_is_known_by_its_serial_number_in_any_form() {
+    let serial = "VMware-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 aa";
+    let falcon = with(host("falcon", "f1", "ann"), |h| {
+        h.serial_number = Some(serial.into());
+        h.smbios_uuid = edr_core::model::read::smbios_uuid(serial);
+    });
+    for form in [
+        serial,
+        "vmware-56 4D 8C 1E 9A 00 11 22-33 44 55 66 77 88 99 AA",
+        "564D8C1E-9A00-1122-3344-5566778899AA",
+        "1e8c4d56-009a-2211-3344-5566778899aa",
+    ] {
+        let coverage = against(std::slice::from_ref(&falcon), &format!("name,serial\nann,{form}\n"));
+        let totals = &coverage.totals;
+        assert_eq!((totals.expected, totals.covered), (1, 1), "{form}");
+        assert_eq!((totals.count(Finding::Missing), totals.count(Finding::Unlisted)), (0, 0), "{form}");
+    }
+    let other = "name,serial\nann,VMware-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 ab\n";
+    assert_eq!(against(&[falcon], other).totals.count(Finding::Missing), 1, "another one");
+}
+
+#[test]
+fn a_machine_that_no_vendor_knows_counts_once_whatever_cards_it_has() {
+    for csv in [
+        "name,mac\ndb-1,00:1c:42:00:00:08\ndb-1,00:1c:42:00:00:09\nDB-1,\n",
+        "serial,name,ip\nSN-0001,db-1,10.0.0.1\nsn-0001,,10.0.0.2\n",
+        "mac,ip\n00:1c:42:00:00:08,10.0.0.1\n001c.4200.0008,10.0.0.2\n",
+        "ip\n10.0.0.1\n10.0.0.1\n",
+    ] {
+        let coverage = against(&[], csv);
+        assert_eq!((coverage.totals.expected, coverage.totals.covered), (1, 0), "{csv}");
+    }
+    let apart = "name,domain,mac\ndb,a.example,00:1c:42:00:00:08\ndb,b.example,00:1c:42:00:00:09\n";
+    assert_eq!(against(&[], apart).totals.expected, 2);
+}
+
+#[test]
+fn a_serial_number_that_everybody_has_names_nobody() {
+    let clone = |n: usize| {
+        let host = host("falcon", &format!("f{n}"), &format!("vdi-{n:02}"));
+        with(host, |h| h.serial_number = Some("GOLDEN-1".into()))
+    };
+    let hosts: Vec<Host> = (0..41).map(clone).collect();
+    let coverage = against(&hosts, "name,serial\nvdi-07,GOLDEN-1\nvdi-99,GOLDEN-1\n");
+    assert_eq!((coverage.totals.expected, coverage.totals.covered), (2, 1), "the second is nowhere");
+    assert_eq!(named(&coverage, "vdi-07").lines, [2]);
+    assert_eq!(coverage.totals.count(Finding::Unlisted), 40);
+    // The list itself tells, where no vendor knows the clones.
+    let csv = "name,serial\nvdi-07,GOLDEN-1\nvdi-97,GOLDEN-1\nvdi-98,GOLDEN-1\nVDI-98,golden-1\n";
+    for hosts in [&hosts[7..8], &[]] {
+        let coverage = against(hosts, csv);
+        assert_eq!((coverage.totals.expected, coverage.totals.covered), (3, hosts.len() as u64));
+    }
+}
+
+#[test]
 fn macs_and_addresses_are_keys_too() {
     let nic = edr_core::NetworkInterface {
         mac: Some("00-1C-42-00-00-08".into()),
@@ -303,7 +373,9 @@ fn evil() -> Coverage {
     hosts.push(with(Host::new(evil, evil, evil, "{}"), |h| h.hostname = "https://evil.example/a.png".into()));
     let mut survey = survey(&hosts);
     survey.event(&done(evil, Outcome::Failed { error: Error::new(ErrorKind::Vendor, evil) }));
-    let list = Denominator::from_csv(evil, format!("name,ip\nbob,{evil}\n\"</td>\",\n").as_bytes()).unwrap();
+    let cell = evil.replace('"', "\"\"");
+    let list = format!("name,ip\nbob,\"{cell}\"\n\"</td>\",\n");
+    let list = Denominator::from_csv(evil, list.as_bytes()).unwrap();
     let mut coverage = survey.finish(Some(&list), now());
     coverage.hold_to(&["coverage>=98%".parse().unwrap()]).unwrap();
     coverage

@@ -74,7 +74,9 @@ fn originals(
     let mut ids: BTreeMap<(String, &str), Vec<&Trace>> = BTreeMap::new();
     for trace in traces {
         for id in &trace.ids {
-            ids.entry((identity.customer(&trace.face.tenant), id)).or_default().push(trace);
+            ids.entry((identity.customer(&trace.face.tenant, trace.owner.as_deref()), id))
+                .or_default()
+                .push(trace);
         }
     }
     let nothing = Default::default();

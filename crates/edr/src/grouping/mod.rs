@@ -55,8 +55,8 @@ mod trace;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-use edr_core::Alert;
+use chrono::{DateTime, TimeDelta};
+use edr_core::{Alert, Host};
 
 pub use groups::{AlertGroup, GroupMember, Groups};
 pub use score::{Link, Reason, Sign};
@@ -135,10 +135,15 @@ impl Grouping {
     /// The identity with the hosts that only alerts tell of: of each host, the latest word of those that are kept.
     fn whole<'i>(&self, identity: &'i Identity, traces: &[&Trace]) -> Cow<'i, Identity> {
         let mut strangers: BTreeMap<&str, &Trace> = BTreeMap::new();
+        let mut lives: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
         for trace in traces {
             let Some(urn) = trace.host.as_deref().filter(|urn| identity.record(urn).is_none()) else {
                 continue;
             };
+            if let Some(at) = trace.stored.or((trace.at != 0).then_some(trace.at)) {
+                let life = lives.entry(urn).or_insert((at, at));
+                *life = (life.0.min(at), life.1.max(at));
+            }
             let latest = strangers.entry(urn).or_insert(trace);
             if latest.recency() < trace.recency() {
                 *latest = trace;
@@ -148,9 +153,21 @@ impl Grouping {
             return Cow::Borrowed(identity);
         }
         let mut whole = identity.clone();
-        whole.upsert(strangers.into_values().filter_map(|trace| trace.device.as_deref()));
+        let known = strangers.into_iter().filter_map(|(urn, trace)| Some((urn, trace.device.as_deref()?)));
+        let hosts: Vec<Host> = known.map(|(urn, device)| alive(device, lives.get(urn))).collect();
+        whole.upsert(&hosts);
         Cow::Owned(whole)
     }
+}
+
+/// A host that nobody has listed lived while there were alerts of it. Else it would have lived for ever, beside the
+/// agent that took its place on the same machine.
+fn alive(device: &Host, life: Option<&(i64, i64)>) -> Host {
+    let time = |at: Option<i64>| at.and_then(DateTime::from_timestamp_millis);
+    let mut host = device.clone();
+    host.first_seen = host.first_seen.or_else(|| time(life.map(|life| life.0)));
+    host.last_seen = host.last_seen.or_else(|| time(life.map(|life| life.1)));
+    host
 }
 
 #[cfg(test)]

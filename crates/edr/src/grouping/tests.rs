@@ -468,3 +468,34 @@ fn the_host_of_a_version_that_was_replaced_is_forgotten() {
         assert_eq!((found.len(), group.members.len()), (2, 2), "{group:?}");
     }
 }
+
+#[test]
+fn an_agent_that_only_its_alerts_tell_of_lived_while_there_were_alerts() {
+    const DAYS: i64 = 86_400;
+    let listed = |vendor: &str, uid: &str, days: i64| {
+        let tenant = if vendor == "falcon" { "acme" } else { "acme-xdr" };
+        let mut host = Host::new(vendor, tenant, uid, "{}");
+        (host.hostname, host.domain) = ("lt-h1".into(), Some("corp.example".into()));
+        host.first_seen = DateTime::from_timestamp(NOON - days * DAYS, 0);
+        host.last_seen = DateTime::from_timestamp(NOON, 0);
+        host
+    };
+    let mut identity = identity();
+    identity.upsert([&listed("falcon", "new", 2), &listed("cortex", "h1", 90)]);
+    // The agent before it is not listed any more; its last alert is five days old.
+    let before = |uid: &str, days: i64| alert("falcon", uid, -days * DAYS).ran(process(1, "x.exe", "x"));
+    let mut now = alert("falcon", "f", 0).ran(process(7, "a.exe", "a.exe -x"));
+    let mut device = listed("falcon", "new", 2);
+    (device.first_seen, device.last_seen) = (None, None);
+    now.device = Some(Box::new(device));
+    let other = alert("cortex", "c", 5).ran(process(7, "a.exe", "a.exe -x"));
+    let all = [before("old-1", 9), before("old-2", 5), now, other];
+    let found = grouping(&all).resolve(&identity);
+    assert_eq!(found.of(&all[2].urn()), found.of(&all[3].urn()), "it is one machine");
+    let machine = |alert: &Alert| found.of(&alert.urn()).unwrap().machine.clone();
+    assert_eq!(machine(&all[0]), machine(&all[2]), "and the agent before it was on it");
+    // One that raises alerts beside the listed one is another machine of the same name: the name says nothing.
+    let beside = [all[0].clone(), before("old-3", 1), all[2].clone(), all[3].clone()];
+    let found = grouping(&beside).resolve(&identity);
+    assert_ne!(found.of(&all[2].urn()), found.of(&all[3].urn()));
+}

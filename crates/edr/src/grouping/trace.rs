@@ -20,6 +20,8 @@ pub(super) struct Trace {
     pub(super) stored: Option<i64>,
     /// The host by its URN.
     pub(super) host: Option<String>,
+    /// The vendor's id of whose alert it is.
+    pub(super) owner: Option<String>,
     /// The host as the alert tells it, for when nobody has listed it.
     pub(super) device: Option<Box<Host>>,
     /// The processes that it is about, and those above them.
@@ -72,8 +74,9 @@ pub(super) struct Run {
     pub(super) started: Option<i64>,
 }
 
-fn told(device: &Host) -> Box<Host> {
+fn told(device: &Host, alert: &Alert) -> Box<Host> {
     let mut host = device.clone();
+    host.tenant_uid = host.tenant_uid.or_else(|| alert.tenant_uid.clone());
     host.raw = Raw::default();
     (host.origins, host.anomalies) = (Vec::new(), Vec::new());
     Box::new(host)
@@ -90,7 +93,8 @@ impl Trace {
             at: first(alert).map_or(0, |t| t.timestamp_millis()),
             stored: alert.created_time.map(|t| t.timestamp_millis()),
             host: alert.device.as_ref().filter(|d| !d.uid.is_empty()).map(|d| d.urn()),
-            device: alert.device.as_deref().filter(|d| !d.uid.is_empty()).map(told),
+            owner: alert.tenant_uid.clone(),
+            device: alert.device.as_deref().filter(|d| !d.uid.is_empty()).map(|d| told(d, alert)),
             own: runs(processes.iter().copied(), &side),
             above: runs(above, &side),
             line: line(&processes, &side),

@@ -13,13 +13,13 @@ struct Clusters<'a> {
     /// The cluster of each record; clusters are named by one of their records.
     home: Vec<u32>,
     members: HashMap<u32, Vec<u32>>,
-    cannot: HashMap<u32, BTreeSet<u32>>,
+    cannot: BTreeMap<u32, BTreeSet<u32>>,
     /// Pairs that a person has linked may break the rules; their clusters are not checked among themselves.
     slack: i64,
 }
 
 impl<'a> Clusters<'a> {
-    fn new(records: &'a [&'a Record], cannot: HashMap<u32, BTreeSet<u32>>, slack: i64) -> Self {
+    fn new(records: &'a [&'a Record], cannot: BTreeMap<u32, BTreeSet<u32>>, slack: i64) -> Self {
         let home = (0u32..).take(records.len()).collect();
         Self { records, home, members: HashMap::new(), cannot, slack }
     }
@@ -52,9 +52,30 @@ impl<'a> Clusters<'a> {
         pairs.find_map(|(l, r)| self.clash(l, r))
     }
 
+    /// Joins what a person has linked, unless a person has also said that the clusters are two machines: of words that
+    /// contradict each other the unlink holds.
+    fn link(&mut self, a: u32, b: u32) -> Option<Refusal> {
+        let (left, right) = (self.of(self.home(a)), self.of(self.home(b)));
+        let mut pairs = left.iter().flat_map(|l| right.iter().map(move |r| (*l, *r)));
+        let refusal = pairs.find_map(|(l, r)| self.unlinked(l, r));
+        if refusal.is_none() {
+            self.join(a, b);
+        }
+        refusal
+    }
+
+    fn unlinked(&self, l: u32, r: u32) -> Option<Refusal> {
+        let said = self.cannot.get(&l).is_some_and(|others| others.contains(&r));
+        said.then(|| Refusal::Unlinked { agents: self.names(l, r) })
+    }
+
+    fn names(&self, l: u32, r: u32) -> (String, String) {
+        pair(&self.records[l as usize].urn, &self.records[r as usize].urn)
+    }
+
     fn clash(&self, l: u32, r: u32) -> Option<Refusal> {
-        if self.cannot.get(&l).is_some_and(|others| others.contains(&r)) {
-            return Some(Refusal::Unlinked);
+        if let Some(unlinked) = self.unlinked(l, r) {
+            return Some(unlinked);
         }
         let (one, two) = (self.records[l as usize], self.records[r as usize]);
         let names = (one.urn.clone(), two.urn.clone());
@@ -73,17 +94,20 @@ pub(super) fn cluster(
 ) -> Machines {
     let places: HashMap<&str, u32> = (0u32..).zip(records).map(|(at, r)| (r.urn.as_str(), at)).collect();
     let slack = identity.config.handover.num_milliseconds();
-    let mut clusters = Clusters::new(records, known(&identity.unlinked, &places, records), slack);
-    for (a, others) in known(&identity.linked, &places, records) {
-        for b in others {
-            clusters.join(a, b);
-        }
+    let mut cannot: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    for (a, b) in known(&identity.unlinked, &places, records) {
+        cannot.entry(a).or_default().insert(b);
+        cannot.entry(b).or_default().insert(a);
+    }
+    let mut clusters = Clusters::new(records, cannot, slack);
+    let mut refused: Vec<(u32, u32, Option<Refusal>)> = Vec::new();
+    for (a, b) in known(&identity.linked, &places, records) {
+        refused.extend(clusters.link(a, b).map(|refusal| (a, b, Some(refusal))));
     }
     // Records stand in the order of their URNs, so that a tie is broken the same way in every run.
     pairs.sort_by(|x, y| y.2.points.cmp(&x.2.points).then((x.0, x.1).cmp(&(y.0, y.1))));
     let mut run = Run { hosts: records.len(), compared: pairs.len(), ..Run::default() };
     run.bad_keys = index.bad_keys();
-    let mut refused: Vec<(u32, u32, Option<Refusal>)> = Vec::new();
     for (a, b, found) in &pairs {
         if clusters.home(*a) == clusters.home(*b) {
             continue;
@@ -105,22 +129,12 @@ pub(super) fn cluster(
     Machines::new(machines(&clusters), review, found, identity.linked.clone(), refusals, run)
 }
 
-/// The pairs of which both hosts are known, of one customer, both ways.
-fn known(
-    pairs: &BTreeSet<Pair>,
-    places: &HashMap<&str, u32>,
-    records: &[&Record],
-) -> HashMap<u32, BTreeSet<u32>> {
-    let mut known: HashMap<u32, BTreeSet<u32>> = HashMap::new();
-    for (a, b) in pairs {
-        if let (Some(a), Some(b)) = (places.get(a.as_str()), places.get(b.as_str()))
-            && records[*a as usize].customer == records[*b as usize].customer
-        {
-            known.entry(*a).or_default().insert(*b);
-            known.entry(*b).or_default().insert(*a);
-        }
-    }
-    known
+/// The pairs of which both hosts are known, of one customer, in the order of their URNs.
+fn known(pairs: &BTreeSet<Pair>, places: &HashMap<&str, u32>, records: &[&Record]) -> BTreeSet<(u32, u32)> {
+    let place = |urn: &str| places.get(urn).copied();
+    let customer = |at: u32| records[at as usize].customer.as_str();
+    let both = pairs.iter().filter_map(|(a, b)| place(a).zip(place(b)));
+    both.filter(|(a, b)| customer(*a) == customer(*b)).collect()
 }
 
 /// What a person should look at: pairs that are near enough, or good enough but refused for two living agents.
@@ -137,7 +151,7 @@ fn review(
             Some(Refusal::Veto { .. }) => run.vetoed += 1,
             _ => {}
         }
-        let settled = matches!(refusal, Some(Refusal::Veto { .. } | Refusal::Unlinked));
+        let settled = matches!(refusal, Some(Refusal::Veto { .. } | Refusal::Unlinked { .. }));
         if settled || clusters.home(a) == clusters.home(b) {
             continue;
         }

@@ -18,7 +18,8 @@ pub struct IdentityConfig {
     /// Two agents of one vendor and tenant may overlap by this much and still follow each other: vendors
     /// keep a removed agent for a while.
     pub handover: TimeDelta,
-    /// The customer of a tenant; a tenant that is not here is its own customer.
+    /// The customer of a tenant. A tenant that is not here is its own customer, or several: a parent of Falcon's Flight
+    /// Control shows the hosts of its children, and each of them is a customer ([`edr_core::Host::tenant_uid`]).
     pub customers: BTreeMap<TenantId, String>,
 }
 
@@ -48,11 +49,12 @@ impl IdentityConfig {
         self
     }
 
-    /// The customer of a tenant. A tenant's own name never meets the name of a customer.
-    pub(super) fn customer(&self, tenant: &TenantId) -> String {
-        match self.customers.get(tenant) {
-            Some(name) => format!("customer {name}"),
-            None => format!("tenant {tenant}"),
+    /// The customer of what a tenant shows. A tenant's own name never meets the name of a customer.
+    pub(super) fn customer(&self, tenant: &TenantId, owner: Option<&str>) -> String {
+        match (self.customers.get(tenant), owner) {
+            (Some(name), _) => format!("customer {name}"),
+            (None, Some(owner)) => format!("tenant {tenant} {owner}"),
+            (None, None) => format!("tenant {tenant}"),
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Record {
     pub(super) tenant: TenantId,
     pub(super) vendor: Vendor,
     pub(super) customer: String,
+    /// The vendor's id of whose host it is: a tenant may show the hosts of several.
+    owner: Option<String>,
     pub(super) hostname: String,
     /// When the agent lived, in milliseconds; an unknown begin is the beginning of time.
     pub(super) from: i64,
@@ -54,7 +56,7 @@ impl Mac {
 }
 
 /// The form in which agents of one vendor and tenant are told apart.
-pub(super) type Side<'a> = (&'a Vendor, &'a TenantId);
+pub(super) type Side<'a> = (&'a Vendor, &'a TenantId, Option<&'a str>);
 
 impl Record {
     pub(crate) fn of(host: &Host, config: &IdentityConfig) -> Self {
@@ -66,7 +68,8 @@ impl Record {
             urn: host.urn(),
             tenant: host.tenant.clone(),
             vendor: host.vendor.clone(),
-            customer: config.customer(&host.tenant),
+            customer: config.customer(&host.tenant, host.tenant_uid.as_deref()),
+            owner: host.tenant_uid.clone(),
             hostname: host.hostname.clone(),
             from: host.first_seen.map_or(i64::MIN, |t| t.timestamp_millis()).min(to),
             to,
@@ -83,7 +86,7 @@ impl Record {
     }
 
     pub(super) fn side(&self) -> Side<'_> {
-        (&self.vendor, &self.tenant)
+        (&self.vendor, &self.tenant, self.owner.as_deref())
     }
 
     /// True when both agents lived at the same time.
@@ -101,9 +104,24 @@ fn instance(text: &str) -> Option<String> {
     (text.len() >= 6 && !read::is_no_serial(&text)).then_some(text)
 }
 
+/// The serial number in one form, whoever writes it: the UUID where it is or spells one.
 fn serial(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
+    let text = read::smbios_uuid(&text).map_or(text, either_order);
     (text.len() >= 5 && !read::is_no_serial(&text)).then_some(text)
+}
+
+/// Tools disagree on the byte order of the first three groups of an SMBIOS UUID, VMware's own among them. Of the two
+/// ways to write it the smaller one stands for both.
+fn either_order(uuid: String) -> String {
+    let swapped =
+        |group: &str| -> String { (0..group.len()).step_by(2).rev().map(|i| &group[i..i + 2]).collect() };
+    let other: Vec<String> = uuid
+        .split('-')
+        .enumerate()
+        .map(|(place, group)| if place < 3 { swapped(group) } else { group.to_owned() })
+        .collect();
+    uuid.min(other.join("-"))
 }
 
 /// The first label and, of a full name, the domain.

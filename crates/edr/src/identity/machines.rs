@@ -45,8 +45,11 @@ pub enum Refusal {
         /// The agents.
         agents: (String, String),
     },
-    /// Somebody has unlinked them.
-    Unlinked,
+    /// Somebody has unlinked two hosts.
+    Unlinked {
+        /// The hosts.
+        agents: (String, String),
+    },
     /// Two hosts differ in what cannot differ.
     Veto {
         /// The hosts.
@@ -60,7 +63,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BothAlive { agents: (a, b) } => write!(f, "{a} and {b} lived at the same time"),
-            Self::Unlinked => f.write_str("somebody has unlinked them"),
+            Self::Unlinked { agents: (a, b) } => write!(f, "somebody has unlinked {a} and {b}"),
             Self::Veto { agents: (a, b), reason } => write!(f, "{a} and {b}: {reason}"),
         }
     }

@@ -11,8 +11,8 @@
 //!   a golden image) names no machine and is not used in this run.
 //! * **One agent at a time.** Two agents of one vendor and tenant that were alive at the same time are never one
 //!   machine, whatever their keys say.
-//! * **Customers.** Hosts are compared only within a customer; a tenant is its own customer unless
-//!   [`IdentityConfig::customers`] says otherwise.
+//! * **Customers.** Hosts are compared only within a customer; a tenant is its own customer, and each child that a
+//!   parent of Flight Control shows is one, unless [`IdentityConfig::customers`] says otherwise.
 //!
 //! The result depends on the hosts alone: not on their order, nor on how they were cut into batches.
 //!
@@ -120,15 +120,16 @@ impl Identity {
         self.records.get(urn)
     }
 
-    /// True when two tenants belong to one customer, whose hosts may be the same machines.
+    /// True when two hosts, by their URNs, are known and belong to one customer, so that they may be one machine.
     #[must_use]
-    pub fn is_one_customer(&self, a: &TenantId, b: &TenantId) -> bool {
-        self.customer(a) == self.customer(b)
+    pub fn is_one_customer(&self, a: &str, b: &str) -> bool {
+        let customer = |urn| self.records.get(urn).map(|record| record.customer.as_str());
+        customer(a).is_some() && customer(a) == customer(b)
     }
 
-    /// The customer of a tenant.
-    pub(crate) fn customer(&self, tenant: &TenantId) -> String {
-        self.config.customer(tenant)
+    /// The customer of what a tenant shows, by the vendor's id of whose it is.
+    pub(crate) fn customer(&self, tenant: &TenantId, owner: Option<&str>) -> String {
+        self.config.customer(tenant, owner)
     }
 
     /// The hosts by tenant and name, in lower case; nothing under a name that several have.

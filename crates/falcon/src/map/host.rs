@@ -176,7 +176,7 @@ fn hardware(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
         }
         !blank
     });
-    host.smbios_uuid = host.serial_number.as_deref().and_then(smbios_uuid);
+    host.smbios_uuid = host.serial_number.as_deref().and_then(read::smbios_uuid);
     if host.smbios_uuid.is_some() {
         notes.origin("smbios_uuid", host.serial_number.as_deref(), Provenance::Derived);
     }
@@ -185,24 +185,6 @@ fn hardware(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
     host.bios_manufacturer = text(device.bios_manufacturer.take());
     host.bios_version = text(device.bios_version.take());
     host.chassis = text(device.chassis_type_desc.take()).or_else(|| text(device.chassis_type.take()));
-}
-
-/// The UUID that a serial number is (EC2 and other clouds), or spells (`VMware-56 4d …`).
-fn smbios_uuid(serial: &str) -> Option<String> {
-    let (body, vmware) = match serial.strip_prefix("VMware-") {
-        Some(body) => (body, true),
-        None => (serial, false),
-    };
-    let dashed = body.len() == 36 && [8, 13, 18, 23].iter().all(|i| body.as_bytes()[*i] == b'-');
-    let clean = body.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '-' | ' '));
-    if body.len() < 32 || !clean || !(vmware || dashed) {
-        return None;
-    }
-    let hex: String = body.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
-    if hex.len() != 32 {
-        return None;
-    }
-    Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
 fn network(host: &mut Host, device: &Needed<'_>, notes: &mut Notes) {
@@ -344,22 +326,6 @@ fn policies(device: &mut Needed<'_>) -> Vec<Policy> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn serial_numbers_that_are_uuids_are_told() {
-        for (serial, uuid) in [
-            ("ec2f4f49-ae44-b65e-f660-d83819066736", Some("ec2f4f49-ae44-b65e-f660-d83819066736")),
-            (
-                "VMware-56 4d 8c 1e 9a 00 11 22-33 44 55 66 77 88 99 aa",
-                Some("564d8c1e-9a00-1122-3344-5566778899aa"),
-            ),
-            ("C02XK0AAJG5H", None),
-            ("VMware-56", None),
-            ("é2f4f49-ae44-b65e-f660-d8381906673", None),
-        ] {
-            assert_eq!(smbios_uuid(serial).as_deref(), uuid, "{serial}");
-        }
-    }
 
     #[test]
     fn only_a_zone_of_aws_has_a_letter_to_strip() {
