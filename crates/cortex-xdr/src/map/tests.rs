@@ -171,7 +171,7 @@ fn only_the_id_of_an_agent_is_one() {
 /// The provenance of a field with the vendor's word.
 fn origin(alert: &Alert, field: &str) -> Option<(String, edr_core::Provenance)> {
     let found = alert.origins.iter().find(|o| o.field == field)?;
-    Some((found.vendor_value.clone().unwrap_or_default(), found.provenance.clone()))
+    Some((found.vendor_value.as_deref().unwrap_or_default().to_owned(), found.provenance.clone()))
 }
 
 #[test]

@@ -154,5 +154,6 @@ fn interface(interface: &NetworkInterface) -> Cow<'_, str> {
 }
 
 fn policy(policy: &Policy) -> Option<Cow<'_, str>> {
-    borrowed(policy.name.as_ref().or(policy.uid.as_ref()).or(policy.kind.as_ref()))
+    let said = policy.name.as_deref().or(policy.uid.as_deref()).or(policy.kind.as_deref());
+    said.map(Cow::Borrowed)
 }
