@@ -4,7 +4,6 @@
 //! that its row says it once for all of them. A fault of a page ([`Fate::Pages`]) is written out for
 //! each listing. What is special about one task stands in [`SPECIAL`].
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use edr_core::ErrorKind::{
@@ -462,21 +461,6 @@ pub fn cells(rows: &[Row]) -> Vec<Cell<'_>> {
         }
     }
     cells
-}
-
-/// One cell of each row in turn: a row whose cells wait, or have much to carry, is spread over the others, so that the
-/// machine is neither idle for a while nor short of time for the next one's answers.
-#[must_use]
-pub fn in_turn<T>(cells: impl IntoIterator<Item = T>, row: impl Fn(&T) -> &'static str) -> Vec<T> {
-    let mut met: HashMap<&str, usize> = HashMap::new();
-    let mut turns: Vec<(usize, T)> = Vec::new();
-    for cell in cells {
-        let turn = met.entry(row(&cell)).or_default();
-        *turn += 1;
-        turns.push((*turn, cell));
-    }
-    turns.sort_by_key(|(turn, _)| *turn);
-    turns.into_iter().map(|(_, cell)| cell).collect()
 }
 
 impl Cell<'_> {

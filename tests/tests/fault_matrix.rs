@@ -8,13 +8,13 @@ use std::time::Duration;
 use edr_core::Outcome;
 use edr_tests::chaos::{Bench, Ended, silent_loss};
 use edr_tests::graph::root;
-use edr_tests::matrix::{Cell, End, ITEMS, PAGE, SPECIAL, Strike, cells, in_turn, rows};
+use edr_tests::matrix::{Cell, End, ITEMS, PAGE, SPECIAL, Strike, cells, rows};
 use edr_tests::reliability::page;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
 /// No cell may take longer, on however busy a machine.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How many cells run at the same time; most of their time is spent in waiting.
 const AT_ONCE: usize = 24;
@@ -78,7 +78,7 @@ async fn every_cell_ends_as_the_table_says() {
     let cells = cells(&rows);
     let only = std::env::var("EDR_CELL").unwrap_or_default();
     let chosen = cells.iter().filter(|cell| cell.name().contains(&only));
-    let runs = in_turn(chosen, |cell| cell.row.name).into_iter().map(|cell| async move {
+    let runs = chosen.map(|cell| async move {
         let began = Instant::now();
         (cell.name(), run(*cell).await, began.elapsed())
     });
