@@ -115,7 +115,7 @@ fn drip(bytes: u64, delay_ms: u64) -> Fault {
 }
 
 fn oversized() -> Fault {
-    Fault { bytes: Some(24 << 20), ..K::Oversized.into() }
+    Fault { bytes: Some(17 << 20), ..K::Oversized.into() }
 }
 
 fn skew(seconds: i64) -> Fault {

@@ -141,7 +141,7 @@ const TELLING: &[&str] = &[
 
 fn is_event_key(key: &str) -> bool {
     key != "action_pretty"
-        && (EVENT_KEYS.contains(&key) || EVENT_PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
+        && (EVENT_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || EVENT_KEYS.contains(&key))
 }
 
 /// An alert or issue, whatever call it came from.
@@ -248,8 +248,9 @@ impl AlertRecord {
 
     /// Arrays of event-level keys at the root.
     fn columns(&self) -> impl Iterator<Item = (&str, &[Value])> {
-        let root = self.root.iter().filter(|(key, _)| is_event_key(key));
-        root.filter_map(|(key, value)| Some((key.as_str(), value.as_array()?.as_slice())))
+        let lists =
+            self.root.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_array()?.as_slice())));
+        lists.filter(|(key, _)| is_event_key(key))
     }
 
     fn slots(&self) -> usize {

@@ -65,6 +65,30 @@ async fn an_agent_that_leaves_while_another_joins_hides_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shift_that_one_window_alone_saw_loses_nobody() {
+    // Windows are asked for ahead, so the last may be answered while the listing stood elsewhere than for the one before.
+    // A host that has joined in front of the last window takes nobody out of it: there is no need to read again.
+    for (struck, shift, requests) in [(99, 1, 6), (198, 1, 3), (99, -3, 6), (198, -3, 6)] {
+        let still = std::sync::atomic::AtomicBool::new(true);
+        let (cortex, log) = tenant(move |seen| {
+            let (from, to) = seen.window();
+            let moves = from == struck && still.swap(false, std::sync::atomic::Ordering::SeqCst);
+            let by: i64 = if moves { shift } else { 0 };
+            let at = |place: u64| place.saturating_add_signed(-by).min(250);
+            hosts(at(from)..at(to), 250_u64.saturating_add_signed(by))
+        });
+        let all = cortex.collect_hosts(&HostQuery::new()).await.unwrap();
+        let uids: std::collections::BTreeSet<_> = all.items.iter().map(|host| host.uid.as_str()).collect();
+        assert_eq!(
+            (uids.len(), all.items.len(), all.outcome.is_complete(), log.len()),
+            (250, 250, true, requests),
+            "{struck} {shift}: {:?}",
+            all.warnings
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_total_is_never_a_loop_bound() {
     // The vendor counts 100 and holds 130: the full window leads on.
     let (cortex, _) = tenant(|seen| {

@@ -1,7 +1,7 @@
 //! Rows that follow from the hosts of the estate (assets, applications, vulnerabilities): none is kept. A listing
 //! remembers which rows it has, by number, and writes them when their page is asked for.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
@@ -19,6 +19,8 @@ use crate::estate::hash::{hex_words, mix_str, permute32, unpermute32};
 
 /// The most rows of one kind on one host.
 const SLOTS: u64 = 64;
+/// The most hosts whose rows are held while a page is written.
+const HELD: usize = 256;
 
 /// Rows of one kind.
 pub(super) struct Derived {
@@ -104,14 +106,19 @@ impl Derived {
         out
     }
 
-    fn row(&self, c: Context<'_>, number: u32) -> Option<Value> {
-        let number = u64::from(number);
-        (self.of_host)(c, number / SLOTS).into_iter().nth((number % SLOTS) as usize)
-    }
-
+    /// The rows of a host are made together, and a page has many of them: they are made once for as long as few hosts
+    /// share the page. A number stands in a listing once, so its row is taken.
     fn rows(&self, c: Context<'_>, numbers: &[u32], from: u64, limit: u64) -> Vec<Value> {
-        let numbers = numbers.iter().skip(from as usize).take(limit as usize);
-        numbers.filter_map(|n| self.row(c, *n)).collect()
+        let mut made: HashMap<u64, Vec<Value>> = HashMap::new();
+        let row = |number: &u32| {
+            let (host, n) = (u64::from(*number) / SLOTS, u64::from(*number) % SLOTS);
+            if made.len() >= HELD && !made.contains_key(&host) {
+                made.clear();
+            }
+            let rows = made.entry(host).or_insert_with(|| (self.of_host)(c, host));
+            rows.get_mut(n as usize).map(Value::take)
+        };
+        numbers.iter().skip(from as usize).take(limit as usize).filter_map(row).collect()
     }
 
     fn limit(&self, ask: &Ask<'_>) -> Result<u64, Refused> {

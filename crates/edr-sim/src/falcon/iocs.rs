@@ -1,5 +1,6 @@
 //! Indicators of compromise that a tenant manages itself (falcon-api section 6).
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -285,13 +286,14 @@ fn create(ask: &Ask<'_>) -> Result<Response, Refused> {
     if wishes.len() > MOST {
         return Err(bad(SERVICE, "a request has at most 2000 indicators"));
     }
-    let (now_ms, known) = (ask.c.state.clock.now_ms(), KEPT.all(ask.c));
+    let now_ms = ask.c.state.clock.now_ms();
     let ignore = ask.get("ignore_warnings") == Some("true");
-    let same = |a: &Value, b: &Value| a["type"] == b["type"] && a["value"] == b["value"];
+    let name = |row: &Value| format!("{} {}", row["type"], row["value"]);
+    let mut known: HashSet<String> = KEPT.with(ask.c, |rows| rows.iter().map(name).collect());
     let mut faults = Vec::new();
     let mut fresh: Vec<&Value> = Vec::new();
     for (at, wish) in wishes.iter().enumerate() {
-        let double = known.iter().any(|row| same(row, wish)) || fresh.iter().any(|row| same(row, wish));
+        let double = known.contains(&name(wish));
         match check(wish, now_ms) {
             Err(fault) => faults.push((at, wish.clone(), fault)),
             Ok(()) if double && !ignore => {
@@ -299,7 +301,10 @@ fn create(ask: &Ask<'_>) -> Result<Response, Refused> {
                 faults.push((at, wish.clone(), ("", why)));
             }
             Ok(()) if double => {}
-            Ok(()) => fresh.push(wish),
+            Ok(()) => {
+                known.insert(name(wish));
+                fresh.push(wish);
+            }
         }
     }
     if !faults.is_empty() {
