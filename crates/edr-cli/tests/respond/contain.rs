@@ -154,8 +154,9 @@ async fn a_closed_pipe_hides_no_failure() {
         };
         tokio::task::spawn_blocking(run).await.unwrap()
     };
-    let words = ["hosts", "contain", "PC-1", "PC-2", "--yes", "--max-hosts", "2", "-o", "json"];
-    let contained = closed(&words).await;
+    let words = ["hosts", "contain", "--all-tenants", "--host", "PC-1", "--host", "PC-2"];
+    let more = ["--yes", "--max-hosts", "2", "-o", "json"];
+    let contained = closed(&[&words[..], &more].concat()).await;
     assert_eq!((contained.code, bench.contained().len()), (Some(3), 1), "{contained:?}");
     assert_eq!(contained.outcome()["outcome"], "partial");
     let journal = std::fs::read_to_string(bench.journal()).unwrap();
