@@ -573,12 +573,12 @@ impl HttpClient {
             let hint = "look whether it was done before you repeat it: the answer does not say";
             return Next::Fail(error.with_hint(hint).with_outcome_unknown());
         }
-        if attempts.ahead {
-            return Next::Fail(error);
-        }
         let persistent = error.with_retry(RetryStatus::Persistent);
         if delay.is_some_and(|d| d > policy.max_server_delay) || pause > attempts.remaining() {
             return Next::Fail(persistent.with_retry_after(pause));
+        }
+        if attempts.ahead {
+            return Next::Fail(persistent.with_retry(RetryStatus::Temporary));
         }
         if attempts.made >= policy.max_attempts || !self.0.budget.withdraw() {
             return Next::Fail(persistent);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use edr_core::{Error, ErrorKind, Result};
+use edr_core::{Error, ErrorKind, Result, RetryStatus};
 use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -54,8 +54,8 @@ pub struct DecodedReader<T> {
     /// A batch that is waited for: kept here, so that a call that is dropped loses nothing.
     batch: Option<JoinHandle<Vec<T>>>,
     pump: AbortHandle,
-    /// The page once more, for one that was asked for ahead and of which nothing has come yet: what went wrong then may
-    /// be over.
+    /// The page once more, for one that was asked for ahead and of which nothing has come yet: what was not
+    /// tried again then may be over.
     again: Option<Box<Again<T>>>,
     /// The end or an error was given out.
     over: bool,
@@ -94,7 +94,9 @@ impl<T: Send + 'static> DecodedReader<T> {
             return None;
         }
         let mut event = self.step().await;
-        if let (Some(again), Err(_)) = (self.again.take(), &event) {
+        if let (Some(again), Err(error)) = (self.again.take(), &event)
+            && error.retry_status() == RetryStatus::Temporary
+        {
             *self = again();
             event = self.step().await;
         }
