@@ -1,6 +1,6 @@
 //! Falcon keeps every promise of the suite, with the combined endpoints and without them.
 
-use edr_testkit::run_some;
+use edr_testkit::{Report, run_some};
 use edr_tests::sim::{SimWorld, is_sampled, small};
 
 /// One promise in two: the suite is as long as two processors need if each has its half.
@@ -10,20 +10,21 @@ fn is_of_one_half(case: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn falcon_conforms_in_one_half() {
-    conforms(is_of_one_half).await;
+    conforms(is_of_one_half).await.into_result().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn falcon_conforms_in_the_other_half() {
-    conforms(|case| !is_of_one_half(case)).await;
+    conforms(|case| !is_of_one_half(case)).await.into_result().unwrap();
 }
 
-async fn conforms(wanted: impl Fn(&str) -> bool) {
+async fn conforms(wanted: impl Fn(&str) -> bool) -> Report {
     let world = SimWorld::start(small(), "falcon-1").await.with_iocs().with_audit();
-    run_some(&world, wanted).await.into_result().unwrap();
+    let report = run_some(&world, wanted).await;
     let asked = world.counters();
     assert!(asked.contains_key("CombinedDevicesByFilter"), "{asked:?}");
     assert!(asked.contains_key("PostCombinedAlertsV1"), "{asked:?}");
+    report
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
