@@ -32,7 +32,7 @@ pub(crate) enum Reading {
 /// What the retry loop remembers between attempts. When it is dropped, the count of them is
 /// recorded in the span of the operation.
 pub(crate) struct Attempts {
-    /// Nobody waits for the answer yet: a failure ends it, and who comes to need it asks again.
+    /// Nobody waits for the answer yet: what would be retried ends it, and who comes to need it asks again.
     pub(crate) ahead: bool,
     pub(crate) made: u32,
     pub(crate) deadline: Instant,

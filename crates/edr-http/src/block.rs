@@ -72,21 +72,34 @@ pub(crate) struct Strings {
 impl Strings {
     /// Passes over the block: a bit for each byte within a string, its first quote included.
     pub(crate) fn pass(&mut self, block: &Block) -> u64 {
-        let quotes = block.quotes & !self.escaped_in(block);
+        let (escaped, goes_on) = self.escaped_in(block);
         // Each quote turns everything behind it over.
-        let mut within = quotes;
+        let mut within = block.quotes & !escaped;
         for distance in [1, 2, 4, 8, 16, 32] {
             within ^= within << distance;
         }
         if self.open {
             within = !within;
         }
-        self.open = within >> 63 == 1;
+        if block.backslashes & !within != 0 {
+            return self.pass_one_by_one(block);
+        }
+        (self.open, self.escaped) = (within >> 63 == 1, goes_on);
         within
     }
 
-    /// A bit for each byte that stands behind a backslash which means something.
-    fn escaped_in(&mut self, block: &Block) -> u64 {
+    /// The same where a backslash stands outside of strings: the JSON is damaged there, and the backslash means nothing.
+    fn pass_one_by_one(&mut self, block: &Block) -> u64 {
+        (0..block.length).fold(0, |within, n| {
+            let stands = |bits: u64| bits >> n & 1 == 1;
+            self.open ^= stands(block.quotes) && !self.escaped;
+            self.escaped = self.open && stands(block.backslashes) && !self.escaped;
+            within | u64::from(self.open) << n
+        })
+    }
+
+    /// A bit for each byte behind a backslash that is not escaped itself, and whether the byte behind the block is such a one.
+    fn escaped_in(&self, block: &Block) -> (u64, bool) {
         // One bit more than there are bytes: the first byte of the next block.
         let mut escaped = u128::from(self.escaped);
         let mut left = u128::from(block.backslashes) & !escaped;
@@ -95,10 +108,10 @@ impl Strings {
             escaped |= next;
             left &= (left - 1) & !next;
         }
-        self.escaped = escaped >> block.length & 1 == 1;
+        let goes_on = escaped >> block.length & 1 == 1;
         #[expect(clippy::cast_possible_truncation, reason = "the bit behind the block has been read")]
         let escaped = escaped as u64;
-        escaped
+        (escaped, goes_on)
     }
 }
 
@@ -137,8 +150,8 @@ mod tests {
         text.iter()
             .map(|byte| {
                 let quote = *byte == b'"' && !escaped;
-                escaped = *byte == b'\\' && !escaped;
                 open ^= quote;
+                escaped = open && *byte == b'\\' && !escaped;
                 open
             })
             .collect()

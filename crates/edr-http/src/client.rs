@@ -577,10 +577,13 @@ impl HttpClient {
         if delay.is_some_and(|d| d > policy.max_server_delay) || pause > attempts.remaining() {
             return Next::Fail(persistent.with_retry_after(pause));
         }
+        if attempts.made >= policy.max_attempts {
+            return Next::Fail(persistent);
+        }
         if attempts.ahead {
             return Next::Fail(persistent.with_retry(RetryStatus::Temporary));
         }
-        if attempts.made >= policy.max_attempts || !self.0.budget.withdraw() {
+        if !self.0.budget.withdraw() {
             return Next::Fail(persistent);
         }
         debug!(attempt = attempts.made, wait_ms = pause.as_millis() as u64, reason = %persistent.kind().as_str(), "trying again");

@@ -411,6 +411,18 @@ mod tests {
     }
 
     #[test]
+    fn a_backslash_outside_of_strings_costs_its_element_alone() {
+        let body = r#"{"resources":[{"a":\"x","b":1},{"a":2}]}"#;
+        for piece in 1..body.len() {
+            assert_eq!(
+                cut(body, piece).unwrap().0,
+                [r#"{"a":\"x","b":1}"#, r#"{"a":2}"#],
+                "pieces of {piece}"
+            );
+        }
+    }
+
+    #[test]
     fn an_absent_null_or_empty_array_leaves_the_envelope() {
         for body in
             [r#"{"reply":{"endpoints":null}}"#, r#"{"reply":{"err_code":500}}"#, "true", r#"{"reply":true}"#]
@@ -471,6 +483,12 @@ mod tests {
             let skeleton: serde_json::Value = serde_json::from_str(&skeleton).unwrap();
             prop_assert_eq!(&skeleton["reply"]["endpoints"], &serde_json::json!([]));
             prop_assert_eq!(&skeleton["reply"]["z"], &serde_json::json!([1]));
+        }
+
+        #[test]
+        fn pieces_make_no_difference(text in "[\\\\\"a{}\\[\\],]{0,200}", piece in 1usize..80) {
+            let body = format!("{{\"resources\":[{{{text}}}]}}");
+            prop_assert_eq!(cut(&body, piece), cut(&body, body.len()));
         }
 
         #[test]

@@ -79,7 +79,7 @@ impl<T: Send + 'static> DecodedReader<T> {
     pub(crate) fn new(reader: ItemReader, first: Option<ItemEvent>, decode: Decode<T>) -> Self {
         let again = reader.again().map(|reader| {
             let decode = decode.clone();
-            Box::new(move || Self::new(reader, None, decode)) as Box<Again<T>>
+            Box::new(move || Self::new(reader(), None, decode)) as Box<Again<T>>
         });
         let (out, pending) = mpsc::channel(BATCHES);
         let pump = Pump { reader, decode, out, told: None };

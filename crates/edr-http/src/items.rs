@@ -91,7 +91,8 @@ impl ItemReader {
     }
 
     /// Asks for a page that nobody waits for yet. A failure to open it is not tried again, so that an outage does not
-    /// cost the retries of all pages under way; [`DecodedReader`] asks once more when it is read.
+    /// cost the retries of all pages under way. It is for [`ItemReader::decoded`], whose reader asks once more when the
+    /// page is read; [`ItemReader::next`] alone gives out the failure.
     #[must_use]
     pub fn ahead(mut self) -> Self {
         self.attempts.ahead = true;
@@ -99,8 +100,9 @@ impl ItemReader {
     }
 
     /// The same page for somebody who waits for it, where this one was asked for ahead.
-    pub(crate) fn again(&self) -> Option<Self> {
-        self.attempts.ahead.then(|| Self::new(self.client.clone(), self.plan.clone(), self.paths))
+    pub(crate) fn again(&self) -> Option<impl FnOnce() -> Self + Send + use<>> {
+        let (client, plan, paths) = (self.client.clone(), self.plan.clone(), self.paths);
+        self.attempts.ahead.then(|| move || Self::new(client, plan, paths))
     }
 
     /// Tells when the request has had its turn and goes out, or that it never will.

@@ -292,6 +292,19 @@ fn spans_and_the_wire_log_tell_the_story_and_no_secret() {
 }
 
 #[test]
+fn a_page_that_is_asked_for_ahead_is_one_operation() {
+    let ear = Ear::default();
+    tracing::subscriber::with_default(ear.clone(), || {
+        run(async {
+            let items = client(&[(200, r#"{"items":[1]}"#)]).items(plan(&READ), &[&["items"]]);
+            let mut page = items.ahead().decoded(None, |_| ());
+            while page.next().await.is_some() {}
+        });
+    });
+    assert_eq!(ear.heard().matches("open edr.request").count(), 1, "{}", ear.heard());
+}
+
+#[test]
 fn a_form_is_never_logged() {
     let ear = Ear::default();
     tracing::subscriber::with_default(ear.clone(), || {
