@@ -48,6 +48,8 @@ pub(crate) struct TenantEnding<'a> {
     pub(crate) reason: String,
     /// Nothing is missing but items that could not be decoded.
     pub(crate) read_to_end: bool,
+    /// How many these are.
+    pub(crate) rejected: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,7 +267,8 @@ impl Tally {
             let ended: &Ended = ended;
             let read_to_end = matches!(ended.outcome, Some(Outcome::Complete));
             let (word, reason) = (self.word_of(ended).as_str(), reason(ended));
-            TenantEnding { tenant, vendor: &ended.vendor, word, reason, read_to_end }
+            let (vendor, rejected) = (&ended.vendor, ended.rejected);
+            TenantEnding { tenant, vendor, word, reason, read_to_end, rejected }
         };
         self.tenants.iter().map(ending).collect()
     }
@@ -438,8 +441,10 @@ mod tests {
         let outcomes = [("a", Outcome::Complete, 7), ("b", gap, 7), ("c", failed(ErrorKind::Network), 0)];
         let mut tally = tally(&outcomes);
         ["a", "b"].iter().for_each(|tenant| tally.reject(&(*tenant).into()));
-        let found: Vec<_> = tally.endings().into_iter().map(|one| (one.word, one.read_to_end)).collect();
-        assert_eq!(found, [("partial", true), ("partial", false), ("failed", false)]);
+        tally.reject(&"a".into());
+        let told = |one: TenantEnding<'_>| (one.word, one.read_to_end, one.rejected);
+        let found: Vec<_> = tally.endings().into_iter().map(told).collect();
+        assert_eq!(found, [("partial", true, 2), ("partial", false, 1), ("failed", false, 0)]);
     }
 
     #[test]

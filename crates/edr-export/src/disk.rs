@@ -1,6 +1,6 @@
 //! The steps on disk by which a batch gets into its place; a test can cut a run off before each of them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -20,8 +20,21 @@ pub(crate) fn remove(file: &Path) -> Result<()> {
     #[cfg(test)]
     cut::step("remove", file).at(file)?;
     match fs::remove_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if is_gone(&error) => Ok(()),
         done => done.at(file),
+    }
+}
+
+/// Whether an error says that there is no such file, and not that nobody can tell.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// What there is in a place, if there is anything.
+pub(crate) fn found(looked: io::Result<Metadata>) -> io::Result<Option<Metadata>> {
+    match looked {
+        Err(error) if is_gone(&error) => Ok(None),
+        looked => looked.map(Some),
     }
 }
 
@@ -31,9 +44,14 @@ pub(crate) fn remove_all(folder: &Path) -> Result<()> {
     fs::remove_dir_all(folder).at(folder)
 }
 
+/// The name under which a file is written.
+pub(crate) fn beside(name: &str) -> String {
+    format!("{name}.tmp")
+}
+
 /// Writes a file that is there whole or not at all, also after a power failure.
 pub(crate) fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> Result<()> {
-    let (beside, path) = (folder.join(format!("{name}.tmp")), folder.join(name));
+    let (beside, path) = (folder.join(beside(name)), folder.join(name));
     let text = serde_json::to_vec_pretty(content)
         .map_err(|error| Error::because(path.display().to_string(), error))?;
     let mut file = File::create(&beside).at(&beside)?;

@@ -97,17 +97,19 @@ impl Export {
     /// this run has read less: not to its end, and fewer rows, or any number where the earlier one came to the end.
     ///
     /// # Errors
-    /// When the disk does not take it, or `go_on` says no ([`Error::is_stopped`](crate::Error::is_stopped)). Nothing is in its
-    /// place then.
+    /// When the disk does not take it or does not say what it still has of an earlier run, or `go_on` says no
+    /// ([`Error::is_stopped`](crate::Error::is_stopped)). Nothing is in its place then.
     pub fn write(self, ended: Vec<Ending>, now: DateTime<Utc>, go_on: &dyn Fn() -> bool) -> Result<Written> {
         let Self { store, stage, request, batch, earlier, began, spool, tenants, .. } = self;
         let mut pace = Pace::new(go_on);
         let mut parts = Parts::new(&stage.files(), &request, &batch, &tenants);
         write(spool.merge(&mut pace)?, &mut parts, &mut pace)?;
+        let rejected: HashMap<String, u64> =
+            ended.iter().map(|one| (one.tenant.clone(), one.rejected)).collect();
         let mut manifest = Manifest::new(&request, (began, now), ended);
         manifest.duplicates = parts.duplicates;
         if let Some(earlier) = &earlier {
-            keep(&store, earlier, &mut manifest, &mut parts)?;
+            keep(&store, (earlier, &mut manifest), &mut parts, &rejected)?;
         }
         let commit = decided(manifest, earlier.as_ref(), parts);
         Ok(Written { stage, store, commit })
@@ -158,10 +160,16 @@ fn write(mut rows: Merge, parts: &mut Parts<'_>, pace: &mut Pace<'_>) -> Result<
 }
 
 /// A tenant of which this run has read less than an earlier one keeps what it had.
-fn keep(store: &Store, earlier: &Manifest, manifest: &mut Manifest, parts: &mut Parts<'_>) -> Result<()> {
+fn keep(
+    store: &Store,
+    (earlier, manifest): (&Manifest, &mut Manifest),
+    parts: &mut Parts<'_>,
+    rejected: &HashMap<String, u64>,
+) -> Result<()> {
     for had in &earlier.tenants {
-        let held = Held::of(store, earlier, had);
-        if !held.is_more(manifest.tenant(&had.tenant), parts.rows_of(&had.tenant)) {
+        let held = Held::of(store, earlier, had)?;
+        let rejected = rejected.get(&had.tenant).copied().unwrap_or_default();
+        if !held.is_more(manifest.tenant(&had.tenant), parts.rows_of(&had.tenant), rejected) {
             continue;
         }
         parts.forget(&had.tenant)?;
@@ -194,23 +202,31 @@ struct Held<'a> {
 
 impl<'a> Held<'a> {
     /// Files that somebody has taken away or changed since do not count.
-    fn of(store: &Store, earlier: &'a Manifest, had: &'a TenantPart) -> Self {
-        let files: Vec<&WrittenFile> = earlier.files_of(&had.tenant).filter(|file| store.has(file)).collect();
-        match files.len() == earlier.files_of(&had.tenant).count() {
+    fn of(store: &Store, earlier: &'a Manifest, had: &'a TenantPart) -> Result<Self> {
+        let (mut files, mut all) = (Vec::new(), true);
+        for file in earlier.files_of(&had.tenant) {
+            match store.has(file)? {
+                true => files.push(file),
+                false => all = false,
+            }
+        }
+        Ok(match all {
             true => Self { files, outcome: had.held(), read_to_end: had.read_to_end },
             false => Self { files, outcome: Outcome::Partial, read_to_end: false },
-        }
+        })
     }
 
-    /// Whether it is more than this run has: all of it where this one has not come to the end, or more rows. A run that came to
-    /// its end and could decode nothing has nothing.
-    fn is_more(&self, now: Option<&TenantPart>, rows: u64) -> bool {
+    /// Whether it is more than this run has: all of it where this one has not come to the end, or more rows. A run that could
+    /// not decode most of what it read to the end counts as one that did not come there, unless it has as many rows. Where
+    /// there is no row there is nothing to keep.
+    fn is_more(&self, now: Option<&TenantPart>, rows: u64, rejected: u64) -> bool {
         let whole = self.outcome == Outcome::Complete || self.read_to_end;
         let had: u64 = self.files.iter().map(|file| file.records).sum();
+        let is_most = rows > 0 && (rejected <= rows || rows >= had);
         match now {
             Some(part) if part.outcome == Outcome::Complete => false,
-            Some(part) if part.read_to_end && rows > 0 => false,
-            _ => whole || had > rows,
+            Some(part) if part.read_to_end && is_most => false,
+            _ => (whole && had > 0) || had > rows,
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Ending {
     pub reason: Option<String>,
     /// The reading came to its end, though single items are missing.
     pub read_to_end: bool,
+    /// How many items could not be decoded.
+    pub rejected: u64,
 }
 
 impl Ending {
@@ -43,7 +45,7 @@ impl Ending {
     #[must_use]
     pub fn complete(tenant: impl Into<String>, vendor: impl Into<String>) -> Self {
         let (tenant, vendor) = (tenant.into(), vendor.into());
-        Self { tenant, vendor, outcome: Outcome::Complete, reason: None, read_to_end: true }
+        Self { tenant, vendor, outcome: Outcome::Complete, reason: None, read_to_end: true, rejected: 0 }
     }
 
     /// Something is missing.
@@ -55,13 +57,20 @@ impl Ending {
         reason: impl Into<String>,
     ) -> Self {
         let reason = Some(reason.into());
-        Self { tenant: tenant.into(), vendor: vendor.into(), outcome, reason, read_to_end: false }
+        Self {
+            tenant: tenant.into(),
+            vendor: vendor.into(),
+            outcome,
+            reason,
+            read_to_end: false,
+            rejected: 0,
+        }
     }
 
-    /// The reading came to its end: what is missing are single items that could not be decoded.
+    /// The reading came to its end: what is missing are so many items that could not be decoded.
     #[must_use]
-    pub fn read_to_end(mut self) -> Self {
-        self.read_to_end = true;
+    pub fn read_to_end(mut self, rejected: u64) -> Self {
+        (self.read_to_end, self.rejected) = (true, rejected);
         self
     }
 }
@@ -97,7 +106,7 @@ pub struct TenantPart {
 
 impl TenantPart {
     fn of(ending: Ending) -> Self {
-        let Ending { tenant, vendor, outcome, reason, read_to_end } = ending;
+        let Ending { tenant, vendor, outcome, reason, read_to_end, .. } = ending;
         Self {
             tenant,
             vendor,

@@ -94,8 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// Rows of a demo and those of real tenants never lie side by side. Every export has looked, so that one manifest speaks
-    /// for all.
+    /// Rows of a demo and those of real tenants never lie side by side.
     pub(crate) fn takes(&self, demo: bool) -> Result<()> {
         let folder = self.folder.join("manifest");
         let entries = match fs::read_dir(&folder) {
@@ -104,8 +103,9 @@ impl Store {
         };
         for entry in entries {
             let found = optional::<Stamp>(&entry.at(&folder)?.path()).ok().flatten();
-            let Some(found) = found else { continue };
-            return if found.request.demo == demo { Ok(()) } else { Err(mixed(&self.folder, demo)) };
+            if found.is_some_and(|found| found.request.demo != demo) {
+                return Err(mixed(&self.folder, demo));
+            }
         }
         Ok(())
     }
@@ -143,8 +143,10 @@ impl Store {
     }
 
     /// Whether a file of a manifest is still where it was put.
-    pub(crate) fn has(&self, file: &WrittenFile) -> bool {
-        fs::metadata(self.folder.join(&file.path)).is_ok_and(|found| found.len() == file.bytes)
+    pub(crate) fn has(&self, file: &WrittenFile) -> Result<bool> {
+        let path = self.folder.join(&file.path);
+        let found = disk::found(fs::metadata(&path)).at(&path)?;
+        Ok(found.is_some_and(|found| found.len() == file.bytes))
     }
 
     /// Decides the batch and carries it out.

@@ -49,6 +49,11 @@ impl<'a> Index<'a> {
         record.ips.iter().for_each(|ip| put(&mut self.ips, *ip, at));
     }
 
+    /// Whether the serial number of a row is one that a machine has.
+    pub(super) fn has_serial(&self, row: &Row) -> bool {
+        row.keys.serial.as_deref().is_some_and(|serial| self.serials.contains_key(serial))
+    }
+
     /// The machines that a row means: by serial number, then MAC, then name and domain, then name alone; by address only
     /// where it has nothing else. Several where the row fits several equally well.
     pub(super) fn find(&self, row: &Row) -> Places {
@@ -86,13 +91,14 @@ impl<'a> Index<'a> {
         [whole, shorter, longer].into_iter().flatten().flatten()
     }
 
-    /// Of several machines those that go by the name, if any do.
+    /// Of several machines those that go by the name, if any do, else those that go by none. What several machines have in
+    /// common and another name than the row's names none of them: one machine may have been renamed, not all at once.
     fn best(&self, found: Places, own: &Record) -> Places {
         if found.len() < 2 {
             return found;
         }
         let named = self.keep(&found, |r| names_agree(own, r) == Some(true));
-        if named.is_empty() { found } else { named }
+        if named.is_empty() { self.keep(&found, |r| names_agree(own, r).is_none()) } else { named }
     }
 
     fn keep<'p>(

@@ -185,7 +185,7 @@ impl Survey {
         for row in &list.rows {
             let mut places = index.find(row);
             if places.is_empty() {
-                let place = *absent.entry(known(&row.keys)).or_insert(machines.len());
+                let place = *absent.entry(known(&row.keys, index.has_serial(row))).or_insert(machines.len());
                 if place == machines.len() {
                     machines.push(absence(row));
                 }
@@ -286,8 +286,10 @@ enum Known<'a> {
     Addresses(&'a [IpAddr]),
 }
 
-fn known(keys: &Record) -> Known<'_> {
-    match (&keys.serial, &keys.short) {
+/// A serial number that machines have, and the row is none of them, is not the row's own.
+fn known(keys: &Record, is_shared: bool) -> Known<'_> {
+    let serial = keys.serial.as_deref().filter(|_| !is_shared || keys.short.is_none());
+    match (serial, &keys.short) {
         (Some(serial), _) => Known::Serial(serial),
         (_, Some(name)) => Known::Name(name, keys.domain.as_deref()),
         _ if keys.macs.is_empty() => Known::Addresses(&keys.ips),

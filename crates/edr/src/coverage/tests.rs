@@ -276,6 +276,29 @@ fn a_serial_number_that_everybody_has_names_nobody() {
 }
 
 #[test]
+fn a_serial_number_that_several_have_is_told_by_the_name_beside_it() {
+    let clone = |n: usize| {
+        let host = host("falcon", &format!("f{n}"), &format!("vdi-{n:02}"));
+        with(host, |h| h.serial_number = Some("GOLDEN-1".into()))
+    };
+    let hosts: Vec<Host> = (1..=5).map(clone).collect();
+    let figures = |hosts: &[Host], csv: &str| {
+        let coverage = against(hosts, csv);
+        let count = |finding| coverage.totals.count(finding);
+        let found = (count(Finding::Missing), count(Finding::Unlisted));
+        (coverage.totals.expected, coverage.totals.covered, found)
+    };
+    assert_eq!(figures(&hosts, "name,serial\nvdi-01,GOLDEN-1\nvdi-99,GOLDEN-1\n"), (2, 1, (1, 4)));
+    let nowhere = "name,serial\nvdi-98,GOLDEN-1\nvdi-99,GOLDEN-1\nvdi-99,GOLDEN-1\n";
+    assert_eq!(figures(&hosts, nowhere), (2, 0, (2, 5)), "two names are two machines");
+    assert_eq!(figures(&hosts, "serial\nGOLDEN-1\n"), (1, 1, (0, 0)), "nothing says otherwise");
+    assert_eq!(figures(&hosts[..1], "name,serial\nrenamed,GOLDEN-1\n"), (1, 1, (0, 0)), "one has it");
+    let mut nameless = hosts;
+    nameless[4].hostname = String::new();
+    assert_eq!(figures(&nameless, "name,serial\nvdi-99,GOLDEN-1\n"), (1, 1, (0, 4)), "it may be this one");
+}
+
+#[test]
 fn macs_and_addresses_are_keys_too() {
     let nic = edr_core::NetworkInterface {
         mac: Some("00-1C-42-00-00-08".into()),

@@ -17,7 +17,7 @@ pub(super) fn join(traces: &[&Trace], identity: &Identity, config: &GroupingConf
     let mut places: BTreeMap<&str, Vec<&Trace>> = BTreeMap::new();
     let mut homes: HashMap<&str, &str> = HashMap::new();
     for trace in traces {
-        let home = home(trace, &machines, &names);
+        let home = home(trace, &machines, identity, &names);
         // An alert without a machine is a place of its own: a firewall knows an address, and not whose it is.
         places.entry(home.unwrap_or(&trace.face.urn)).or_default().push(trace);
         homes.extend(home.map(|home| (trace.face.urn.as_str(), home)));
@@ -39,15 +39,18 @@ pub(super) fn join(traces: &[&Trace], identity: &Identity, config: &GroupingConf
     Groups::new(groups.collect())
 }
 
-/// The machine that an alert is about: by its host, else by a name that one host of its tenant has.
+/// The machine that an alert is about: by its host, else by a name that one host of its tenant and customer has.
 fn home<'m>(
     trace: &Trace,
     machines: &'m Machines,
-    names: &HashMap<(&TenantId, String), Option<&str>>,
+    identity: &Identity,
+    names: &HashMap<(&str, &TenantId, String), Option<&str>>,
 ) -> Option<&'m str> {
     let named = || {
         let name = trace.face.hostname.as_deref()?;
-        *names.get(&(&trace.face.tenant, name.to_lowercase()))?
+        let customer = identity.customer(&trace.face.tenant, trace.owner.as_deref());
+        let known = (customer.as_str(), &trace.face.tenant, name.to_lowercase());
+        *names.get(&known)?
     };
     let urn = trace.host.as_deref().or_else(named)?;
     machines.of(urn).map(|machine| machine.uid.as_str())

@@ -264,6 +264,27 @@ fn a_host_that_an_alert_only_names_is_found_by_its_name() {
 }
 
 #[test]
+fn a_name_is_looked_for_among_the_hosts_of_the_same_child_of_a_parent() {
+    let ran = |uid: &str, child: &str, host: &str| {
+        let mut alert = alert("falcon", uid, 0).ran(process(7, "a.exe", "a.exe -x"));
+        alert.tenant_uid = Some(child.to_owned());
+        let device = alert.device.as_mut().unwrap();
+        (device.uid, device.hostname) = (host.to_owned(), "DC01".to_owned());
+        alert
+    };
+    let (one, two) = (ran("a", "child-1", "h1"), ran("b", "child-2", "h2"));
+    let named = ran("n", "child-1", "");
+    let apart = Identity::new(IdentityConfig::new());
+    let found = grouping([&two, &named]).resolve(&apart);
+    assert_eq!((found.len(), found.of(&named.urn()).unwrap().machine.clone()), (2, None));
+    let found = grouping([&one, &two, &named]).resolve(&apart);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found.of(&named.urn()), found.of(&one.urn()), "the other child's machine has the same name");
+    let found = grouping([&two, &named]).resolve(&identity());
+    assert_eq!(found.len(), 1, "the parent is one customer");
+}
+
+#[test]
 fn weak_signs_add_up_only_with_strong_ones() {
     let dns =
         || Evidence { dns: Some(Dns { query: "c2.example".into(), time: None }), ..Evidence::default() };

@@ -132,11 +132,11 @@ impl Identity {
         self.config.customer(tenant, owner)
     }
 
-    /// The hosts by tenant and name, in lower case; nothing under a name that several have.
-    pub(crate) fn by_name(&self) -> HashMap<(&TenantId, String), Option<&str>> {
+    /// The hosts by customer, tenant and name, in lower case; nothing under a name that several have.
+    pub(crate) fn by_name(&self) -> HashMap<(&str, &TenantId, String), Option<&str>> {
         let mut names = HashMap::new();
         for record in self.records.values().filter(|r| !r.hostname.is_empty()) {
-            let name = (&record.tenant, record.hostname.to_lowercase());
+            let name = (record.customer.as_str(), &record.tenant, record.hostname.to_lowercase());
             names.entry(name).and_modify(|urn| *urn = None).or_insert(Some(record.urn.as_str()));
         }
         names

@@ -177,7 +177,9 @@ fn ending(one: TenantEnding<'_>) -> Ending {
     match one.word {
         "complete" => Ending::complete(tenant, vendor),
         "failed" => Ending::short(tenant, vendor, Outcome::Failed, one.reason),
-        _ if one.read_to_end => Ending::short(tenant, vendor, Outcome::Partial, one.reason).read_to_end(),
+        _ if one.read_to_end => {
+            Ending::short(tenant, vendor, Outcome::Partial, one.reason).read_to_end(one.rejected)
+        }
         _ => Ending::short(tenant, vendor, Outcome::Partial, one.reason),
     }
 }

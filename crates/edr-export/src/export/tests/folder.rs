@@ -47,7 +47,11 @@ fn other_disk(than: &Path) -> Option<tempfile::TempDir> {
     use std::os::unix::fs::MetadataExt as _;
     let folder = tempfile::tempdir_in("/dev/shm").ok()?;
     let disk = |path: &Path| fs::metadata(path).unwrap().dev();
-    (disk(folder.path()) != disk(than)).then_some(folder)
+    let other = (disk(folder.path()) != disk(than)).then_some(folder);
+    if other.is_none() {
+        eprintln!("/dev/shm is no other disk here: what is decided is not tried");
+    }
+    other
 }
 
 #[cfg(target_os = "linux")]
@@ -56,11 +60,11 @@ fn a_place_on_another_disk_is_refused_before_anything_is_read_or_decided() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let Some(other) = other_disk(folder) else { return };
-    symlink(other.path(), folder.join("ext")).unwrap();
+    symlink("/proc", folder.join("ext")).unwrap();
     let error = Export::begin(folder, request(), noon()).unwrap_err();
     assert!(error.to_string().contains("another disk"), "{error}");
     fs::remove_file(folder.join("ext")).unwrap();
+    let Some(other) = other_disk(folder) else { return };
     let mut export = Export::begin(folder, request(), noon()).unwrap();
     fill(&mut export, "acme", 3, 1);
     fs::create_dir(folder.join("ext")).unwrap();
@@ -70,6 +74,20 @@ fn a_place_on_another_disk_is_refused_before_anything_is_read_or_decided() {
     assert!(is_clean(folder));
     fs::remove_dir_all(folder.join("ext")).unwrap();
     assert_eq!(run(folder, &[("acme", 3)], whole(&["acme"])).records, 3);
+}
+
+#[test]
+fn what_lies_where_the_manifest_is_written_is_no_hindrance_or_found_before_anything_is_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let beside = folder.join(format!("manifest/{}.json.tmp", request().batch()));
+    fs::create_dir_all(&beside).unwrap();
+    attempt(folder, &[("acme", 3)], whole(&["acme"])).unwrap_err();
+    assert!(is_clean(folder));
+    fs::remove_dir(&beside).unwrap();
+    fs::write(&beside, "left").unwrap();
+    assert_eq!(run(folder, &[("acme", 3)], whole(&["acme"])).records, 3);
+    assert!(!beside.exists());
 }
 
 #[test]

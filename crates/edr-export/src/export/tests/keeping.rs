@@ -12,7 +12,11 @@ fn short(outcome: Outcome) -> Vec<Ending> {
 
 /// Read to the end, but for an item that could not be decoded.
 fn nearly() -> Vec<Ending> {
-    vec![Ending::short("acme", "falcon", HALF, "1 item could not be decoded").read_to_end()]
+    rejected(1)
+}
+
+fn rejected(items: u64) -> Vec<Ending> {
+    vec![Ending::short("acme", "falcon", HALF, "items could not be decoded").read_to_end(items)]
 }
 
 type Told = (Outcome, u64, Option<DateTime<Utc>>, Option<Outcome>);
@@ -55,6 +59,64 @@ fn an_item_that_cannot_be_decoded_does_not_freeze_a_tenant() {
     assert_eq!(rerun(15, short(HALF)), kept, "what is kept is kept on");
     assert_eq!(rerun(0, nearly()), kept, "what is rejected altogether replaces nothing");
     assert_eq!(rerun(3, whole(&["acme"])), (WHOLE, 3, None, None));
+}
+
+#[test]
+fn what_could_mostly_not_be_decoded_does_not_replace_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let rerun = |rows, ended| rerun(folder.path(), rows, ended);
+    assert_eq!(rerun(20, whole(&["acme"])), (WHOLE, 20, None, None));
+    assert_eq!(rerun(1, rejected(19)), (HALF, 20, Some(noon()), Some(WHOLE)));
+    assert_eq!(rerun(9, rejected(10)), (HALF, 20, Some(noon()), Some(WHOLE)));
+    assert_eq!(rerun(10, rejected(10)), (HALF, 10, None, None), "as many as not");
+    assert_eq!(rerun(12, rejected(30)), (HALF, 12, None, None), "no fewer than there were");
+}
+
+#[test]
+fn a_whole_without_a_row_is_nothing_to_keep() {
+    for ended in [short(NONE), short(HALF)] {
+        let folder = tempfile::tempdir().unwrap();
+        let rerun = |rows, ended| rerun(folder.path(), rows, ended);
+        let outcome = ended[0].outcome;
+        assert_eq!(rerun(0, whole(&["acme"])), (WHOLE, 0, None, None));
+        assert_eq!(rerun(0, ended), (outcome, 0, None, None), "no files are told of that are not there");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(rerun(folder.path(), 0, whole(&["acme"])), (WHOLE, 0, None, None));
+    assert_eq!(rerun(folder.path(), 5, short(HALF)), (HALF, 5, None, None));
+}
+
+/// A folder that nobody can look into at the moment: as root, too.
+#[cfg(unix)]
+#[test]
+fn files_that_cannot_be_looked_at_are_not_taken_for_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let old = run(folder, &[("acme", 5)], whole(&["acme"]));
+    let (rows, aside) = (folder.join("ext/edr-native-alerts"), folder.join("aside"));
+    fs::rename(&rows, &aside).unwrap();
+    std::os::unix::fs::symlink(&rows, &rows).unwrap();
+    for ended in [short(NONE), vec![]] {
+        attempt(folder, &[], ended).unwrap_err();
+        assert_eq!(hidden(folder), 0);
+    }
+    fs::remove_file(&rows).unwrap();
+    fs::rename(&aside, &rows).unwrap();
+    assert_eq!((true_manifest(folder), placed(folder)), (old.clone(), named(&old)));
+}
+
+#[test]
+fn files_below_what_is_a_folder_no_more_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    run(folder, &[("acme", 5)], whole(&["acme"]));
+    let rows = folder.join("ext/edr-native-alerts");
+    fs::remove_dir_all(&rows).unwrap();
+    fs::write(&rows, "no folder").unwrap();
+    let manifest = attempt(folder, &[], short(NONE)).unwrap();
+    assert_eq!((manifest.records, manifest.tenants[0].kept, hidden(folder)), (0, None, 0));
+    fs::remove_file(&rows).unwrap();
+    assert_eq!(rerun(folder, 5, whole(&["acme"])), (WHOLE, 5, None, None));
 }
 
 #[test]
@@ -107,4 +169,15 @@ fn a_demo_and_real_tenants_do_not_share_a_folder() {
         Export::begin(folder.path(), first, noon()).unwrap();
     }
     assert_ne!(demo().batch(), request().batch());
+    // A folder that has both already takes neither, in whatever order they are found.
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (folder, request) in [(&folder, request()), (&other, demo())] {
+        let export = Export::begin(folder.path(), request, noon()).unwrap();
+        export.finish(whole(&["acme"]), noon(), &|| true).unwrap();
+    }
+    let manifest = format!("manifest/{}.json", demo().batch());
+    fs::copy(other.path().join(&manifest), folder.path().join(&manifest)).unwrap();
+    for request in [request(), demo()] {
+        assert!(Export::begin(folder.path(), request, noon()).is_err());
+    }
 }
