@@ -101,8 +101,11 @@ impl ItemReader {
 
     /// The same page for somebody who waits for it, where this one was asked for ahead.
     pub(crate) fn again(&self) -> Option<impl FnOnce() -> Self + Send + use<>> {
+        if !self.attempts.ahead {
+            return None;
+        }
         let (client, plan, paths) = (self.client.clone(), self.plan.clone(), self.paths);
-        self.attempts.ahead.then(|| move || Self::new(client, plan, paths))
+        Some(move || Self::new(client, plan, paths))
     }
 
     /// Tells when the request has had its turn and goes out, or that it never will.
