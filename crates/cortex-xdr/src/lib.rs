@@ -68,6 +68,7 @@ mod dialect;
 mod filter;
 mod fqdn;
 mod listing;
+mod loose;
 mod map;
 mod progress;
 mod provider;

@@ -1,10 +1,14 @@
 //! Lenient reading: the vendor sends a number or its text, a value or a list of it, null for an empty
-//! list, and times in five forms. Nothing here fails; what cannot be read is absent.
+//! list, and times in five forms. Nothing here fails; what cannot be read is absent. How is in [`crate::loose`].
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use edr_core::model::{read, time};
+use edr_core::model::time;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::loose::Loose;
 
 /// A time as it was sent, and what it means.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,16 +22,20 @@ pub struct Stamp {
 
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Value::deserialize(d).map(|value| Self::read(&value))
+        Loose::deserialize(d).map(|value| Self::of(&value))
     }
 }
 
 impl Stamp {
     /// Reads a number, a text, or the first of a list.
     pub(crate) fn read(value: &Value) -> Self {
-        match reading(value, LATEST) {
+        Self::of(&value.into())
+    }
+
+    fn of(value: &Loose<'_>) -> Self {
+        match value.reading(LATEST) {
             time::Reading::None => Self::default(),
-            other => Self { time: other.at(), text: scalar(value) },
+            other => Self { time: other.at(), text: value.scalar().map(Cow::into_owned) },
         }
     }
 }
@@ -40,95 +48,66 @@ const LATEST: DateTime<Utc> = match DateTime::from_timestamp(253_402_000_000, 0)
 
 /// A time in any of the forms.
 pub(crate) fn reading(value: &Value, now: DateTime<Utc>) -> time::Reading {
-    match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => time::from_whole(whole, now),
-            None => number.as_f64().map_or(time::Reading::Absurd, |n| time::from_number(n, now)),
-        },
-        Value::String(text) => time::from_text(text, now),
-        Value::Array(items) => {
-            items.iter().find(|v| !v.is_null()).map_or(time::Reading::None, |v| reading(v, now))
-        }
-        _ => time::Reading::None,
-    }
+    Loose::from(value).reading(now)
 }
 
 /// Any scalar as text, as it is; of a list the first that says something.
 pub(crate) fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Array(items) => items.iter().find_map(scalar),
-        Value::Null | Value::Object(_) => None,
-    }
+    Loose::from(value).scalar().map(Cow::into_owned)
 }
 
 /// Text that says something: trimmed, without `N/A` and its like.
 pub(crate) fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Array(items) => items.iter().find_map(text),
-        other => read::text(&scalar(other)?),
-    }
+    Loose::from(value).text()
 }
 
-/// Each text of a list; a lone scalar is a list of one.
-pub(crate) fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(text).collect(),
-        other => text(other).into_iter().collect(),
-    }
-}
-
-/// As [`texts`], with texts split at commas.
+/// Each text of a list, split at commas; a lone scalar is a list of one.
 pub(crate) fn words(value: &Value) -> Vec<String> {
-    texts(value).iter().flat_map(|t| t.split(',')).filter_map(read::text).collect()
+    Loose::from(value).words()
 }
 
 /// Each text of a list, as it is; a lone text is split at commas.
 pub(crate) fn list(value: &Value) -> Vec<String> {
-    if value.is_array() { texts(value) } else { words(value) }
+    Loose::from(value).list()
 }
 
 /// True or false, also as `YES` and `no`, and of a list the first.
 pub(crate) fn flag(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Array(items) => items.iter().find_map(flag),
-        other => match scalar(other)?.trim().to_ascii_lowercase().as_str() {
-            "true" | "yes" | "1" => Some(true),
-            "false" | "no" | "0" => Some(false),
-            _ => None,
-        },
-    }
+    Loose::from(value).flag()
 }
 
 /// A whole number, also as text.
 pub(crate) fn whole(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        other => scalar(other)?.trim().parse().ok(),
-    }
+    Loose::from(value).whole()
 }
 
-/// For serde: [`text`].
+/// For serde: [`Loose::text`].
 pub(crate) fn de_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    Value::deserialize(d).map(|value| text(&value))
+    Loose::deserialize(d).map(|value| value.text())
 }
 
-/// For serde: [`texts`].
+/// For serde: [`Loose::texts`].
 pub(crate) fn de_texts<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
-    Value::deserialize(d).map(|value| texts(&value))
+    Loose::deserialize(d).map(|value| value.texts())
 }
 
-/// For serde: [`list`].
+/// For serde: [`Loose::list`].
 pub(crate) fn de_list<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
-    Value::deserialize(d).map(|value| list(&value))
+    Loose::deserialize(d).map(|value| value.list())
 }
 
-/// For serde: [`words`].
+/// For serde: [`Loose::words`].
 pub(crate) fn de_words<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
-    Value::deserialize(d).map(|value| words(&value))
+    Loose::deserialize(d).map(|value| value.words())
+}
+
+/// Text is looked at once as a whole; only where it is none, each part that is read is looked at on its own, for a
+/// field that nobody reads may hold anything.
+pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    }
 }
 
 /// The id of an item that cannot be read as JSON or as what it should be: the first text or number
@@ -159,26 +138,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn one_value_in_many_forms() {
-        for value in [json!("7"), json!(7), json!(["7"]), json!([null, 7])] {
-            assert_eq!(text(&value).as_deref(), Some("7"), "{value}");
-        }
-        for none in [json!(null), json!(""), json!("N/A"), json!([]), json!([null]), json!({"a": 1})] {
-            assert_eq!(text(&none), None, "{none}");
-        }
-        assert_eq!(texts(&json!("a,b")), ["a,b"]);
-        assert_eq!(words(&json!("a, b,")), ["a", "b"]);
-        assert_eq!(words(&json!(["a,b", "c"])), ["a", "b", "c"]);
-        for yes in [json!(true), json!("YES"), json!("Yes"), json!(1), json!(["YES"])] {
-            assert_eq!(flag(&yes), Some(true), "{yes}");
-        }
-        let split = |v: Value| list(&v).join("|");
-        assert_eq!((split(json!(["a,b", "c"])), split(json!("a,b"))), ("a,b|c".to_owned(), "a|b".to_owned()));
-        assert_eq!((flag(&json!("NO")), flag(&json!("perhaps"))), (Some(false), None));
-        assert_eq!((whole(&json!("673")), whole(&json!(5)), whole(&json!(-1))), (Some(673), Some(5), None));
-    }
 
     #[test]
     fn a_stamp_keeps_what_it_cannot_read() {

@@ -4,6 +4,8 @@
 //! Numbers in `SEV_040_HIGH` and `STATUS_020_…` mean different things in different APIs and are never
 //! read: the word behind them is.
 
+use std::borrow::Cow;
+
 use edr_core::{
     Action, AgentHealth, AlertStatus, ConnectionState, ContainmentState, Disposition, HostType, Platform,
     Severity, Verdict,
@@ -103,16 +105,25 @@ fn to_request<T: PartialEq>(table: &[Row<T>], value: &T) -> Option<&'static str>
 }
 
 /// Capitals with underscores, without these prefixes and without `SEV_010_`, `STATUS_020_`.
-fn bare(word: &str, prefixes: &[&str]) -> String {
-    let upper = word.trim().to_uppercase();
-    let plain: Vec<&str> = upper.split(|c: char| !c.is_alphanumeric()).filter(|p| !p.is_empty()).collect();
-    let mut rest = plain.join("_");
-    for prefix in prefixes {
-        if let Some(shorter) = rest.strip_prefix(prefix) {
-            rest = shorter.to_owned();
-        }
+fn bare<'a>(word: &'a str, prefixes: &[&str]) -> Cow<'a, str> {
+    let word = word.trim();
+    if is_plain(word) {
+        return Cow::Borrowed(stripped(word, prefixes));
     }
-    without_number(&rest, "SEV_").or_else(|| without_number(&rest, "STATUS_")).unwrap_or(&rest).to_owned()
+    let upper = word.to_uppercase();
+    let plain: Vec<&str> = upper.split(|c: char| !c.is_alphanumeric()).filter(|p| !p.is_empty()).collect();
+    Cow::Owned(stripped(&plain.join("_"), prefixes).to_owned())
+}
+
+/// True for capitals with single underscores between them, as nearly all words come.
+fn is_plain(word: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    word.split('_').all(|part| !part.is_empty() && part.bytes().all(letter))
+}
+
+fn stripped<'a>(word: &'a str, prefixes: &[&str]) -> &'a str {
+    let rest = prefixes.iter().fold(word, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
+    without_number(rest, "SEV_").or_else(|| without_number(rest, "STATUS_")).unwrap_or(rest)
 }
 
 /// The rest of `{prefix}123_REST`.
@@ -145,7 +156,7 @@ pub(crate) fn ask_containment(state: &str) -> Option<&'static str> {
 /// The platform; `NO_HOST` means that there is no host.
 pub(crate) fn platform(word: &str) -> Platform {
     let bare = bare(word, &["XDM_CONST_", "AGENT_OS_", "OS_FAMILY_"]);
-    match bare.as_str() {
+    match bare.as_ref() {
         "NO_HOST" | "UNKNOWN" | "NA" | "" => Platform::Unknown,
         known => from_reply(PLATFORM, known).unwrap_or_else(|| Platform::Other(word.to_owned())),
     }

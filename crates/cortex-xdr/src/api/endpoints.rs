@@ -9,6 +9,7 @@ use super::page::PageRequest;
 use super::system::VIEWER;
 use super::{ApiCall, Sheet, TimeKey};
 use crate::filter::filters;
+use crate::loose::Keyed;
 use crate::record::{Lenient, Record, record, words};
 use crate::wire::{self, Stamp};
 
@@ -345,10 +346,10 @@ impl From<Agent> for Endpoint {
 /// When it is no JSON object, or has no id.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Endpoint, String> {
     let not_an_object = |e: serde_json::Error| format!("not an endpoint: {e}");
-    let full: Endpoint = serde_json::from_slice(bytes).map_err(not_an_object)?;
+    let full: Endpoint = wire::read_json(bytes).map_err(not_an_object)?;
     let endpoint = match full.endpoint_id {
         Some(_) => full,
-        None => serde_json::from_slice::<Agent>(bytes).map_err(not_an_object)?.into(),
+        None => wire::read_json::<Agent>(bytes).map_err(not_an_object)?.into(),
     };
     if endpoint.endpoint_id.is_none() {
         return Err("endpoint_id is absent, or neither text nor number".to_owned());
@@ -367,13 +368,12 @@ fn de_details<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<OperationalD
 }
 
 fn de_tags<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<(Option<String>, String)>, D::Error> {
-    let value = Value::deserialize(d)?;
-    Ok(match &value {
-        Value::Object(kinds) => kinds
+    Ok(match Keyed::deserialize(d)? {
+        Keyed::Kinds(kinds) => kinds
             .iter()
-            .flat_map(|(kind, tags)| wire::list(tags).into_iter().map(move |tag| (Some(kind.clone()), tag)))
+            .flat_map(|(kind, tags)| tags.list().into_iter().map(move |tag| (Some(kind.clone()), tag)))
             .collect(),
-        other => wire::list(other).into_iter().map(|tag| (None, tag)).collect(),
+        Keyed::Alone(tags) => tags.list().into_iter().map(|tag| (None, tag)).collect(),
     })
 }
 

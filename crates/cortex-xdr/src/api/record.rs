@@ -161,6 +161,8 @@ pub struct AlertRecord {
     root: Map<String, Value>,
     normalised: Map<String, Value>,
     events: Vec<Map<String, Value>>,
+    /// How many values the longest of the arrays at the root has.
+    longest: usize,
 }
 
 impl AlertRecord {
@@ -179,7 +181,9 @@ impl AlertRecord {
             Some(Value::Array(items)) => items.into_iter().map(object).filter(|e| !e.is_empty()).collect(),
             _ => Vec::new(),
         };
-        Ok(Self { root, normalised, events })
+        let mut record = Self { root, normalised, events, longest: 0 };
+        record.longest = record.columns().map(|(_, column)| column.len()).max().unwrap_or_default();
+        Ok(record)
     }
 
     /// The value of a key by its canonical name, in whatever place it stands; null and empty lists
@@ -254,7 +258,7 @@ impl AlertRecord {
     }
 
     fn slots(&self) -> usize {
-        self.columns().map(|(_, column)| column.len()).max().unwrap_or(1).max(1)
+        self.longest.max(1)
     }
 }
 

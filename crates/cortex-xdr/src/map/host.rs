@@ -20,7 +20,7 @@ pub(crate) fn host(context: &Context, raw: Raw) -> Result<Host, Box<Rejected>> {
     }
 }
 
-fn mapped(context: &Context, endpoint: Endpoint, raw: Raw) -> Host {
+fn mapped(context: &Context, mut endpoint: Endpoint, raw: Raw) -> Host {
     let mut notes = Notes::new(context.now);
     let mut host = Host::default();
     host.tenant = context.tenant.clone();
@@ -30,10 +30,10 @@ fn mapped(context: &Context, endpoint: Endpoint, raw: Raw) -> Host {
     states(&mut host, &endpoint, &mut notes);
     times(&mut host, &endpoint, &mut notes);
     network(&mut host, &endpoint, &mut notes);
-    host.os = os(&endpoint, &mut notes);
-    host.tags = tags(&endpoint);
-    host.policies = policies(&endpoint);
-    host.cloud = cloud(&endpoint);
+    host.os = os(&mut endpoint, &mut notes);
+    host.tags = tags(&mut endpoint);
+    host.policies = policies(&mut endpoint);
+    host.cloud = cloud(&mut endpoint);
     people(&mut host, &endpoint.users, &mut notes);
     host.uid = endpoint.endpoint_id.unwrap_or_default();
     host.hostname = endpoint.endpoint_name.unwrap_or_default();
@@ -73,35 +73,33 @@ fn times(host: &mut Host, endpoint: &Endpoint, notes: &mut Notes) {
     host.contained_time = notes.stamp("isolated_date", &endpoint.isolated_date);
 }
 
-fn os(endpoint: &Endpoint, notes: &mut Notes) -> Os {
+fn os(endpoint: &mut Endpoint, notes: &mut Notes) -> Os {
     let mut os =
-        Os { version: endpoint.os_version.clone(), name: endpoint.operating_system.clone(), ..Os::default() };
+        Os { version: endpoint.os_version.take(), name: endpoint.operating_system.take(), ..Os::default() };
     if let Some(word) = &endpoint.os_type {
         os.platform = words::platform(word);
         notes.converted("os.type", word);
     }
-    if os.name.is_none()
-        && let Some(caption) = words::platform_caption(&os.platform)
-    {
-        os.name = Some(caption.to_owned());
+    let caption = words::platform_caption(&os.platform).filter(|_| os.name.is_none());
+    if caption.is_some() {
         notes.derived("os.name", endpoint.os_type.as_deref().unwrap_or_default());
     }
-    let source = [&endpoint.operating_system, &endpoint.os_version].into_iter().flatten();
-    for text in source {
-        os.build = build_in(text).or_else(|| windows_build(&os.platform, text));
-        if os.build.is_some() {
-            notes.derived("os.build", text);
-            break;
-        }
+    let build = |text: &String| build_in(text).or_else(|| windows_build(&os.platform, text));
+    let told = [&os.name, &os.version].into_iter().flatten();
+    let found = told.filter_map(|text| Some((build(text)?, text))).next();
+    if let Some((_, text)) = &found {
+        notes.derived("os.build", text);
     }
+    os.build = found.map(|(build, _)| build);
+    os.name = os.name.or_else(|| caption.map(str::to_owned));
     os
 }
 
 /// The build of Windows is the third number of its version: `10.0.19045`.
 fn windows_build(platform: &Platform, version: &str) -> Option<String> {
-    let parts: Vec<&str> = version.split('.').collect();
-    let numbers = parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-    (*platform == Platform::Windows && parts.len() >= 3 && numbers).then(|| parts[2].to_owned())
+    let numbers = version.split('.').all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    let third = version.split('.').nth(2).filter(|_| *platform == Platform::Windows && numbers);
+    third.map(str::to_owned)
 }
 
 /// The lists of addresses and MACs are not aligned: only where there is one of each do they belong together.
@@ -115,9 +113,9 @@ fn network(host: &mut Host, endpoint: &Endpoint, notes: &mut Notes) {
 }
 
 /// One entry for an address and a MAC where there is one of each, else one for each of them.
-pub(super) fn interfaces(ips: Vec<std::net::IpAddr>, macs: Vec<String>) -> Vec<NetworkInterface> {
-    if let ([ip], [mac]) = (&ips[..], &macs[..]) {
-        return vec![NetworkInterface { name: None, ip: Some(*ip), mac: Some(mac.clone()) }];
+pub(super) fn interfaces(ips: Vec<std::net::IpAddr>, mut macs: Vec<String>) -> Vec<NetworkInterface> {
+    if let ([ip], 1) = (&ips[..], macs.len()) {
+        return vec![NetworkInterface { name: None, ip: Some(*ip), mac: macs.pop() }];
     }
     let mut all = Vec::with_capacity(ips.len() + macs.len());
     for ip in ips {
@@ -142,33 +140,33 @@ fn people(host: &mut Host, names: &[String], notes: &mut Notes) {
     host.users = users;
 }
 
-fn tags(endpoint: &Endpoint) -> Vec<Tag> {
+fn tags(endpoint: &mut Endpoint) -> Vec<Tag> {
     let mut tags = Vec::new();
-    for (source, value) in &endpoint.tags {
-        super::add(&mut tags, Tag { source: source.clone(), value: value.clone() });
+    for (source, value) in std::mem::take(&mut endpoint.tags) {
+        super::add(&mut tags, Tag { source, value });
     }
-    for value in &endpoint.endpoint_tags {
-        super::add(&mut tags, Tag { source: Some("endpoint_tags".to_owned()), value: value.clone() });
+    for value in std::mem::take(&mut endpoint.endpoint_tags) {
+        super::add(&mut tags, Tag { source: Some("endpoint_tags".to_owned()), value });
     }
     tags
 }
 
-fn policies(endpoint: &Endpoint) -> Vec<Policy> {
-    let policy = |name: &Option<String>, kind: &str| {
-        let name = name.clone()?;
-        Some(Policy { name: Some(name), kind: Some(kind.to_owned().into()), ..Policy::default() })
+fn policies(endpoint: &mut Endpoint) -> Vec<Policy> {
+    let policy = |name: Option<String>, kind: &'static str| {
+        name.map(|name| Policy { name: Some(name), kind: Some(kind.into()), ..Policy::default() })
     };
-    let prevention = policy(&endpoint.assigned_prevention_policy, "prevention");
-    prevention.into_iter().chain(policy(&endpoint.assigned_extensions_policy, "extensions")).collect()
+    let prevention = policy(endpoint.assigned_prevention_policy.take(), "prevention");
+    let extensions = policy(endpoint.assigned_extensions_policy.take(), "extensions");
+    prevention.into_iter().chain(extensions).collect()
 }
 
-fn cloud(endpoint: &Endpoint) -> Option<Cloud> {
+fn cloud(endpoint: &mut Endpoint) -> Option<Cloud> {
     let cloud = Cloud {
         provider: endpoint.cloud_provider.as_deref().map(provider),
-        account: endpoint.cloud_provider_account_id.clone(),
-        region: endpoint.cloud_region.clone(),
+        account: endpoint.cloud_provider_account_id.take(),
+        region: endpoint.cloud_region.take(),
         zone: None,
-        instance_uid: endpoint.cloud_instance_id.clone().or_else(|| endpoint.cloud_id.clone()),
+        instance_uid: endpoint.cloud_instance_id.take().or_else(|| endpoint.cloud_id.take()),
     };
     (cloud != Cloud::default()).then_some(cloud)
 }

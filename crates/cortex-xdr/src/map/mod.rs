@@ -18,6 +18,7 @@ mod fixtures;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -68,7 +69,8 @@ pub(crate) struct Notes {
 
 impl Notes {
     pub(crate) fn new(now: DateTime<Utc>) -> Self {
-        Self { now, origins: Vec::new(), anomalies: Vec::new() }
+        // An endpoint has seven.
+        Self { now, origins: Vec::with_capacity(8), anomalies: Vec::new() }
     }
 
     pub(crate) fn into_parts(self) -> (Vec<Origin>, Vec<Anomaly>) {
@@ -86,8 +88,7 @@ impl Notes {
     }
 
     fn origin(&mut self, field: &'static str, vendor_value: &str, provenance: Provenance) {
-        let vendor_value = Some(vendor_value.to_owned().into());
-        self.origins.push(Origin { field: field.into(), vendor_value, provenance });
+        self.origins.push(Origin { field: field.into(), vendor_value: Some(word(vendor_value)), provenance });
     }
 
     /// A value that was left out.
@@ -153,6 +154,25 @@ impl Notes {
         }
         hashes
     }
+}
+
+/// A word of the vendor's; those that nearly every endpoint has are not copied.
+fn word(word: &str) -> Cow<'static, str> {
+    Cow::Borrowed(match word {
+        "AGENT_ISOLATED" => "AGENT_ISOLATED",
+        "AGENT_OS_LINUX" => "AGENT_OS_LINUX",
+        "AGENT_OS_MAC" => "AGENT_OS_MAC",
+        "AGENT_OS_WINDOWS" => "AGENT_OS_WINDOWS",
+        "AGENT_TYPE_SERVER" => "AGENT_TYPE_SERVER",
+        "AGENT_TYPE_WORKSTATION" => "AGENT_TYPE_WORKSTATION",
+        "AGENT_UNISOLATED" => "AGENT_UNISOLATED",
+        "CONNECTED" => "CONNECTED",
+        "DISCONNECTED" => "DISCONNECTED",
+        "LOST" => "LOST",
+        "PARTIALLY_PROTECTED" => "PARTIALLY_PROTECTED",
+        "PROTECTED" => "PROTECTED",
+        other => return Cow::Owned(other.to_owned()),
+    })
 }
 
 /// A domain, unless it is the name of no domain.
