@@ -63,11 +63,14 @@ pub fn smbios_uuid(serial: &str) -> Option<String> {
     if body.len() < 32 || !clean || !(is_spelt || dashed) {
         return None;
     }
-    let hex: String = body.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
-    if hex.len() != 32 {
-        return None;
+    let mut uuid = String::with_capacity(36);
+    for digit in body.chars().filter(char::is_ascii_hexdigit) {
+        if matches!(uuid.len(), 8 | 13 | 18 | 23) {
+            uuid.push('-');
+        }
+        uuid.push(digit.to_ascii_lowercase());
     }
-    Some([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+    (uuid.len() == 36).then_some(uuid)
 }
 
 /// An address; IPv4-mapped IPv6 becomes IPv4, and the unspecified address means none.

@@ -7,7 +7,7 @@ use edr_core::{
 };
 
 use super::needed::{Needed, Said};
-use super::{Context, Notes, said_word, text, texts, verbatim};
+use super::{Context, Notes, said, said_word, text, texts, verbatim};
 use crate::VENDOR;
 use crate::api::hosts::{HostPlatform, HostVisibility, ProductType};
 
@@ -80,15 +80,21 @@ fn holds(text: &str, word: &str) -> bool {
 
 /// The family by its name; by its number where the name is missing.
 pub(super) fn platform(name: Option<&str>, id: Option<&str>, notes: &mut Notes) -> Platform {
+    const FAMILIES: &[(&str, Platform)] = &[
+        ("Windows", Platform::Windows),
+        ("Mac", Platform::Macos),
+        ("macOS", Platform::Macos),
+        ("Linux", Platform::Linux),
+        ("Android", Platform::Android),
+        ("iOS", Platform::Ios),
+        ("iPadOS", Platform::Ipados),
+    ];
     let word = name.map(str::trim).filter(|n| !n.is_empty());
-    let (platform, said, provenance) = match (word.map(str::to_ascii_lowercase).as_deref(), id) {
-        (Some("windows"), _) => (Platform::Windows, word, Provenance::Converted),
-        (Some("mac" | "macos"), _) => (Platform::Macos, word, Provenance::Converted),
-        (Some("linux"), _) => (Platform::Linux, word, Provenance::Converted),
-        (Some("android"), _) => (Platform::Android, word, Provenance::Converted),
-        (Some("ios"), _) => (Platform::Ios, word, Provenance::Converted),
-        (Some("ipados"), _) => (Platform::Ipados, word, Provenance::Converted),
-        (Some(_), _) => (Platform::Other(word.unwrap_or_default().to_owned()), word, Provenance::Direct),
+    let (platform, said, provenance) = match (word, id) {
+        (Some(word), _) => match FAMILIES.iter().find(|(family, _)| family.eq_ignore_ascii_case(word)) {
+            Some((_, platform)) => (platform.clone(), Some(word), Provenance::Converted),
+            None => (Platform::Other(word.to_owned()), Some(word), Provenance::Direct),
+        },
         (None, Some("0")) => (Platform::Windows, id, Provenance::Derived),
         (None, Some("1")) => (Platform::Macos, id, Provenance::Derived),
         (None, Some("3")) => (Platform::Linux, id, Provenance::Derived),
@@ -104,32 +110,31 @@ fn os(device: &mut Needed<'_>, notes: &mut Notes) -> Os {
         device.platform_id.as_deref(),
         notes,
     );
-    let product = text(device.os_version.take());
+    let product = device.os_version.text();
     let kernel = text(device.kernel_version.take());
-    let numbers = match (device.major_version.text(), device.minor_version.text()) {
+    let numbers = || match (device.major_version.text(), device.minor_version.text()) {
         (Some(major), Some(minor)) => Some([major, ".", minor].concat()),
         (major, _) => major.map(str::to_owned),
     };
-    let windows = platform == Platform::Windows;
-    let version = if windows {
-        windows_version(&kernel, &numbers, notes)
+    let (version, kernel) = if platform == Platform::Windows {
+        (kernel.or_else(|| derived("os.version", numbers(), notes)), None)
     } else {
-        product_version(product.as_deref(), notes)
+        (product_version(product, notes), kernel.or_else(|| derived("os.kernel", numbers(), notes)))
     };
     Os {
         platform,
-        name: text(device.os_product_name.take()).or(product),
+        name: device.os_product_name.text().or(product).map(str::to_owned),
         version,
-        build: text(device.os_build.take()).or_else(|| text(device.build_number.take())),
-        kernel: if windows { None } else { kernel.or_else(|| kernel_numbers(numbers, notes)) },
+        build: device.os_build.kept().or_else(|| device.build_number.kept()),
+        kernel,
     }
 }
 
-fn windows_version(kernel: &Option<String>, numbers: &Option<String>, notes: &mut Notes) -> Option<String> {
-    if kernel.is_none() && numbers.is_some() {
-        notes.origin("os.version", numbers.as_deref(), Provenance::Derived);
-    }
-    kernel.clone().or_else(|| numbers.clone())
+/// A version that is made of its numbers.
+fn derived(field: &'static str, numbers: Option<String>, notes: &mut Notes) -> Option<String> {
+    let numbers = numbers?;
+    notes.origin(field, Some(&numbers), Provenance::Derived);
+    Some(numbers)
 }
 
 /// Elsewhere `major_version` counts kernels, so the version is the number in the product's name:
@@ -144,25 +149,22 @@ fn product_version(product: Option<&str>, notes: &mut Notes) -> Option<String> {
     Some(version)
 }
 
-fn kernel_numbers(numbers: Option<String>, notes: &mut Notes) -> Option<String> {
-    let numbers = numbers?;
-    notes.origin("os.kernel", Some(&numbers), Provenance::Derived);
-    Some(numbers)
-}
-
 fn agent(device: &mut Needed<'_>, notes: &mut Notes) -> Agent {
-    let word = device.reduced_functionality_mode.as_ref().map(|w| w.as_str().trim().to_ascii_lowercase());
-    let stated = word.is_some();
-    let reduced = word.filter(|w| !w.is_empty());
+    let stated = device.reduced_functionality_mode.is_some();
+    let reduced = device.reduced_functionality_mode.as_ref().map(|w| w.as_str().trim());
+    let is = |word: &str| reduced.is_some_and(|reduced| reduced.eq_ignore_ascii_case(word));
     let provision = device.provision_status.as_ref().map(|w| w.as_str().trim()).filter(|w| !w.is_empty());
-    let (health, said, provenance) = match (reduced.as_deref(), provision) {
-        (Some("yes"), _) => (AgentHealth::Degraded, Some("yes"), Provenance::Converted),
-        (_, Some(word)) if word.eq_ignore_ascii_case("NotProvisioned") => {
+    let (health, said, provenance) = match provision {
+        _ if is("yes") => (AgentHealth::Degraded, Some("yes"), Provenance::Converted),
+        Some(word) if word.eq_ignore_ascii_case("NotProvisioned") => {
             (AgentHealth::Unprotected, Some(word), Provenance::Converted)
         }
-        (Some("no"), _) => (AgentHealth::Ok, Some("no"), Provenance::Converted),
-        (None, Some(word @ "Provisioned")) if !stated => (AgentHealth::Ok, Some(word), Provenance::Derived),
-        (word, provision) => (AgentHealth::Unknown, word.or(provision), Provenance::Default),
+        _ if is("no") => (AgentHealth::Ok, Some("no"), Provenance::Converted),
+        Some(word @ "Provisioned") if !stated => (AgentHealth::Ok, Some(word), Provenance::Derived),
+        provision => {
+            let word = reduced.filter(|word| !word.is_empty()).or(provision);
+            (AgentHealth::Unknown, word, Provenance::Default)
+        }
     };
     notes.origin("agent.health", said, provenance);
     Agent { version: verbatim(device.agent_version.take()), content_version: None, health }
@@ -184,7 +186,7 @@ fn hardware(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
     host.model = text(device.system_product_name.take());
     host.bios_manufacturer = text(device.bios_manufacturer.take());
     host.bios_version = text(device.bios_version.take());
-    host.chassis = text(device.chassis_type_desc.take()).or_else(|| text(device.chassis_type.take()));
+    host.chassis = device.chassis_type_desc.kept().or_else(|| device.chassis_type.kept());
 }
 
 fn network(host: &mut Host, device: &Needed<'_>, notes: &mut Notes) {
@@ -211,10 +213,10 @@ fn network(host: &mut Host, device: &Needed<'_>, notes: &mut Notes) {
 
 fn state(host: &mut Host, device: &mut Needed<'_>, notes: &mut Notes) {
     host.connection_state = ConnectionState::Unknown;
-    let word = said_word(device.status.take());
-    host.containment_state = containment(word.as_deref());
+    let word = device.status.as_ref().map(|word| word.as_str()).filter(|word| said(word)).map(str::trim);
+    host.containment_state = containment(word);
     let provenance = if word.is_some() { Provenance::Converted } else { Provenance::Default };
-    notes.origin("containment_state", word.as_deref(), provenance);
+    notes.origin("containment_state", word, provenance);
     host.fs_containment_state = said_word(device.filesystem_containment_status.take());
     host.is_hidden = match device.host_hidden_status {
         Some(HostVisibility::Hidden) => Some(true),

@@ -271,6 +271,11 @@ fn said(text: &str) -> bool {
     !text.is_empty() && !text.eq_ignore_ascii_case("n/a") && text != "null"
 }
 
+/// True for text without a letter.
+fn is_blank(text: &str) -> bool {
+    !is_trimmed(text) && text.trim().is_empty()
+}
+
 /// True for what plainly has nothing to trim.
 fn is_trimmed(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -293,7 +298,7 @@ pub(crate) fn said_word<W: std::fmt::Display>(value: Option<W>) -> Option<String
 
 /// Text as it is, unless blank: for fields whose filter the vendor evaluates on the untrimmed value.
 pub(crate) fn verbatim(value: Option<String>) -> Option<String> {
-    value.filter(|v| is_trimmed(v) || !v.trim().is_empty())
+    value.filter(|v| !is_blank(v))
 }
 
 /// The texts of a list that say something.

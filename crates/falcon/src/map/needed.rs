@@ -7,7 +7,7 @@ use edr_core::Policy;
 use serde::Deserializer;
 use serde::de::MapAccess;
 
-use super::{said, text};
+use super::{is_blank, said, text};
 use crate::api::hosts::{
     Containment, Device, DevicePolicy, HostInfo, HostPlatform, HostVisibility, ProductType, ProvisionStatus,
     ReducedFunctionality, ServiceProvider,
@@ -36,9 +36,9 @@ needed! {
     agent_version: Option<String>,
     bios_manufacturer: Option<String>,
     bios_version: Option<String>,
-    build_number: Option<String>,
-    chassis_type: Option<String>,
-    chassis_type_desc: Option<String>,
+    build_number: Said<'de>,
+    chassis_type: Said<'de>,
+    chassis_type_desc: Said<'de>,
     cid: Option<String>,
     connection_ip: Said<'de>,
     connection_mac_address: Said<'de>,
@@ -70,9 +70,9 @@ needed! {
     major_version: Said<'de>,
     minor_version: Said<'de>,
     modified_timestamp: Said<'de>,
-    os_build: Option<String>,
-    os_product_name: Option<String>,
-    os_version: Option<String>,
+    os_build: Said<'de>,
+    os_product_name: Said<'de>,
+    os_version: Said<'de>,
     ou: Vec<String>,
     platform_id: Said<'de>,
     platform_name: Option<HostPlatform>,
@@ -108,17 +108,22 @@ impl Said<'_> {
     pub(super) fn text(&self) -> Option<&str> {
         self.as_deref().filter(|text| said(text)).map(str::trim)
     }
+
+    /// The same for somebody who keeps it.
+    pub(super) fn kept(&self) -> Option<String> {
+        self.text().map(str::to_owned)
+    }
 }
 
 impl<'de> Field<'de> for Said<'de> {
     fn read<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(Self(crate::wire::text(d)?.filter(|text| !text.trim().is_empty())))
+        Ok(Self(crate::wire::text(d)?.filter(|text| !is_blank(text))))
     }
 }
 
 impl From<Option<String>> for Said<'_> {
     fn from(text: Option<String>) -> Self {
-        Self(text.filter(|text| !text.trim().is_empty()).map(Cow::Owned))
+        Self(text.filter(|text| !is_blank(text)).map(Cow::Owned))
     }
 }
 
