@@ -1,5 +1,6 @@
 //! Lenient reading: the vendor sends a number or its text, a value or a list of it, null for an empty
-//! list, and times in five forms. Nothing here fails; what cannot be read is absent. How is in [`crate::loose`].
+//! list, and times in five forms. Nothing here fails; what cannot be read is absent. How is in
+//! [`crate::loose`]; of the long lists of an alert only what is asked for is looked at.
 
 use std::borrow::Cow;
 
@@ -48,17 +49,28 @@ const LATEST: DateTime<Utc> = match DateTime::from_timestamp(253_402_000_000, 0)
 
 /// A time in any of the forms.
 pub(crate) fn reading(value: &Value, now: DateTime<Utc>) -> time::Reading {
-    Loose::from(value).reading(now)
+    match value {
+        Value::Array(items) => {
+            items.iter().find(|item| !item.is_null()).map_or(time::Reading::None, |item| reading(item, now))
+        }
+        other => Loose::from(other).reading(now),
+    }
 }
 
 /// Any scalar as text, as it is; of a list the first that says something.
 pub(crate) fn scalar(value: &Value) -> Option<String> {
-    Loose::from(value).scalar().map(Cow::into_owned)
+    match value {
+        Value::Array(items) => items.iter().find_map(scalar),
+        other => Loose::from(other).scalar().map(Cow::into_owned),
+    }
 }
 
 /// Text that says something: trimmed, without `N/A` and its like.
 pub(crate) fn text(value: &Value) -> Option<String> {
-    Loose::from(value).text()
+    match value {
+        Value::Array(items) => items.iter().find_map(text),
+        other => Loose::from(other).text(),
+    }
 }
 
 /// Each text of a list, split at commas; a lone scalar is a list of one.
@@ -73,7 +85,10 @@ pub(crate) fn list(value: &Value) -> Vec<String> {
 
 /// True or false, also as `YES` and `no`, and of a list the first.
 pub(crate) fn flag(value: &Value) -> Option<bool> {
-    Loose::from(value).flag()
+    match value {
+        Value::Array(items) => items.iter().find_map(flag),
+        other => Loose::from(other).flag(),
+    }
 }
 
 /// A whole number, also as text.

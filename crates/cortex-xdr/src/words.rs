@@ -115,7 +115,7 @@ fn bare<'a>(word: &'a str, prefixes: &[&str]) -> Cow<'a, str> {
     Cow::Owned(stripped(&plain.join("_"), prefixes).to_owned())
 }
 
-/// True for capitals with single underscores between them, as nearly all words come.
+/// True for capitals and digits with single underscores between them, as nearly all words come.
 fn is_plain(word: &str) -> bool {
     let letter = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
     word.split('_').all(|part| !part.is_empty() && part.bytes().all(letter))

@@ -396,6 +396,15 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_within_an_object_that_nobody_reads_costs_nothing() {
+        for alias in [r#"{"x":1e400}"#, r#"[{"y":"\ud800"}]"#] {
+            let json = format!(r#"{{"endpoint_id":"a","alias":{alias}}}"#);
+            let endpoint = decode(json.as_bytes()).unwrap();
+            assert_eq!((endpoint.endpoint_id.as_deref(), endpoint.alias), (Some("a"), None), "{alias}");
+        }
+    }
+
+    #[test]
     fn an_endpoint_is_read_whatever_the_types() {
         let json = r#"{"endpoint_id":17,"ip":"10.0.0.1","users":"ann","tags":{"server_tags":["a"],"endpoint_tags":"b,c"},
             "active_directory":null,"first_seen":"1700000000000","alias":{"odd":1},"group_name":null,"is_isolated":["AGENT_ISOLATED"]}"#;

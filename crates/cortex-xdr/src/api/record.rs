@@ -161,7 +161,7 @@ pub struct AlertRecord {
     root: Map<String, Value>,
     normalised: Map<String, Value>,
     events: Vec<Map<String, Value>>,
-    /// How many values the longest of the arrays at the root has.
+    /// How many values the longest array of an event-level key has.
     longest: usize,
 }
 

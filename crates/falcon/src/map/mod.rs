@@ -271,7 +271,7 @@ fn said(text: &str) -> bool {
     !text.is_empty() && !text.eq_ignore_ascii_case("n/a") && text != "null"
 }
 
-/// True for text without a letter.
+/// True for text of nothing but white space.
 fn is_blank(text: &str) -> bool {
     !is_trimmed(text) && text.trim().is_empty()
 }

@@ -95,7 +95,7 @@ needed! {
     zone_group: Option<String>,
 }
 
-/// Text that is looked at and not kept: borrowed from what it is read from where it has no escapes.
+/// Text that is looked at, and copied only where it is kept: borrowed from what it is read from where it has no escapes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Said<'de>(Option<Cow<'de, str>>);
 
