@@ -116,15 +116,6 @@ pub(crate) fn de_words<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D
     Loose::deserialize(d).map(|value| value.words())
 }
 
-/// Text is looked at once as a whole; only where it is none, each part that is read is looked at on its own, for a
-/// field that nobody reads may hold anything.
-pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(bytes),
-    }
-}
-
 /// The id of an item that cannot be read as JSON or as what it should be: the first text or number
 /// behind one of these keys.
 pub(crate) fn readable_id(bytes: &[u8], keys: &[&str]) -> Option<String> {

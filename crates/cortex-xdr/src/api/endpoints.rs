@@ -1,6 +1,7 @@
 //! Endpoints: the full listing in windows, and the light list of all agents at once.
 
 use chrono::{DateTime, Utc};
+use edr_core::model::read;
 use edr_http::{Operation, RequestPlan};
 use serde::Deserialize;
 use serde_json::Value;
@@ -346,10 +347,10 @@ impl From<Agent> for Endpoint {
 /// When it is no JSON object, or has no id.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Endpoint, String> {
     let not_an_object = |e: serde_json::Error| format!("not an endpoint: {e}");
-    let full: Endpoint = wire::read_json(bytes).map_err(not_an_object)?;
+    let full: Endpoint = read::json(bytes).map_err(not_an_object)?;
     let endpoint = match full.endpoint_id {
         Some(_) => full,
-        None => wire::read_json::<Agent>(bytes).map_err(not_an_object)?.into(),
+        None => read::json::<Agent>(bytes).map_err(not_an_object)?.into(),
     };
     if endpoint.endpoint_id.is_none() {
         return Err("endpoint_id is absent, or neither text nor number".to_owned());

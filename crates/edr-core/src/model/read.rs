@@ -2,7 +2,21 @@
 
 use std::net::IpAddr;
 
+use serde::Deserialize;
+
 use super::{User, UserKind};
+
+/// Reads an item's JSON. Text is looked at once as a whole; only where it is none, each part that is read is looked at on
+/// its own, for a field that nobody reads may hold anything.
+///
+/// # Errors
+/// When it is not JSON, or not what is asked for.
+pub fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    }
+}
 
 /// Text that says something: trimmed, and none of the ways to say "nothing".
 #[must_use]

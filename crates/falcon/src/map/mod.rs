@@ -141,19 +141,10 @@ where
     T: Listing,
 {
     let reject = |reason: String| Box::new(rejected(raw, context, T::NOUN, key, reason));
-    let wire: W = read_json(raw).map_err(|e| reject(format!("it cannot be read: {e}")))?;
+    let wire: W = read::json(raw).map_err(|e| reject(format!("it cannot be read: {e}")))?;
     let mut item = map(wire).ok_or_else(|| reject(format!("it has no {key}")))?;
     *item.raw_mut() = Raw::new(raw.clone());
     Ok(item)
-}
-
-/// Text is looked at once as a whole; only where it is none, each part that is read is looked at on its own, for a
-/// field that nobody reads may hold anything.
-fn read_json<'a, W: Deserialize<'a>>(raw: &'a [u8]) -> serde_json::Result<W> {
-    match std::str::from_utf8(raw) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(raw),
-    }
 }
 
 /// An item that cannot be decoded, with its id when that much can be read.
