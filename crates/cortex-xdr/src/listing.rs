@@ -25,7 +25,10 @@ impl Tally {
     fn count(&mut self, uid: Option<&str>, key: Option<i64>, descending: bool) {
         self.arrived += 1;
         // An item without an id cannot be found again, so there is nothing to look for then.
-        self.last_uid = uid.map(str::to_owned);
+        match (&mut self.last_uid, uid) {
+            (Some(last), Some(uid)) => uid.clone_into(last),
+            (last, uid) => *last = uid.map(str::to_owned),
+        }
         let Some(key) = key else { return };
         let back = self.last.is_some_and(|last| if descending { key > last } else { key < last });
         self.disordered |= back;
@@ -146,7 +149,9 @@ impl<'a, Q: Query> Reading<'a, Q> {
         match event {
             DecodedEvent::Head(_) => {}
             DecodedEvent::Items(items) => {
-                items.into_iter().for_each(|item| self.item(item, tally, &mut part));
+                // In place: items are large, and nearly all of them are kept.
+                let kept = items.into_iter().filter_map(|item| self.item(item, tally, &mut part)).collect();
+                part.items = kept;
             }
             DecodedEvent::Restarted => {
                 *tally = self.tally();
@@ -167,30 +172,30 @@ impl<'a, Q: Query> Reading<'a, Q> {
         Ok(part)
     }
 
-    fn item(&self, item: Decoded<Q::Item>, tally: &mut Tally, part: &mut Part<Q::Item>) {
+    /// The item, when it is news that is asked for; what else there is to say of it goes to the part.
+    fn item(&self, item: Decoded<Q::Item>, tally: &mut Tally, part: &mut Part<Q::Item>) -> Option<Q::Item> {
         use edr_core::Listing as _;
         match item {
             Ok(item) => {
                 let known = self.meets_anchor(Some(item.uid()), tally);
                 tally.count(Some(item.uid()), (self.key)(&item), self.descending);
                 if known {
-                    return;
+                    return None;
                 }
                 if self.query.matches(&item) {
-                    part.items.push(item);
-                } else {
-                    part.filtered_out.push(item.key());
+                    return Some(item);
                 }
+                part.filtered_out.push(item.key());
             }
             Err(rejected) => {
                 let known = self.meets_anchor(rejected.uid.as_deref(), tally);
                 tally.count(rejected.uid.as_deref(), None, self.descending);
-                if known {
-                    return;
+                if !known {
+                    part.rejected.push(*rejected);
                 }
-                part.rejected.push(*rejected);
             }
         }
+        None
     }
 
     /// Looks for the item of the overlap; true when it stands where it should, and is no news.

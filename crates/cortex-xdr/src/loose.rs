@@ -3,12 +3,11 @@
 //! it was one.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use edr_core::model::{read, time};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
@@ -167,11 +166,63 @@ impl<'de> Visitor<'de> for LooseVisitor {
 }
 
 /// Lists under keys, in the order of the keys, or a list alone.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Keyed<'a> {
-    Kinds(#[serde(borrow)] BTreeMap<String, Loose<'a>>),
-    Alone(#[serde(borrow)] Loose<'a>),
+    Alone(Loose<'a>),
+    Kinds(Vec<(Cow<'a, str>, Loose<'a>)>),
+}
+
+impl<'de> Deserialize<'de> for Keyed<'de> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(KeyedVisitor)
+    }
+}
+
+struct KeyedVisitor;
+
+impl<'de> Visitor<'de> for KeyedVisitor {
+    type Value = Keyed<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        LooseVisitor.expecting(f)
+    }
+    fn visit_bool<E: Error>(self, v: bool) -> Result<Self::Value, E> {
+        LooseVisitor.visit_bool(v).map(Keyed::Alone)
+    }
+    fn visit_f64<E: Error>(self, v: f64) -> Result<Self::Value, E> {
+        LooseVisitor.visit_f64(v).map(Keyed::Alone)
+    }
+    fn visit_i64<E: Error>(self, v: i64) -> Result<Self::Value, E> {
+        LooseVisitor.visit_i64(v).map(Keyed::Alone)
+    }
+    fn visit_u64<E: Error>(self, v: u64) -> Result<Self::Value, E> {
+        LooseVisitor.visit_u64(v).map(Keyed::Alone)
+    }
+    fn visit_borrowed_str<E: Error>(self, v: &'de str) -> Result<Self::Value, E> {
+        LooseVisitor.visit_borrowed_str(v).map(Keyed::Alone)
+    }
+    fn visit_str<E: Error>(self, v: &str) -> Result<Self::Value, E> {
+        LooseVisitor.visit_str(v).map(Keyed::Alone)
+    }
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        LooseVisitor.visit_unit().map(Keyed::Alone)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        LooseVisitor.visit_seq(seq).map(Keyed::Alone)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut kinds = Vec::new();
+        while let Some((key, list)) = map.next_entry::<Loose<'de>, _>()? {
+            if let Loose::Text(key) = key {
+                kinds.push((key, list));
+            }
+        }
+        // Of a key that is there twice the last holds, as in any map.
+        kinds.reverse();
+        kinds.sort_by(|(a, _), (b, _)| a.cmp(b));
+        kinds.dedup_by(|(a, _), (b, _)| a == b);
+        Ok(Keyed::Kinds(kinds))
+    }
 }
 
 #[cfg(test)]
@@ -203,6 +254,22 @@ mod tests {
         );
         let whole = |v: Value| Loose::from(&v).whole();
         assert_eq!((whole(json!("673")), whole(json!(5)), whole(json!(-1))), (Some(673), Some(5), None));
+    }
+
+    #[test]
+    fn keys_are_in_their_order_and_the_last_of_a_name_holds() {
+        let kinds = |json: &str| match serde_json::from_str::<Keyed<'_>>(json).unwrap() {
+            Keyed::Kinds(kinds) => kinds.iter().map(|(k, v)| format!("{k}={}", v.list().join(","))).collect(),
+            Keyed::Alone(list) => list.list(),
+        };
+        assert_eq!(kinds(r#"{"b":["1"],"a":"2,3","b":["4",5],"1":null}"#), ["1=", "a=2,3", "b=4,5"]);
+        assert_eq!(kinds(r#"{"\u0061":["x"],"a":["y"]}"#), ["a=y"]);
+        assert_eq!(kinds(r#"["a","b"]"#), ["a", "b"]);
+        for (alone, words) in
+            [("\"a,b\"", "a|b"), ("7", "7"), ("-7", "-7"), ("7.5", "7.5"), ("true", "true"), ("null", "")]
+        {
+            assert_eq!(kinds(alone).join("|"), words);
+        }
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -71,6 +71,20 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
+    /// Passes over a block without brackets and backslashes, as most are: then only the number of quotes counts. False
+    /// when it is another one.
+    pub(crate) fn skip(&mut self, block: &Block) -> bool {
+        let plain = (block.opens | block.closes | block.backslashes) == 0 && !self.escaped;
+        if plain {
+            let mut quotes = block.quotes;
+            for distance in [32, 16, 8, 4, 2, 1] {
+                quotes ^= quotes >> distance;
+            }
+            self.open ^= quotes & 1 == 1;
+        }
+        plain
+    }
+
     /// Passes over the block: a bit for each byte within a string, its first quote included.
     pub(crate) fn pass(&mut self, block: &Block) -> u64 {
         let (escaped, goes_on) = self.escaped_in(block);
@@ -201,6 +215,25 @@ mod tests {
                         prop_assert_eq!(block.closes >> n & 1 == 1, matches!(byte, b'}' | b']'));
                     }
                 }
+            }
+        }
+
+        #[test]
+        fn a_block_that_is_skipped_leaves_what_one_that_is_passed_does(
+            texts in proptest::collection::vec("[\"a]{0,64}|[\\\\\"a{}]{0,64}", 1..8),
+        ) {
+            let mut all = [Strings { open: false, escaped: false }, Strings { open: false, escaped: false }];
+            for text in texts {
+                let block = Block::at(text.as_bytes(), 0);
+                let [skipping, passing] = &mut all;
+                if skipping.skip(&block) {
+                    let plain = text.bytes().all(|byte| matches!(byte, b'"' | b'a'));
+                    prop_assert!(plain, "{:?}", text);
+                } else {
+                    skipping.pass(&block);
+                }
+                passing.pass(&block);
+                prop_assert_eq!((skipping.open, skipping.escaped), (passing.open, passing.escaped));
             }
         }
     }

@@ -305,6 +305,10 @@ impl Cutter {
         let mut strings = Strings { open: self.string.is_some(), escaped: self.string == Some(true) };
         while at < piece.len() {
             let block = Block::at(piece, at);
+            if strings.skip(&block) {
+                at += BLOCK;
+                continue;
+            }
             let outside = !strings.pass(&block);
             let (opens, closes) = (block.opens & outside, block.closes & outside);
             if let Some(end) = end_of(opens, closes, &mut depth) {

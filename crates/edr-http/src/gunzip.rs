@@ -66,16 +66,20 @@ impl State {
                 Bytes::new()
             }
             Self::Unknown(seen) => {
-                seen.extend_from_slice(&piece);
-                if seen.len() < MARK.len() {
-                    return Bytes::new();
-                }
-                let seen = std::mem::take(seen).freeze();
-                if !seen.starts_with(&MARK) {
+                let whole = if seen.is_empty() && piece.len() >= MARK.len() {
+                    piece
+                } else {
+                    seen.extend_from_slice(&piece);
+                    if seen.len() < MARK.len() {
+                        return Bytes::new();
+                    }
+                    std::mem::take(seen).freeze()
+                };
+                if !whole.starts_with(&MARK) {
                     *self = Self::Plain;
-                    return seen;
+                    return whole;
                 }
-                *self = Self::Gzip(Box::new(GzDecoder::new(Vec::new())), seen);
+                *self = Self::Gzip(Box::new(GzDecoder::new(Vec::new())), whole);
                 Bytes::new()
             }
         }

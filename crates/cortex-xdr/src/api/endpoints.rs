@@ -372,7 +372,7 @@ fn de_tags<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<(Option<String>
     Ok(match Keyed::deserialize(d)? {
         Keyed::Kinds(kinds) => kinds
             .iter()
-            .flat_map(|(kind, tags)| tags.list().into_iter().map(move |tag| (Some(kind.clone()), tag)))
+            .flat_map(|(kind, tags)| tags.list().into_iter().map(move |tag| (Some(kind.to_string()), tag)))
             .collect(),
         Keyed::Alone(tags) => tags.list().into_iter().map(|tag| (None, tag)).collect(),
     })

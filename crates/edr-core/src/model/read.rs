@@ -21,8 +21,13 @@ pub fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
 /// Text that says something: trimmed, and none of the ways to say "nothing".
 #[must_use]
 pub fn text(value: &str) -> Option<String> {
+    said(value).map(str::to_owned)
+}
+
+/// The same for somebody who only looks at it.
+fn said(value: &str) -> Option<&str> {
     let value = value.trim();
-    (!value.is_empty() && !value.eq_ignore_ascii_case("n/a") && value != "null").then(|| value.to_owned())
+    (!value.is_empty() && !value.eq_ignore_ascii_case("n/a") && value != "null").then_some(value)
 }
 
 /// A digest in lower-case hex of 32, 40 or 64 digits; all zeroes means none.
@@ -120,13 +125,13 @@ pub fn mac(value: &str) -> Option<String> {
 /// An account from `DOMAIN\user`, `user@domain` or `user`, with its SID when that is known.
 #[must_use]
 pub fn user(name: &str, sid: Option<&str>) -> Option<User> {
-    let name = text(name);
+    let name = said(name);
     let uid = sid.and_then(text);
     if name.is_none() && uid.is_none() {
         return None;
     }
     let mut user = User { uid, ..User::default() };
-    match name.as_deref().map(|n| (n, n.rsplit_once('\\'))) {
+    match name.map(|n| (n, n.rsplit_once('\\'))) {
         Some((_, Some((domain, account)))) => {
             user.domain = text(domain);
             user.name = text(account);

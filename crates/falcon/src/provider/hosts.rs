@@ -313,7 +313,10 @@ impl<'a> HostPage<'a> {
         part.filtered_out.extend(drop.iter().map(|h| h.key()));
         self.waiting.extend(keep);
         if self.waiting.len() >= CONNECT || (last && !self.waiting.is_empty()) {
-            let mut ready = std::mem::take(&mut self.waiting);
+            // Full calls, as long as more hosts can come.
+            let count = if last { self.waiting.len() } else { CONNECT };
+            let rest = self.waiting.split_off(count);
+            let mut ready = std::mem::replace(&mut self.waiting, rest);
             match self.falcon.connect(&mut ready).await {
                 Ok(untold) if self.filters_connection => self.set_aside(&mut ready, &untold, part),
                 Ok(_) => {}
