@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     pub(crate) last: Option<i64>,
     /// A key came out of order.
     pub(crate) disordered: bool,
-    /// The id of the last item that has one.
+    /// The id of the last item, if it has one.
     pub(crate) last_uid: Option<String>,
     /// The item that the page before ended with has been seen again.
     pub(crate) anchored: bool,
@@ -149,7 +149,7 @@ impl<'a, Q: Query> Reading<'a, Q> {
         match event {
             DecodedEvent::Head(_) => {}
             DecodedEvent::Items(items) => {
-                // In place: items are large, and nearly all of them are kept.
+                // In place: items are large, and most listings keep nearly all of them.
                 let kept = items.into_iter().filter_map(|item| self.item(item, tally, &mut part)).collect();
                 part.items = kept;
             }

@@ -213,6 +213,7 @@ impl<'de> Visitor<'de> for KeyedVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut kinds = Vec::new();
         while let Some((key, list)) = map.next_entry::<Loose<'de>, _>()? {
+            // In JSON it always is.
             if let Loose::Text(key) = key {
                 kinds.push((key, list));
             }

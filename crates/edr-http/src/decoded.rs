@@ -17,7 +17,7 @@ use tracing::instrument::WithSubscriber as _;
 use crate::{ItemEvent, ItemReader};
 
 /// How many items are decoded as one.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 /// How many batches and other events wait for the reader.
 const BATCHES: usize = 6;
 

@@ -403,6 +403,11 @@ mod tests {
             let endpoint = decode(json.as_bytes()).unwrap();
             assert_eq!((endpoint.endpoint_id.as_deref(), endpoint.alias), (Some("a"), None), "{alias}");
         }
+        for odd in [r#"{"x":1e400}"#, r#"[{"y":"\ud800"}]"#] {
+            let json = format!(r#"{{"endpoint_id":"a","tags":{{"k":{odd},"server_tags":["gold"]}}}}"#);
+            let endpoint = decode(json.as_bytes()).unwrap();
+            assert_eq!(endpoint.tags, [(Some("server_tags".to_owned()), "gold".to_owned())], "{odd}");
+        }
     }
 
     #[test]

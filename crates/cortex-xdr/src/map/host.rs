@@ -129,7 +129,7 @@ pub(super) fn interfaces(ips: Vec<std::net::IpAddr>, mut macs: Vec<String>) -> V
 
 /// Of several users nobody says who was the last.
 fn people(host: &mut Host, names: &[String], notes: &mut Notes) {
-    let mut users: Vec<User> = Vec::with_capacity(names.len());
+    let mut users: Vec<User> = Vec::with_capacity(names.len().min(4));
     for user in names.iter().filter_map(|name| read::user(name, None)) {
         super::add(&mut users, user);
     }

@@ -106,20 +106,19 @@ pub fn ip(value: &str) -> Option<IpAddr> {
 /// A MAC in the form of RFC 7042: upper-case hex pairs with `-`; all zeroes and all ones mean none.
 #[must_use]
 pub fn mac(value: &str) -> Option<String> {
-    let mut mac = String::with_capacity(17);
+    let mut mac = [b'-'; 17];
     let mut digits = 0;
     for byte in value.trim().bytes().filter(|b| !matches!(b, b':' | b'-' | b'.')) {
         if !byte.is_ascii_hexdigit() || digits == 12 {
             return None;
         }
-        if digits > 0 && digits % 2 == 0 {
-            mac.push('-');
-        }
-        mac.push(char::from(byte.to_ascii_uppercase()));
+        // Two digits and a dash.
+        mac[digits + digits / 2] = byte.to_ascii_uppercase();
         digits += 1;
     }
-    let empty = |none: u8| mac.bytes().all(|b| b == none || b == b'-');
-    (digits == 12 && !empty(b'0') && !empty(b'F')).then_some(mac)
+    let empty = |none: u8| mac.iter().all(|b| *b == none || *b == b'-');
+    let found = digits == 12 && !empty(b'0') && !empty(b'F');
+    std::str::from_utf8(&mac).ok().filter(|_| found).map(str::to_owned)
 }
 
 /// An account from `DOMAIN\user`, `user@domain` or `user`, with its SID when that is known.

@@ -36,6 +36,12 @@ pub fn from_text(text: &str, now: DateTime<Utc>) -> Reading {
     if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
         return Reading::None;
     }
+    // A date, as nearly every text is, and no number.
+    if text.as_bytes().get(4) == Some(&b'-')
+        && let Some(time) = rfc3339(text)
+    {
+        return plausible(time, now);
+    }
     if let Ok(number) = text.parse::<i64>() {
         return from_whole(number, now);
     }
@@ -90,9 +96,13 @@ fn plausible(time: DateTime<Utc>, now: DateTime<Utc>) -> Reading {
     if credible { Reading::At(time) } else { Reading::Absurd }
 }
 
+fn rfc3339(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
+}
+
 fn parse(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.with_timezone(&Utc));
+    if let Some(time) = rfc3339(text) {
+        return Some(time);
     }
     let bare = text.trim_end_matches("UTC").trim_end();
     ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]

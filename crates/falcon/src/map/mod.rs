@@ -209,8 +209,8 @@ impl Notes {
     pub(crate) fn ip(&mut self, field: &'static str, value: Option<&str>) -> Option<IpAddr> {
         let value = value.filter(|v| said(v))?;
         let ip = read::ip(value);
-        let unspecified = value.trim().parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
-        if ip.is_none() && !unspecified {
+        let unspecified = || value.trim().parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        if ip.is_none() && !unspecified() {
             self.anomaly(field, value, "not an address");
         }
         ip
@@ -220,8 +220,8 @@ impl Notes {
         let value = value.filter(|v| said(v))?;
         let mac = read::mac(value);
         // All zeroes and all ones are ways to say "none".
-        let none = value.chars().filter(char::is_ascii_alphanumeric).all(|c| matches!(c, '0' | 'f' | 'F'));
-        if mac.is_none() && !none {
+        let none = || value.chars().filter(char::is_ascii_alphanumeric).all(|c| matches!(c, '0' | 'f' | 'F'));
+        if mac.is_none() && !none() {
             self.anomaly(field, value, "not a MAC address");
         }
         mac

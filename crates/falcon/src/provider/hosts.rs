@@ -315,8 +315,7 @@ impl<'a> HostPage<'a> {
         if self.waiting.len() >= CONNECT || (last && !self.waiting.is_empty()) {
             // Full calls, as long as more hosts can come.
             let count = if last { self.waiting.len() } else { CONNECT };
-            let rest = self.waiting.split_off(count);
-            let mut ready = std::mem::replace(&mut self.waiting, rest);
+            let mut ready: Vec<Host> = self.waiting.drain(..count).collect();
             match self.falcon.connect(&mut ready).await {
                 Ok(untold) if self.filters_connection => self.set_aside(&mut ready, &untold, part),
                 Ok(_) => {}
