@@ -27,9 +27,9 @@ const SCROLL_PAGE: u32 = 5_000;
 const CHUNK: usize = 500;
 /// Entity calls that are under way at a time: their answers wait in memory for their place in the order.
 const CALLS: usize = 4;
-/// A walk asks for the next page when this part of the present one has been read: a reader that wants little should
-/// not cost the vendor a second page.
-const EAGER: u64 = 16;
+/// A walk asks for the next page when this part of the present one has been read, 78 hosts of the largest: a reader that
+/// wants little should not cost the vendor a second page, and each page waits for the one before.
+const EAGER: u64 = 128;
 /// Hosts whose connection state is asked for at once: eight calls of 100.
 const CONNECT: usize = 800;
 
