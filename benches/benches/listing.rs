@@ -3,7 +3,7 @@
 //! `benches/run` builds everything that takes part, runs this, and writes the page. Run alone, it measures the library and
 //! the command line, and the peers that the environment names. Its sizes: `EDR_BENCH_SCALE` (per cent), `EDR_BENCH_RUNS`,
 //! `EDR_BENCH_COLD_BUILD=0`; `EDR_BENCH_ONLY=falcon,cortex,tenants,process` leaves parts out; `EDR_BENCH_STRICT=1` fails
-//! where a promise does not hold; `EDR_BENCH_PAGE` names the page to write, `EDR_BENCH_MIMALLOC` this program built with its
+//! where a promise does not hold that did; `EDR_BENCH_PAGE` names the page to write, `EDR_BENCH_MIMALLOC` this program built with its
 //! feature of that name, and `EDR_BIN` the released `edr` where it is not beside this.
 //!
 //! Each contender is a process of its own: this program is its own server (`serve`), the library (`list`) and the bare
@@ -103,12 +103,13 @@ fn head(sizes: &Sizes, load: f64, seconds: f64) -> String {
     )
 }
 
-/// A promise that does not hold fails where that is asked for, and only at the sizes that it was made for.
+/// A promise that does not hold fails where that is asked for, and only at the sizes that it was made for; one that never
+/// held does where it is further from it than it was.
 fn verdict(sizes: &Sizes, sections: &[page::Section]) -> ExitCode {
-    let broken = sections.iter().flat_map(|s| &s.verdicts).filter(|v| v.holds == Some(false)).count();
+    let broken = sections.iter().flat_map(|s| &s.verdicts).filter(|v| v.fails).count();
     let strict = std::env::var("EDR_BENCH_STRICT").is_ok_and(|v| v == "1");
     if broken > 0 && strict && sizes.is_full() {
-        eprintln!("{broken} promises do not hold");
+        eprintln!("{broken} promises do not hold that did, or are further from it than they were");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

@@ -19,6 +19,8 @@ pub struct Verdict {
     pub found: String,
     /// Whether it holds; `None` where it could not be measured.
     pub holds: Option<bool>,
+    /// Whether a strict run fails on it: where it does not hold, unless that is known and no worse than it was.
+    pub fails: bool,
 }
 
 impl Verdict {
@@ -26,6 +28,12 @@ impl Verdict {
     #[must_use]
     pub fn at_most(promise: &str, found: f64, most: f64, unit: &str) -> Self {
         Self::of(promise, found, unit, found <= most)
+    }
+
+    /// A figure that should be at most this and is known not to be: a strict run fails where it is above the other.
+    #[must_use]
+    pub fn known_up_to(promise: &str, found: f64, aim: f64, known: f64, unit: &str) -> Self {
+        Self { fails: found.is_nan() || found > known, ..Self::of(promise, found, unit, found <= aim) }
     }
 
     /// A figure that must be at least this.
@@ -40,13 +48,14 @@ impl Verdict {
             promise: promise.to_owned(),
             found: format!("{found:.digits$} {unit}").trim().to_owned(),
             holds: Some(holds),
+            fails: !holds,
         }
     }
 
     /// What could not be measured, and why.
     #[must_use]
     pub fn missing(promise: &str, why: &str) -> Self {
-        Self { promise: promise.to_owned(), found: why.to_owned(), holds: None }
+        Self { promise: promise.to_owned(), found: why.to_owned(), holds: None, fails: false }
     }
 
     fn word(&self) -> &'static str {
@@ -144,6 +153,10 @@ mod tests {
         assert_eq!(Verdict::at_most("a", 2.01, 2.0, "×").holds, Some(false));
         assert_eq!(Verdict::at_least("a", 2.49, 2.5, "×").holds, Some(false));
         assert_eq!(Verdict::at_most("a", f64::NAN, 2.0, "×").holds, Some(false));
+        let known = |found| Verdict::known_up_to("a", found, 2.0, 4.0, "×");
+        assert_eq!([1.9, 3.9, 4.1, f64::NAN].map(|found| known(found).fails), [false, false, true, true]);
+        assert_eq!((known(1.9).holds, known(3.9).holds), (Some(true), Some(false)));
+        assert!(Verdict::at_most("a", 2.01, 2.0, "×").fails && !Verdict::missing("a", "").fails);
         let section = Section {
             text: "## T\n".into(),
             verdicts: vec![Verdict::at_least("b", 123.4, 10.0, "ms"), Verdict::missing("c", "no peer")],
