@@ -1,7 +1,7 @@
 //! Acting on hosts: select, plan, agree, apply, wait, and tell what became of each.
 
 mod agree;
-mod alerts;
+mod changes;
 mod desk;
 mod rows;
 mod select;
@@ -25,7 +25,7 @@ use crate::output::pager::Output;
 use crate::output::{Record, sink};
 use agree::Agreement;
 pub(crate) use agree::typed;
-pub(crate) use alerts::change;
+pub(crate) use changes::{Wanted, change};
 pub(crate) use desk::{open, print};
 pub(crate) use rows::{DeedRow, OperationRow};
 pub(crate) use select::check_tenants;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use act::{Act, Guards, Planning, Targets};
+pub(crate) use act::{Act, Guards, Planning, Targets, Why};
 pub(crate) use api::ApiCall;
 pub(crate) use export::{ExportAlerts, ExportCommand, ExportHosts, FileKind, Into, Words};
 pub(crate) use global::{ColorEnv, Globals};
@@ -234,10 +234,12 @@ Values given several times or with commas are alternatives; different flags must
 const CASES_UPDATE: &str = "\
 Examples:
   edr cases update 4711 -t globex --status in_progress --assignee ann@globex.example
-  edr cases update 4711 4712 -t globex --status resolved --verdict false_positive -n
+  edr cases update 4711 4712 -t globex --status resolved --verdict test -y --max-hosts 2
 
 What a vendor cannot express is refused before anything is sent, and what it can express only
-nearly, too, unless --nearest. `accepted` means that the vendor took the request.";
+nearly, too, unless --nearest. `accepted` means that the vendor took the request. --max-hosts and
+--confirm count cases here.
+Exit codes: 0 all of it, 3 part of it, 5 not found, 6 refused by a rule, 9 declined.";
 
 /// What `get` takes.
 #[derive(Debug, clap::Args)]

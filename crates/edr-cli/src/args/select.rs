@@ -7,6 +7,7 @@ use edr::core::{
     Severity, Verdict,
 };
 
+use super::act::{Guards, Why};
 use super::severity::SeverityChoice;
 
 /// Which things by name.
@@ -158,9 +159,10 @@ pub(crate) struct CaseUpdate {
     /// Send the nearest that the vendor can express, where it cannot express it exactly
     #[arg(long, help_heading = "Change")]
     pub(crate) nearest: bool,
-    /// Look at the cases and change nothing
-    #[arg(short = 'n', long, help_heading = "Change")]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) why: Why,
+    #[command(flatten)]
+    pub(crate) guards: Guards,
 }
 
 /// `iocs list`.

@@ -1,7 +1,7 @@
 //! `edr alerts`: list, get, and the verbs that change them.
 
-use edr::core::{AlertChange, AlertStatus, Assignee, User, Verdict};
-use edr::{Alert, Filter, Noun, Op};
+use edr::core::{AlertChange, AlertStatus, Assignee, Verdict};
+use edr::{Alert, AlertQuery, Filter, Noun, Op};
 
 use crate::act;
 use crate::args::change::Change;
@@ -32,7 +32,23 @@ pub(super) async fn run(context: Context, command: AlertsCommand) -> Result<Exit
     let wanted = if call.nearest { wanted.nearest() } else { wanted };
     wanted.check().map_err(|e| Failure::usage(e.message()))?;
     let filters = selected(&context, &call)?;
-    act::change(context, filters, wanted, call).await
+    let which = which(&call, filters)?;
+    act::change(context, which, wanted, call.why, call.guards).await
+}
+
+/// Nothing said never means everything.
+fn which(call: &Change, filters: Vec<Filter>) -> Result<act::Wanted<Alert>, Failure> {
+    if call.all || call.limit.is_some() {
+        return Err(Failure::usage("--all and --limit shape the output of a read, and never select alerts"));
+    }
+    match (call.uids.is_empty(), filters.is_empty()) {
+        (true, true) => Err(Failure::usage("nothing is selected; that never means everything")),
+        (false, false) => Err(Failure::usage("name alerts, or filter them: both at once could mean either")),
+        (true, false) => {
+            Ok(act::Wanted::Matching(filters.into_iter().fold(AlertQuery::new(), AlertQuery::filter)))
+        }
+        (false, true) => Ok(act::Wanted::Uids(super::uids(&call.uids)?)),
+    }
 }
 
 /// `nobody`, an e-mail address, or the name of an account.
@@ -40,12 +56,7 @@ fn assignee(to: &str) -> Assignee {
     if to.eq_ignore_ascii_case("nobody") {
         return Assignee::Nobody;
     }
-    let mut user = User::default();
-    match to.contains('@') {
-        true => user.email = Some(to.to_owned()),
-        false => user.name = Some(to.to_owned()),
-    }
-    Assignee::User(user)
+    Assignee::User(super::user(to))
 }
 
 /// What the flags select; names of hosts among them.

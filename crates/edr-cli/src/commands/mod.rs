@@ -23,6 +23,8 @@ mod tenants;
 
 use std::time::Duration;
 
+use edr::core::User;
+
 use crate::args::{Cli, Command, Globals, Reach};
 use crate::context::Context;
 use crate::errors::Failure;
@@ -65,6 +67,28 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
 fn most(context: &Context, reach: Reach) -> usize {
     let limit = reach.limit.or_else(|| (context.is_short() && !reach.all).then_some(FIRST));
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// Ids as they are meant, each once.
+fn uids(words: &[String]) -> Result<Vec<String>, Failure> {
+    let mut uids: Vec<String> = Vec::new();
+    for word in words.iter().map(|word| word.trim()) {
+        if word.is_empty() {
+            return Err(Failure::usage("an empty id selects nothing"));
+        }
+        if !uids.iter().any(|uid| uid == word) {
+            uids.push(word.to_owned());
+        }
+    }
+    Ok(uids)
+}
+
+/// A user of the console: an e-mail address, or the name of an account.
+fn user(who: &str) -> User {
+    let who = who.trim();
+    let email = who.contains('@').then(|| who.to_owned());
+    let name = email.is_none().then(|| who.to_owned());
+    User { email, name, ..User::default() }
 }
 
 fn expired(timeout: Duration) -> Failure {

@@ -18,7 +18,8 @@ fn what_was_done_stands_in_the_audit_of_its_vendor() {
     let list =
         |words: &[&str]| sim.edr(&[&["audit", "events", "-o", "jsonl"], words].concat()).ends(0).records();
     assert!(list(&["--source", "console", "-t", "cortex-1"]).is_empty());
-    sim.edr(&["cases", "update", "3", "-t", "cortex-1", "--status", "new"]).ends(0);
+    let update = ["cases", "update", "3", "-t", "cortex-1", "--status", "new", "--yes", "--max-hosts", "1"];
+    sim.edr(&update).ends(0);
     let token = ["api", "POST", "/installation-tokens/entities/tokens/v1", "-t", "falcon-1"];
     sim.edr(&[&token[..], &["--body", r#"{"label":"x"}"#]].concat()).ends(0);
     let done = list(&["--source", "console,install_token"]);

@@ -1,4 +1,6 @@
-//! Alerts are changed under the same guards, once each, and journaled.
+//! Alerts and cases are changed under the same guards, once each, and journaled.
+
+use edr_sim::{FaultKind, FaultRule};
 
 use crate::bench::{Bench, Ran};
 
@@ -79,4 +81,66 @@ async fn the_guards_hold_for_alerts() {
     let unknown = close(&["no-such-alert", "-t", "falcon-1", "-n"]).await;
     assert_eq!(unknown.code, Some(5), "{unknown:?}");
     assert!(bench.sim.log().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_cannot_be_read_is_missed_by_nobody() {
+    let bench = Bench::new(ESTATE).await;
+    bench
+        .sim
+        .inject(vec![FaultRule::always("v2/alerts/get_alerts_multi_events", FaultKind::BadItem)])
+        .unwrap();
+    let close = [
+        "close",
+        "-t",
+        "cortex-1",
+        "--severity",
+        "informational+",
+        "--verdict",
+        "true_positive",
+        "--nearest",
+    ];
+    let strict = alerts(&bench, &[&close[..], &YES, &["--strict"]].concat()).await;
+    strict.is_refused("strict");
+    assert!(bench.sim.log().is_empty());
+    let closed = alerts(&bench, &[&close[..], &YES, &["-o", "json"]].concat()).await;
+    assert_eq!(closed.code, Some(3), "{closed:?}");
+    assert_eq!(closed.outcome()["outcome"], "partial", "{closed:?}");
+    assert_eq!(closed.records().iter().filter(|r| r["outcome"] == "accepted").count(), 7, "{closed:?}");
+    assert!(closed.err.contains("1 item could not be decoded"), "{closed:?}");
+
+    // By its id: it was looked for, and nobody can say that it is not there.
+    bench.sim.clear_faults();
+    bench.sim.inject(vec![FaultRule::always("*", FaultKind::Scope)]).unwrap();
+    let unread = alerts(&bench, &["close", "99999999", "-t", "cortex-1", "-n", "-o", "json"]).await;
+    assert_eq!(unread.code, Some(1), "{unread:?}");
+    assert_eq!(unread.records()[0]["decision"], "unproven", "{unread:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guards_hold_for_cases() {
+    let bench = Bench::new(ESTATE).await;
+    let list = bench.run(&["cases", "list", "-t", "cortex-1", "-o", "json"]).await;
+    let uid = list.records()[0]["uid"].as_str().unwrap().to_owned();
+    let update = |words: &[&str]| {
+        let fixed = ["cases", "update", &uid, "-t", "cortex-1", "--status", "in_progress"];
+        let words: Vec<String> = fixed.iter().chain(words).map(|w| (*w).to_owned()).collect();
+        let bench = &bench;
+        async move { bench.run(&words.iter().map(String::as_str).collect::<Vec<_>>()).await }
+    };
+    update(&[]).await.is_refused("consent");
+    update(&["--yes"]).await.is_refused("yes_needs_max_hosts");
+    update(&["no-such-case", "--yes", "--max-hosts", "2", "--strict"]).await.is_refused("strict");
+    update(&["--yes", "--max-hosts", "2", "--confirm", "2"]).await.is_refused("confirm");
+    bench.safety("read_only = true");
+    update(&["--yes", "--max-hosts", "2"]).await.is_refused("read_only");
+    assert!(bench.sim.log().is_empty());
+    bench.safety("");
+    let done = update(&["--yes", "--max-hosts", "2", "--reason", "drill", "-o", "json"]).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(done.records()[0]["outcome"], "accepted");
+    let events = bench.run(&["audit", "list", "-o", "csv", "--columns", "event"]).await;
+    assert_eq!(events.out.matches("cases_intended").count(), 1, "{events:?}");
+    assert_eq!(events.out.matches("cases_answered").count(), 1);
+    assert_eq!(bench.run(&["audit", "verify"]).await.code, Some(0));
 }

@@ -188,12 +188,21 @@ impl InMemory {
     pub(super) fn change_cases(&self, change: &CaseChange, uids: &[String]) -> Result<Vec<Receipt>> {
         self.admit(Feature::CaseUpdate, uids)?;
         change.check().map_err(|e| e.with_tenant(&self.tenant, &self.vendor))?;
-        let mut content = self.asked();
-        let mut answer = |uid: &String| match content.shelf.cases.iter_mut().find(|c| c.uid == *uid) {
-            Some(case) => change_case(case, change),
-            None => Answer::Refused(self.absent(Noun::Case, uid)),
+        let all = |content: &mut Content| {
+            uids.iter().map(|uid| Receipt::new(uid.clone(), self.put_case(content, change, uid))).collect()
         };
-        Ok(uids.iter().map(|uid| Receipt::new(uid.clone(), answer(uid))).collect())
+        self.write(uids, all).map_err(|e| e.with_operation("case_update"))
+    }
+
+    fn put_case(&self, content: &mut Content, change: &CaseChange, uid: &str) -> Answer {
+        let Some(case) = content.shelf.cases.iter_mut().find(|c| c.uid == uid) else {
+            return Answer::Refused(self.absent(Noun::Case, uid));
+        };
+        let answer = change_case(case, change);
+        if matches!(answer, Answer::Accepted) {
+            content.log("update_case", uid);
+        }
+        answer
     }
 
     pub(super) fn put_iocs(&self, iocs: &[Ioc]) -> Result<Vec<Receipt>> {

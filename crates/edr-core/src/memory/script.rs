@@ -71,9 +71,9 @@ pub enum Quirk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mutation {
-    /// What was done: [`crate::ResponseAction::verb`], or `update_alert`, `push_ioc`, `delete_ioc`.
+    /// What was done: [`crate::ResponseAction::verb`], or `update_alert`, `update_case`, `push_ioc`, `delete_ioc`.
     pub verb: &'static str,
-    /// The host or alert; the key of an indicator that is put there, the id of one that is deleted.
+    /// The host, alert or case; the key of an indicator that is put there, the id of one that is deleted.
     pub uid: String,
     /// The number of the write call that it came with, counted from 0.
     pub call: u64,

@@ -38,11 +38,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod alerts;
 mod apply;
 mod approve;
 mod canon;
 mod chain;
+mod changes;
 mod confirm;
 mod decide;
 mod deeds;
@@ -73,9 +73,9 @@ mod tests;
 
 pub(crate) use canon::hex;
 
-pub use alerts::{AlertOutcome, AlertPlan, PlannedAlert};
 pub use approve::{ApprovalKey, Signature, SigningKey, add_signature, read_signatures, signature_path};
 pub use chain::Fault;
+pub use changes::{Change, ChangePlan, ItemOutcome, PlannedItem};
 pub use confirm::{Confirmed, Waiting};
 pub use error::{Error, Refusal, Result};
 pub use files::Fetched;

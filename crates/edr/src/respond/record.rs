@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use edr_core::{
-    AlertChange, Because, ErrorKind, Expiration, IocAction, ResponseAction, SavedFile, Severity, Standing,
-    TenantId, Vendor,
+    AlertChange, Because, CaseChange, ErrorKind, Expiration, IocAction, ResponseAction, SavedFile, Severity,
+    Standing, TenantId, Vendor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -253,6 +253,33 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         approved_by: Vec<String>,
     },
+    /// The vendor's answer to a change of cases.
+    CasesAnswered {
+        /// The change.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// The record that announced it.
+        intent: u64,
+        /// What was answered for each case.
+        answers: Vec<JournalAnswer>,
+        /// What went wrong with the call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Told>,
+    },
+    /// Cases are about to be changed.
+    CasesIntended {
+        /// The change.
+        plan: String,
+        /// The tenant.
+        tenant: TenantId,
+        /// What is to change.
+        change: CaseChange,
+        /// Why.
+        because: Because,
+        /// The cases, by the vendor's own id.
+        cases: Vec<String>,
+    },
     /// A run of the operation came to its end.
     Ended {
         /// The operation.
@@ -412,6 +439,8 @@ impl Event {
             | Self::AlertsIntended { plan, .. }
             | Self::Answered { plan, .. }
             | Self::Began { plan, .. }
+            | Self::CasesAnswered { plan, .. }
+            | Self::CasesIntended { plan, .. }
             | Self::Ended { plan }
             | Self::Handed { plan, .. }
             | Self::Intended { plan, .. }

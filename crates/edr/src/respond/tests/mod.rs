@@ -1,6 +1,7 @@
 //! The engine on providers in memory: what a rule refuses, what a crash leaves, what is told.
 
 mod apply;
+mod changes;
 mod confirm;
 mod crash;
 mod files;

@@ -1,17 +1,17 @@
-//! Changing alerts: found, planned, agreed to, changed, and told one by one.
+//! Changing alerts and cases: found, planned, agreed to, changed, and told one by one.
 
 use std::collections::BTreeMap;
 
-use edr::core::AlertChange;
-use edr::respond::{AlertOutcome, AlertPlan, Consent, Outcome, Responder};
-use edr::{Alert, AlertQuery, Error, Estate, EstateEvent, TenantId, Vendor};
+use edr::core::Listed;
+use edr::respond::{Change, ChangePlan, Consent, ItemOutcome, Outcome, PlannedItem, Responder};
+use edr::{Error, ErrorKind, Estate, EstateEvent, TenantId, TenantOutcome, Vendor};
 use futures_util::StreamExt as _;
 use serde::Serialize;
 
 use super::agree::{consent_of, is_interactive, typed};
 use super::desk::{open, print};
 use super::select::check_tenants;
-use crate::args::change::Change;
+use crate::args::{Guards, Why};
 use crate::context::Context;
 use crate::errors::{self, Failure};
 use crate::exit::Exit;
@@ -19,43 +19,73 @@ use crate::outcome::counted;
 use crate::output::Record;
 use crate::output::columns::{Column, Fit, Value, columns, fit, maybe, text};
 
-const ALERTS: (&str, &str) = ("alert", "alerts");
+/// Which alerts or cases are meant.
+#[derive(Debug)]
+pub(crate) enum Wanted<T: Listed> {
+    /// All that pass.
+    Matching(T::Query),
+    /// These of a single tenant, by the vendor's own ids.
+    OfOneTenant(Vec<String>),
+    /// These, by the vendor's own ids.
+    Uids(Vec<String>),
+}
 
-/// Alerts that were found, and ids that stand for none or for several.
-#[derive(Default)]
-struct Catch {
-    alerts: Vec<Alert>,
+/// What was found, the ids that stand for no single item, and what could not be read.
+struct Catch<T> {
+    items: Vec<T>,
     rest: Vec<(String, &'static str)>,
     errors: Vec<Error>,
 }
 
-/// Changes alerts.
-pub(crate) async fn change(
+impl<T> Catch<T> {
+    fn new() -> Self {
+        Self { items: Vec::new(), rest: Vec::new(), errors: Vec::new() }
+    }
+
+    /// True when all of it was read. A tenant that fails for every id is told once.
+    fn is_read(&mut self, done: &TenantOutcome) -> bool {
+        let Some(error) = unread(done) else { return true };
+        if !self.errors.iter().any(|e| e.to_string() == error.to_string()) {
+            self.errors.push(error);
+        }
+        false
+    }
+}
+
+/// Changes alerts or cases.
+pub(crate) async fn change<C: Change>(
     context: Context,
-    filters: Vec<edr::Filter>,
-    change: AlertChange,
-    call: Change,
+    wanted: Wanted<C::Item>,
+    change: C,
+    why: Why,
+    guards: Guards,
 ) -> Result<Exit, Failure> {
     context.check_view::<ChangeRow>(false)?;
     check_tenants(&context.globals)?;
-    check_selection(&call, !filters.is_empty())?;
     let session = context.session().await?;
     let estate = context.estate(&session)?;
+    if matches!(wanted, Wanted::OfOneTenant(_)) && estate.members().len() != 1 {
+        let nouns = C::NOUNS.1;
+        return Err(Failure::usage(format!("{nouns} are changed in one tenant at a time: name it exactly")));
+    }
     let responder = open(&context, &session, estate.clone())?;
-    if !call.why.dry_run {
+    if !why.dry_run {
         responder.guard().writable()?;
     }
     let work = async {
-        let catch = match call.uids.as_slice() {
-            [] => by_filter(&estate, filters).await,
-            uids => by_uid(&estate, uids).await,
+        let mut catch = match wanted {
+            Wanted::Matching(query) => by_query::<C::Item>(&estate, query).await,
+            Wanted::OfOneTenant(uids) | Wanted::Uids(uids) => by_uid::<C::Item>(&estate, &uids).await,
         };
-        let plan = responder.plan_alerts(&catch.alerts, change, call.why.because())?;
-        let outcomes = if call.why.dry_run || plan.alerts.is_empty() {
+        let mut plan = responder.plan_change(&std::mem::take(&mut catch.items), change, why.because())?;
+        plan.missing = catch.rest.iter().map(|(uid, _)| uid.clone()).collect();
+        plan.missing.extend(catch.errors.iter().map(ToString::to_string));
+        tell_nearest(&context, &plan);
+        let outcomes = if why.dry_run || plan.items.is_empty() {
             Vec::new()
         } else {
-            let consent = consent(&context, &responder, &plan, &call).await?;
-            responder.change_alerts(&plan, &consent).await?
+            let consent = consent(&context, &responder, &plan, &guards).await?;
+            responder.change(&plan, &consent).await?
         };
         Ok((catch, plan, outcomes))
     };
@@ -65,77 +95,90 @@ pub(crate) async fn change(
     };
     context.close(&estate).await;
     let (catch, plan, outcomes) = done?;
-    finish(&context, &responder, &catch, &plan, &outcomes, call.why.dry_run)
+    finish(&context, &responder, &catch, &plan, &outcomes, why.dry_run)
 }
 
-fn check_selection(call: &Change, filtered: bool) -> Result<(), Failure> {
-    if call.all || call.limit.is_some() {
-        return Err(Failure::usage("--all and --limit shape the output of a read, and never select alerts"));
-    }
-    if call.uids.iter().any(|uid| uid.trim().is_empty()) {
-        return Err(Failure::usage("an empty id selects nothing"));
-    }
-    match (call.uids.is_empty(), filtered) {
-        (true, false) => Err(Failure::usage("nothing is selected; that never means everything")),
-        (false, true) => Err(Failure::usage("name alerts, or filter them: both at once could mean either")),
-        _ => Ok(()),
-    }
-}
-
-async fn by_filter(estate: &Estate, filters: Vec<edr::Filter>) -> Catch {
-    let query = filters.into_iter().fold(AlertQuery::new(), AlertQuery::filter);
-    let (mut catch, mut events) = (Catch::default(), estate.alerts(query));
+async fn by_query<T: Listed>(estate: &Estate, query: T::Query) -> Catch<T> {
+    let (mut catch, mut events) = (Catch::new(), estate.list(query));
     while let Some(event) = events.next().await {
         match event {
-            EstateEvent::Items(items) => catch.alerts.extend(items),
-            EstateEvent::Done(done) => catch.errors.extend(done.outcome.error().cloned()),
+            EstateEvent::Items(items) => catch.items.extend(items),
+            EstateEvent::Done(done) => {
+                catch.is_read(&done);
+            }
             _ => {}
         }
     }
     catch
 }
 
-/// Ids are one vendor's own: the same may be another alert in another tenant.
-async fn by_uid(estate: &Estate, uids: &[String]) -> Catch {
-    let mut catch = Catch::default();
+/// What is missing of a tenant's listing, be it a page or one item that cannot be read.
+fn unread(done: &TenantOutcome) -> Option<Error> {
+    match &done.outcome {
+        edr::Outcome::Complete => None,
+        edr::Outcome::Failed { error } | edr::Outcome::Partial { error: Some(error), .. } => {
+            Some(error.clone())
+        }
+        edr::Outcome::Partial { gaps, error: None } => {
+            let reasons: Vec<&str> = gaps.iter().map(|g| g.reason.as_str()).collect();
+            let error = Error::new(ErrorKind::Decode, reasons.join("; "));
+            Some(error.with_tenant(&done.tenant, &done.vendor))
+        }
+    }
+}
+
+/// Ids are one vendor's own: the same may be something else in another tenant.
+async fn by_uid<T: Listed>(estate: &Estate, uids: &[String]) -> Catch<T> {
+    let mut catch = Catch::new();
     for uid in uids {
-        let found = estate.find_alerts(uid.trim()).await;
-        catch.errors.extend(found.outcomes.iter().filter_map(|o| o.outcome.error().cloned()));
+        let found = estate.find::<T>(uid).await;
+        let unread = found.outcomes.iter().filter(|done| !catch.is_read(done)).count();
         match found.items.len() {
-            0 => catch.rest.push((uid.clone(), "unknown")),
-            1 => catch.alerts.extend(found.items),
+            0 if unread == 0 => catch.rest.push((uid.clone(), "unknown")),
+            0 => catch.rest.push((uid.clone(), "unproven")),
+            1 => catch.items.extend(found.items),
             _ => catch.rest.push((uid.clone(), "ambiguous")),
         }
     }
     catch
 }
 
-async fn consent(
+/// Says where a vendor is sent something else than was asked for.
+fn tell_nearest<C: Change>(context: &Context, plan: &ChangePlan<C>) {
+    for (tenant, fit) in &plan.fits {
+        if let edr::core::Fit::Lossy { wanted, sent } = fit {
+            let message = format!("{wanted} cannot be expressed; {sent} is sent for it");
+            context.report.warn("nearest", Some(tenant), &message);
+        }
+    }
+}
+
+async fn consent<C: Change>(
     context: &Context,
     responder: &Responder,
-    plan: &AlertPlan,
-    call: &Change,
+    plan: &ChangePlan<C>,
+    guards: &Guards,
 ) -> Result<Consent, Failure> {
-    let mut consent = consent_of(&call.guards);
+    let mut consent = consent_of(guards);
     if plan.count() == 0 {
         consent.typed = Some(0);
     }
-    if consent.yes || consent.typed.is_some() || !is_interactive(&call.guards) {
+    if consent.yes || consent.typed.is_some() || !is_interactive(guards) {
         return Ok(consent);
     }
     consent.typed = Some(plan.count());
     responder.admit(plan, &consent)?;
-    let alerts = counted(plan.count() as u64, ALERTS);
-    plan.alerts
+    let items = counted(plan.count() as u64, C::NOUNS);
+    plan.items
         .iter()
         .take(10)
-        .for_each(|a| context.report.ask(&format!("  {} {} {}", a.tenant, a.uid, a.title)));
-    let question = format!("{alerts}: type {} to change, anything else to stop:", plan.count());
+        .for_each(|i| context.report.ask(&format!("  {} {} {}", i.tenant, i.uid, i.title)));
+    let question = format!("{items}: type {} to change, anything else to stop:", plan.count());
     typed(&context.report, &question, plan.count()).await?;
     Ok(consent)
 }
 
-/// One alert, what was decided, and what became of it.
+/// One alert or case, what was decided, and what became of it.
 #[derive(Clone, Debug, Default, Serialize)]
 struct ChangeRow {
     tenant: Option<TenantId>,
@@ -150,12 +193,16 @@ struct ChangeRow {
     operation: String,
 }
 
-fn rows(catch: &Catch, plan: &AlertPlan, outcomes: &[AlertOutcome]) -> Vec<ChangeRow> {
-    let known: BTreeMap<(&TenantId, &str), &AlertOutcome> =
+fn rows<C>(
+    rest: &[(String, &'static str)],
+    plan: &ChangePlan<C>,
+    outcomes: &[ItemOutcome],
+) -> Vec<ChangeRow> {
+    let known: BTreeMap<(&TenantId, &str), &ItemOutcome> =
         outcomes.iter().map(|o| ((&o.tenant, o.uid.as_str()), o)).collect();
-    let row = |alert: &edr::respond::PlannedAlert| {
-        let decision = alert.decision.to_string();
-        let told = known.get(&(&alert.tenant, alert.uid.as_str()));
+    let row = |item: &PlannedItem| {
+        let decision = item.decision.to_string();
+        let told = known.get(&(&item.tenant, item.uid.as_str()));
         let said = told.and_then(|o| match &o.outcome {
             Outcome::NotSent { reason } | Outcome::Refused { reason } | Outcome::Unknown { reason } => {
                 Some(reason.clone())
@@ -163,25 +210,25 @@ fn rows(catch: &Catch, plan: &AlertPlan, outcomes: &[AlertOutcome]) -> Vec<Chang
             _ => None,
         });
         ChangeRow {
-            tenant: Some(alert.tenant.clone()),
-            vendor: Some(alert.vendor.clone()),
-            uid: alert.uid.clone(),
-            title: Some(alert.title.clone()),
-            status: Some(alert.status.to_string()),
-            decision: alert.decision.as_str(),
+            tenant: Some(item.tenant.clone()),
+            vendor: Some(item.vendor.clone()),
+            uid: item.uid.clone(),
+            title: Some(item.title.clone()),
+            status: Some(item.status.clone()),
+            decision: item.decision.as_str(),
             outcome: told.map(|o| o.outcome.as_str()),
             reason: said.or(decision.split_once(": ").map(|(_, why)| why.to_owned())),
             trace_id: told.and_then(|o| o.trace_id.clone()),
             operation: plan.id.clone(),
         }
     };
-    let rest = catch.rest.iter().map(|(uid, word)| ChangeRow {
+    let rest = rest.iter().map(|(uid, word)| ChangeRow {
         uid: uid.clone(),
         decision: word,
         operation: plan.id.clone(),
         ..ChangeRow::default()
     });
-    plan.alerts.iter().map(row).chain(rest).collect()
+    plan.items.iter().map(row).chain(rest).collect()
 }
 
 #[derive(Serialize)]
@@ -199,15 +246,15 @@ struct ChangeEnd<'a> {
     message: &'a str,
 }
 
-fn finish(
+fn finish<C: Change>(
     context: &Context,
     responder: &Responder,
-    catch: &Catch,
-    plan: &AlertPlan,
-    outcomes: &[AlertOutcome],
+    catch: &Catch<C::Item>,
+    plan: &ChangePlan<C>,
+    outcomes: &[ItemOutcome],
     dry_run: bool,
 ) -> Result<Exit, Failure> {
-    let rows = rows(catch, plan, outcomes);
+    let rows = rows(&catch.rest, plan, outcomes);
     let printed = print(context, &rows);
     catch.errors.iter().for_each(|error| context.report.tenant_error(error));
     let of = |words: &[&str]| rows.iter().filter(|r| r.outcome.is_some_and(|o| words.contains(&o))).count();
@@ -228,9 +275,9 @@ fn finish(
         (0, _) if failed + catch.errors.len() > 0 => ("failed", Exit::Failed),
         _ => ("partial", Exit::Partial),
     };
-    let alerts = counted(plan.count() as u64, ALERTS);
+    let items = counted(plan.count() as u64, C::NOUNS);
     let message = match dry_run {
-        true => format!("{outcome}: nothing was changed; it would change {alerts}; {left_out} left out"),
+        true => format!("{outcome}: nothing was changed; it would change {items}; {left_out} left out"),
         false => format!(
             "{outcome}: {changed} changed, {failed} failed, {unknown} of which nobody can say; {left_out} left out"
         ),
@@ -256,7 +303,7 @@ fn finish(
 impl Record for ChangeRow {
     type Key = (bool, String, String);
 
-    const NOUNS: (&'static str, &'static str) = ALERTS;
+    const NOUNS: (&'static str, &'static str) = ("change", "changes");
     const COLUMNS: &'static [Column<Self>] = columns! { ChangeRow;
         "tenant" Plain, |c| c.tenant.as_ref().map_or(Value::Empty, |t| text(t.as_str()));
         "vendor" Plain, |c| c.vendor.as_ref().map_or(Value::Empty, |v| text(v.as_str()));
