@@ -73,9 +73,9 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
     /// As the vendor answers; the hint says what to do.
     async fn check(&self) -> Result<TenantCheck>;
 
-    /// Looks at everything that a tenant needs to work, from the name of its host to its last scope, by
-    /// harmless requests. Each finding is added as soon as it is there, so that a caller whose time runs out
-    /// keeps the others. By default it is what [`Self::check`] finds. Use [`EdrProviderExt::diagnose`].
+    /// Looks at what a tenant needs to list hosts and alerts, from the name of its host to the rights for both, by
+    /// harmless requests; the rights that other nouns and every change need are not tried. Each finding is added as
+    /// soon as it is there, so that a caller whose time runs out keeps the others. By default it is what [`Self::check`] finds. Use [`EdrProviderExt::diagnose`].
     async fn diagnose_into(&self, found: &mut Diagnosis) {
         found.add_check(self.check().await);
     }

@@ -38,9 +38,9 @@
 //!
 //! An API client of the Falcon console (Support and resources > API clients and keys) with the
 //! scopes that [`api::required_scopes`] names for the operations in use. "Hosts: read" and
-//! "Alerts: read" are enough for the provider ([`api::PROVIDER_OPERATIONS`]); each call of the native
-//! client says what it needs in [`api::ENDPOINTS`]. The cloud is found by itself, except for the
-//! government clouds.
+//! "Alerts: read" are enough to list hosts and alerts ([`api::PROVIDER_OPERATIONS`]); response actions and
+//! changes of alerts need those of [`api::RESPONSE_OPERATIONS`], and what any other call needs says
+//! [`api::ENDPOINTS`]. The cloud is found by itself, except for the government clouds.
 //!
 //! # What it takes care of
 //!

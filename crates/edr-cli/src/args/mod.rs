@@ -111,6 +111,8 @@ Examples:
   edr doctor -o jsonl | jq -c 'select(.state == \"failed\")'
 
 Every probe is harmless: nothing is changed, and no listing is read beyond its first row.
+Whether hosts and alerts can be read is looked at; the scopes and roles of everything else are
+not tried, and stand in docs/TROUBLESHOOTING.md.
 Exit code 0 when nothing failed; a warning is no failure. 4 when every tenant fails for its
 credentials or permissions; 3 when some tenants work, or failures differ; else 1.";
 

@@ -105,8 +105,9 @@ pub static OPERATIONS: [&Operation; COUNT] = {
     all
 };
 
-/// The operations that [`crate::Falcon`] uses as an [`edr_core::EdrProvider`]: what an API client for it
-/// must be able to do.
+/// The operations that [`crate::Falcon`] uses as an [`edr_core::EdrProvider`] for hosts and alerts: what an API client
+/// for it must at least be able to do, and all that its diagnosis looks at. Cases, indicators, audit events, groups,
+/// vulnerabilities, applications, a host's score, and every change need scopes of their own, which stand in [`ENDPOINTS`].
 pub static PROVIDER_OPERATIONS: [&Operation; 8] = [
     &oauth2::TOKEN.operation,
     &hosts::COMBINED.operation,
