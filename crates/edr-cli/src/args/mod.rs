@@ -47,8 +47,8 @@ Examples:
   edr doctor
 
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 authentication or permission, 5 not found,
-6 refused by a safety rule, 7 --wait ended first, 8 rate limited, 9 declined, 10 a check is not met,
-130 interrupted";
+6 refused by a safety rule, 7 --wait ended first, 8 rate limited, 9 declined, 10 a check is not met
+or `iocs diff` found a difference, 130 interrupted";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
