@@ -93,6 +93,6 @@ Examples:
   edr alerts close 4711 -t globex --verdict false_positive --comment 'known installer'
   edr alerts close -t acme --filter 'title ~ drill' --verdict test --nearest --yes --max-hosts 50
 
-A verdict that the vendor cannot express is refused for its alerts before anything is sent; --nearest
-takes the vendor's nearest word. --max-hosts and --confirm count alerts here.
+A verdict that the vendor cannot express is refused for its alerts before anything is sent;
+--nearest takes the vendor's nearest word. --max-hosts and --confirm count alerts here.
 Exit codes: 0 all of it, 3 part of it, 5 not found, 6 refused by a rule, 9 declined.";

@@ -155,7 +155,7 @@ pub(crate) enum FormatChoice {
     Yaml,
     /// A page by itself; reports alone
     Html,
-    /// One event of OCSF 1.8.0 a line; hosts and alerts
+    /// One event of OCSF 1.8.0 a line; hosts, alerts, cases and indicators
     Ocsf,
     /// One document of ECS 9 a line; hosts and alerts
     Ecs,

@@ -249,7 +249,7 @@ pub(crate) struct Get {
     /// What to show, exact
     #[arg(required = true, value_name = "NAME|ID")]
     pub(crate) terms: Vec<String>,
-    /// Add the vendor's own JSON to each record (json, jsonl, yaml)
+    /// Add the vendor's own JSON to each record (json, jsonl, yaml, ocsf, ecs)
     #[arg(long)]
     pub(crate) raw: bool,
 }

@@ -35,7 +35,7 @@ pub(crate) struct Reach {
     /// Everything; a table on a terminal shows the first 100 otherwise
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
-    /// Add the vendor's own JSON to each record (json, jsonl, yaml)
+    /// Add the vendor's own JSON to each record (json, jsonl, yaml, ocsf, ecs)
     #[arg(long)]
     pub(crate) raw: bool,
 }
