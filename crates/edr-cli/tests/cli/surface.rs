@@ -1,5 +1,9 @@
 //! What the command line accepts, refuses, and says about itself.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use crate::support::{command, edr, run};
 
 #[test]
@@ -108,4 +112,28 @@ fn help_and_version_are_no_mistake() {
     assert!(edr(&["--version"]).ends(0).out.starts_with("edr "));
     assert!(edr(&["hosts", "list", "--help"]).ends(0).out.contains("Examples:"));
     edr(&[]).ends(2);
+}
+
+/// All sources below a folder, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(
+            |path| if path.is_dir() { sources(&path) } else { fs::read_to_string(&path).unwrap_or_default() },
+        )
+        .collect()
+}
+
+#[test]
+fn every_code_of_a_warning_is_on_the_page() {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = sources(&crate_folder.join("src"));
+    let after = [".warn(", ".note("].into_iter().flat_map(|call| source.split(call).skip(1));
+    let codes: BTreeSet<&str> =
+        after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect();
+    assert!(codes.contains("gap") && codes.contains("manifest"), "{codes:?}");
+    let page = fs::read_to_string(crate_folder.join("../../docs/OUTPUT.md")).unwrap();
+    let listed = page.split("Warning codes").nth(1).unwrap().split("The **last line**").next().unwrap();
+    let absent: Vec<&&str> = codes.iter().filter(|code| !listed.contains(&format!("`{code}`"))).collect();
+    assert!(absent.is_empty(), "docs/OUTPUT.md does not list {absent:?}");
 }
