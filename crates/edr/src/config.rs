@@ -148,7 +148,7 @@ pub struct SafetyConfig {
     pub plan_age: Option<String>,
     /// Hosts that are never acted on.
     pub protected: ProtectedConfig,
-    /// Nothing is changed.
+    /// Nothing is changed, apart from what requests do that are sent as they are ([`crate::raw`]).
     pub read_only: bool,
     /// A host that its vendor has not seen for so long, such as `30d`, is stale.
     pub stale_after: Option<String>,

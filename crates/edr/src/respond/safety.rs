@@ -13,15 +13,17 @@ use crate::SafetyConfig;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Safety {
-    /// Two people or more must sign a plan: how many.
+    /// Two people or more must sign a plan: how many. A change of indicators cannot be signed, and is refused; a change
+    /// of alerts needs no signature.
     pub approvals: usize,
     /// Whose signatures count.
     pub keys: Vec<ApprovalKey>,
-    /// The ceiling on hosts in one run, which nothing passes.
+    /// The ceiling on hosts in one run, or on alerts in a change of alerts, which nothing passes.
     pub max_hosts: Option<usize>,
     /// The ceiling on indicators in one run, which nothing passes.
     pub max_iocs: Option<usize>,
-    /// The most hosts within an hour, over all runs of all processes that share the journal. Releases do not count.
+    /// The most hosts within an hour, over all runs of all processes that share the journal. Releases do not count, and
+    /// neither do changes of alerts and indicators.
     pub per_hour: Option<usize>,
     /// The most hosts of one tenant within an hour, likewise.
     pub per_tenant: Option<usize>,
@@ -29,7 +31,8 @@ pub struct Safety {
     pub plan_age: TimeDelta,
     /// Hosts that are never acted on. A release is no such act.
     pub protected: Protection,
-    /// Nothing is changed, whoever asks.
+    /// Nothing is changed by a [`super::Responder`], whoever asks. Requests that are sent as they are ([`crate::raw`]) and
+    /// the vendors' own clients know no rules.
     pub read_only: bool,
     /// A host that its vendor has not seen for so long is stale.
     pub stale_after: Option<TimeDelta>,
