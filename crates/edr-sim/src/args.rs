@@ -28,7 +28,7 @@ pub enum OnOff {
     Off,
 }
 
-/// The flags of `edr sim serve` (design/cli.md).
+/// The flags of `edr sim serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     /// Where to listen; port 0 takes free ports, port P takes P for the control plane, P+1 for Falcon, P+2… for Cortex, and the next for the second region

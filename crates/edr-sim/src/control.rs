@@ -1,4 +1,4 @@
-//! The control plane under `/sim/`, for tests in any language (names: design/cli.md).
+//! The control plane under `/sim/`, for tests in any language; docs/SIMULATOR.md has its calls.
 
 use std::sync::Arc;
 use std::time::Duration;

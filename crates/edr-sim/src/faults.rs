@@ -43,7 +43,7 @@ pub enum FaultKind {
     /// 504.
     #[serde(rename = "504")]
     GatewayTimeout,
-    /// 500 that means "refused", not "broken" (cortex-xdr-api 2.1).
+    /// 500 that means "refused", not "broken", as Cortex XDR answers.
     #[serde(rename = "business-500")]
     Business,
     /// 200 with an error in the body.
