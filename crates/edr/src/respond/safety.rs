@@ -14,16 +14,16 @@ use crate::SafetyConfig;
 #[non_exhaustive]
 pub struct Safety {
     /// Two people or more must sign a plan: how many. A change of indicators cannot be signed, and is refused; a change
-    /// of alerts needs no signature.
+    /// of alerts or cases needs no signature.
     pub approvals: usize,
     /// Whose signatures count.
     pub keys: Vec<ApprovalKey>,
-    /// The ceiling on hosts in one run, or on alerts in a change of alerts, which nothing passes.
+    /// The ceiling on hosts in one run, or on alerts or cases in a change of them, which nothing passes.
     pub max_hosts: Option<usize>,
     /// The ceiling on indicators in one run, which nothing passes.
     pub max_iocs: Option<usize>,
     /// The most hosts within an hour, over all runs of all processes that share the journal. Releases do not count, and
-    /// neither do changes of alerts and indicators.
+    /// neither do changes of alerts, cases and indicators.
     pub per_hour: Option<usize>,
     /// The most hosts of one tenant within an hour, likewise.
     pub per_tenant: Option<usize>,
