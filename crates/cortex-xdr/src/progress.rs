@@ -107,7 +107,7 @@ impl CortexXdr {
     async fn told(&self, action: &ResponseAction, handle: &str) -> Result<Told> {
         let id = ActionId::from(handle);
         let asked = match action {
-            ResponseAction::RunScript { .. } => self.ran(&id).await,
+            ResponseAction::RunScript { .. } => self.ran(&id).await.map_err(|e| action.discreet_outcome(e)),
             _ => self.client().action_status(&id).await.map(|status| {
                 let reasons = status.reasons;
                 let with_reason = |(id, state): (String, ActionState)| {
@@ -124,12 +124,21 @@ impl CortexXdr {
         }
     }
 
-    /// How far a script is on each endpoint: its results say so, the status gives counts alone.
+    /// How far a script is on each endpoint: its results say so, the status gives counts alone. Why it failed is not
+    /// repeated: the values of its parameters may stand in it.
     async fn ran(&self, id: &ActionId) -> Result<BTreeMap<String, (ActionState, Option<String>)>> {
         let results = self.client().script_results(id).await?;
-        let why = results.error_message.filter(|text| !text.trim().is_empty());
+        let bytes = results.error_message.map_or(0, |text| text.trim().len());
+        let why = |state: &ActionState| match end(state, None)? {
+            Standing::Failed { reason } | Standing::Partial { reason } if bytes > 0 => Some(format!(
+                "{reason}; the service says why in {bytes} bytes: read the action {id} in the vendor's console"
+            )),
+            _ => None,
+        };
         let state = |result: api::scripts::ScriptResult| {
-            Some((result.endpoint_id?, (result.execution_status?, why.clone())))
+            let state = result.execution_status?;
+            let why = why(&state);
+            Some((result.endpoint_id?, (state, why)))
         };
         Ok(results.results.into_iter().filter_map(state).collect())
     }

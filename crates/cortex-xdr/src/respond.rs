@@ -35,6 +35,7 @@ impl CortexXdr {
         let (mut receipts, hosts) = self.sorted(action, ids, &found);
         if !hosts.is_empty() {
             let sent = self.send_order(action, &hosts, because, script.as_deref()).await;
+            let sent = sent.map_err(|e| action.discreet_order(e, &[]));
             if sent.as_ref().is_err_and(is_about_it) && self.are_there_by_now(action, &hosts).await {
                 receipts.extend(hosts.iter().map(|h| Receipt::new(h.uid.as_str(), Answer::Already)));
             } else {

@@ -273,6 +273,22 @@ impl Error {
         self
     }
 
+    /// With this in the place of its message, of what the vendor said and of the cause, which may repeat what the vendor
+    /// was told. The kind, the vendor's code, the status, the trace id and the next step stay.
+    #[must_use]
+    pub fn without_vendor_words(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        let detail = self.detail().map(|said| PlainDetail {
+            code: said.code().map(Cow::into_owned),
+            message: None,
+            trace_id: said.trace_id().map(Cow::into_owned),
+            status: said.status(),
+        });
+        let inner = self.inner();
+        (inner.message, inner.source) = (message.into(), None);
+        inner.detail = detail.map(|detail| Arc::new(detail) as Arc<dyn VendorDetail>);
+        self
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -34,6 +34,7 @@ pub mod clock;
 mod cursor;
 mod deed;
 mod diagnosis;
+mod discreet;
 mod error;
 mod filter;
 mod listed;

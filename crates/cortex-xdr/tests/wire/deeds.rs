@@ -188,6 +188,91 @@ async fn files_processes_and_scripts() {
     assert!(!orders(&log).iter().any(|s| s.data["script_uid"] == "u3"));
 }
 
+fn script(args: &[(&str, &str)]) -> ResponseAction {
+    let args = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    ResponseAction::RunScript { script: id(7), args }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_values_of_a_script_stand_in_nothing_that_is_told_of_the_order() {
+    let action = script(&[("password", "hunter 2"), ("empty", "")]);
+    let told = async |answer: fn(&Seen) -> Wire, hosts: &[u64]| {
+        let (cortex, log) = estate(answer);
+        let receipts = cortex.respond(&action, &ids(hosts), &Because::new()).await;
+        assert_eq!(orders(&log).len(), 1, "it is sent once");
+        match receipts {
+            Ok(receipts) => {
+                let answer = |r: &Receipt| match &r.answer {
+                    Answer::Refused(error) | Answer::Unknown(error) => error.to_string(),
+                    other => format!("{other:?}"),
+                };
+                format!("{receipts:?} {}", receipts.iter().map(answer).collect::<String>())
+            }
+            Err(error) => format!("{error:?} {error}"),
+        }
+    };
+    let all: [fn(&Seen) -> Wire; 4] = [
+        |_| error(400, "invalid value 'hunter 2' for parameter password"),
+        |_| error(500, "Internal server error: run(HUNTER%202)"),
+        |_| {
+            let extra = json!([{"loc": ["body", "password"], "msg": "'hunter 2' is no path"}]);
+            ok(&json!({"reply": {"err_code": 500, "err_msg": "Validation", "err_extra": extra}}))
+        },
+        |_| error(500, "No endpoint was found for 'hunte"),
+    ];
+    for answer in all {
+        for hosts in [&[0][..], &[0, 6]] {
+            let text = told(answer, hosts).await;
+            assert!(!text.to_lowercase().contains("hunt") && text.contains("left out"), "{text}");
+            assert!(
+                text.contains("HTTP 400") || text.contains("500"),
+                "the status or the code stays: {text}"
+            );
+        }
+    }
+    let plain = told(|_| error(500, "No endpoint was found"), &[0]).await;
+    assert!(plain.contains("No endpoint was found") && !plain.contains("left out"), "{plain}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_values_of_a_script_stand_in_nothing_that_is_told_of_its_results() {
+    let results = |seen: &Seen| match seen.data["action_id"].as_u64() {
+        Some(77) => {
+            let result = |n: u64, state: &str| json!({"endpoint_id": id(n), "execution_status": state});
+            let all = [result(0, "FAILED"), result(6, "TIMEOUT"), result(7, "COMPLETED_SUCCESSFULLY")];
+            ok(&json!({"reply": {"error_message": "login('hunter 2') failed ", "results": all}}))
+        }
+        Some(78) => error(500, "No action was found for 'hunter 2'"),
+        _ => error(403, "not for 'hunter 2'"),
+    };
+    let (cortex, _) = estate(results);
+    // The journal keeps the names alone, and a caller may know nothing.
+    for action in [script(&[("password", "hunter 2")]), script(&[("password", "[left out]")]), script(&[])] {
+        let seen = async |n: u64, handle: &str| {
+            let mut target = Target::new(id(n));
+            target.handle = Some(handle.to_owned());
+            cortex.progress(&action, &[target]).await.map(|mut all| all.remove(0).standing)
+        };
+        let failed = |why: &str| Standing::Failed {
+            reason: format!(
+                "{why}; the service says why in 24 bytes: read the action 77 in the vendor's console"
+            ),
+        };
+        assert_eq!(seen(0, "77").await.unwrap(), failed("the endpoint says that it failed"));
+        assert_eq!(seen(6, "77").await.unwrap(), failed("the endpoint did not answer in time"));
+        assert_eq!(seen(7, "77").await.unwrap(), Standing::Done);
+        let Standing::Unknown { word } = seen(0, "78").await.unwrap() else { panic!("it is lost") };
+        assert!(word.contains("invalid request") && word.contains("HTTP 500"), "{word}");
+        let denied = seen(0, "79").await.unwrap_err();
+        assert!(
+            denied.to_string().contains("role lacks") && denied.is_permission(),
+            "our words stay: {denied}"
+        );
+        let text = format!("{word} {denied} {denied:?}");
+        assert!(!text.contains("hunter") && text.contains("left out"), "{text}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_action_is_followed_in_few_calls() {
     let polls = AtomicU64::new(0);

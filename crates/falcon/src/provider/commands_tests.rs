@@ -207,6 +207,13 @@ async fn the_values_of_a_script_stand_in_nothing_that_is_told() {
     let (falcon, _) = speaking(|_| json!({"stderr": "hunter 2: command not found", "complete": true}));
     let Standing::Failed { reason } = standing(&falcon, &action).await else { panic!("failed") };
     assert!(!reason.contains("hunter") && reason.contains("27 bytes") && reason.contains("r-1"), "{reason}");
+    // Who follows it may know no value.
+    let (falcon, _) =
+        falcon_of(|_| reply(403, r#"{"errors":[{"code":403,"message":"not for 'hunter 2'"}]}"#));
+    let target = Target { uid: device_id(1), handle: Some("s-1/r-1".into()) };
+    let denied = falcon.progress(&script(&[("password", "[left out]")]), &[target]).await.unwrap_err();
+    let text = format!("{denied} {denied:?}");
+    assert!(!text.contains("hunter") && text.contains("left out") && text.contains("HTTP 403"), "{text}");
 }
 
 /// A word against the command from each of two hosts.

@@ -8,7 +8,7 @@ use edr_core::{
     ResponseAction, Result, Standing, Target,
 };
 
-use super::{Anomaly, EdrProvider as _, Falcon, discreet, in_order};
+use super::{Anomaly, EdrProvider as _, Falcon, in_order};
 use crate::api::ApiError;
 use crate::api::hosts::{self, HostAction, TAG_PREFIX, TagAction};
 use crate::client::{PerId, Refusal};
@@ -110,7 +110,7 @@ impl Falcon {
             | ResponseAction::KillProcess { .. }
             | ResponseAction::RunScript { .. } => {
                 let followed = self.follow_command(action, targets).await;
-                return followed.map_err(|e| discreet::error(action, e));
+                return followed.map_err(|e| action.discreet_outcome(e));
             }
             _ => {}
         }
