@@ -85,6 +85,8 @@ const SECRET_KEYS: &[&str] = &[
     "cookie",
     "credential",
     "nonce",
+    // What a script is given.
+    "parametersvalues",
     "passphrase",
     "passwd",
     "password",
@@ -97,7 +99,7 @@ const SECRET_KEYS: &[&str] = &[
 
 /// Words behind which a text is not shown: messages repeat what was sent.
 const SECRET_WORDS: &[&str] =
-    &["access_token", "bearer ", "client_id", "client_secret", "clientid=", "password"];
+    &["access_token", "bearer ", "client_id", "client_secret", "clientid=", "commandline=", "password"];
 
 /// A body for a log: of JSON the values of keys that sound like secrets are left out, of anything else
 /// the long words. `secrets` are texts that are known to be secret. At most 2 KiB are shown.
@@ -126,6 +128,30 @@ fn redact(value: &mut Value) {
         }
         Value::String(text) => cut_behind_secret_words(text),
         Value::Bool(_) | Value::Null | Value::Number(_) => {}
+    }
+}
+
+/// The texts of a JSON body that are behind such keys.
+pub(crate) fn secret_texts(body: &[u8]) -> Vec<String> {
+    let mut texts = Vec::new();
+    if body.len() <= READ
+        && let Ok(value) = serde_json::from_slice(body)
+    {
+        collect(value, false, &mut texts);
+    }
+    texts
+}
+
+fn collect(value: Value, is_secret: bool, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.into_iter().for_each(|item| collect(item, is_secret, texts)),
+        Value::Object(fields) => {
+            fields
+                .into_iter()
+                .for_each(|(key, value)| collect(value, is_secret || is_secret_key(&key), texts));
+        }
+        Value::String(text) if is_secret => texts.push(text),
+        _ => {}
     }
 }
 

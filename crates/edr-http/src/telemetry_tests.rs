@@ -320,6 +320,32 @@ fn a_form_is_never_logged() {
 }
 
 #[test]
+fn what_a_script_is_given_is_not_logged() {
+    let given = [
+        (
+            r#"{"script_uid":"s","parameters_values":{"who":"canary value"}}"#,
+            r#"{"err_msg":"no user canary value"}"#,
+        ),
+        (
+            r#"{"command_string":"runscript -CloudFile=s -CommandLine=```'canary value'```"}"#,
+            r#"{"message":"no: runscript -CommandLine=```'canary value'```"}"#,
+        ),
+    ];
+    for (sent, answer) in given {
+        let ear = Ear::default();
+        tracing::subscriber::with_default(ear.clone(), || {
+            run(async {
+                let plan = RequestPlan::post_json(&READ, "/run", sent);
+                client(Box::leak(Box::new([(400, answer)]))).fetch(&plan).await.unwrap_err();
+            });
+        });
+        let heard = ear.heard();
+        assert!(heard.contains("the error's body") && heard.matches("[redacted]").count() >= 2, "{heard}");
+        assert!(!heard.contains("canary value"), "{heard}");
+    }
+}
+
+#[test]
 fn nothing_is_said_or_prepared_for_the_deaf() {
     let ear = Ear { deaf: true, ..Ear::default() };
     tracing::subscriber::with_default(ear.clone(), || {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{Level, debug, enabled, trace};
 use url::form_urlencoded;
 
-use crate::redact::safe_body;
+use crate::redact::{safe_body, secret_texts};
 use crate::{Body, RedactedHeaders, RequestPlan, Target, safe_url};
 
 /// The name under which the wire log is found.
@@ -86,15 +86,17 @@ fn sent_body(plan: &RequestPlan, secrets: &[String]) -> String {
     }
 }
 
-/// The values of sensitive headers and of forms.
+/// The values of sensitive headers, of forms, and of keys of JSON that sound like secrets.
 fn secrets(plan: &RequestPlan, headers: &HeaderMap) -> Vec<String> {
     let sensitive = headers.values().filter(|v| v.is_sensitive()).filter_map(|v| v.to_str().ok());
     let words = sensitive.flat_map(str::split_ascii_whitespace).map(str::to_owned);
-    let form = match &plan.body {
-        Body::Bytes("application/x-www-form-urlencoded", bytes) => bytes.clone(),
-        _ => Bytes::new(),
+    let fields = match &plan.body {
+        Body::Bytes("application/x-www-form-urlencoded", bytes) => {
+            form_urlencoded::parse(bytes).map(|(_, value)| value.into_owned()).collect()
+        }
+        Body::Bytes("application/json", bytes) => secret_texts(bytes),
+        _ => Vec::new(),
     };
-    let fields = form_urlencoded::parse(&form).map(|(_, value)| value.into_owned());
     let mut all: Vec<String> = words.chain(fields).filter(|s| s.len() >= SHORTEST).collect();
     // A secret may hold another one.
     all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
