@@ -1,6 +1,11 @@
 //! One indicator, as it is wanted and as it is there.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::{Expiration, Ioc, IocAction, Vendor};
+
+/// Cortex XDR ends a rule without an end after 7, 30, 90 or 180 days, and tells of no type which: a day before the first
+/// of them.
+const MAY_END: TimeDelta = TimeDelta::days(6);
 
 /// What tells two indicators of a tenant apart. Cortex XDR has a rule and a place on its lists of files for one digest.
 pub(super) fn slot(vendor: &Vendor, ioc: &Ioc) -> String {
@@ -17,6 +22,13 @@ pub(super) fn is_on_list(vendor: &Vendor, action: &IocAction) -> bool {
 pub(super) fn uid_on_list(vendor: &Vendor, ioc: &Ioc) -> Option<String> {
     let list = if ioc.action == IocAction::Block { "blocklist" } else { "allowlist" };
     is_on_list(vendor, &ioc.action).then(|| format!("{list}:{}", ioc.kind.spelt(&ioc.value)))
+}
+
+/// True for a rule without an end that was sent so long ago that the vendor ends it, or has ended it.
+pub(super) fn may_end(vendor: &Vendor, sent: &Ioc, now: DateTime<Utc>) -> bool {
+    let ends = vendor.as_str() == "cortex" && !is_on_list(vendor, &sent.action);
+    let is_old = |time| now.signed_duration_since(time) >= MAY_END;
+    ends && sent.expiration == Expiration::VendorDefault && sent.modified_time.is_some_and(is_old)
 }
 
 /// The fields in which what is there is not what is wanted. What the vendor does not keep is no difference, nor is what

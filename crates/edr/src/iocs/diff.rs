@@ -9,7 +9,7 @@ use edr_core::{
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::compare::{completed, differing, is_on_list, is_same, slot};
+use super::compare::{completed, differing, is_on_list, is_same, may_end, slot};
 use super::feed::{Entry, Feed};
 use super::mark::{Owner, is_mark, lost};
 use super::memory::Memory;
@@ -92,6 +92,8 @@ pub struct Item {
     pub there: Option<Box<Ioc>>,
     /// The vendor cannot be asked whether it is there: this is what the journal remembers.
     pub remembered: bool,
+    /// Why it cannot be taken to be there as it is remembered.
+    pub doubt: Option<&'static str>,
 }
 
 /// What is to be done in one tenant.
@@ -264,7 +266,8 @@ impl<'a> Indicators<'a> {
             Err(error) => return Err(error),
         };
         let is_listed = listed.is_some();
-        let unread = |ioc: &Ioc| !is_listed || is_on_list(vendor, &ioc.action);
+        // A rule that is over has ended by itself; a file stays on its list.
+        let unread = |ioc: &Ioc| is_on_list(vendor, &ioc.action) || (!is_listed && !self.is_over(ioc));
         let mut there: BTreeMap<String, Ioc> =
             memory.there.into_iter().filter(|(_, ioc)| unread(ioc)).collect();
         there.extend(listed.into_iter().flatten().map(|ioc| (slot(vendor, &ioc), ioc)));
@@ -290,7 +293,7 @@ impl<'a> Indicators<'a> {
             };
             let remembered = shelf.is_remembered(vendor, ioc);
             let there = Some(Box::new(ioc.clone()));
-            Item { line: None, ioc: ioc.clone(), step, lost: Vec::new(), there, remembered }
+            Item { line: None, ioc: ioc.clone(), step, lost: Vec::new(), there, remembered, doubt: None }
         }));
         items
     }
@@ -309,6 +312,7 @@ impl<'a> Indicators<'a> {
             lost: Vec::new(),
             there: shelf.there.get(&slot(vendor, &entry.ioc)).cloned().map(Box::new),
             remembered: shelf.is_remembered(vendor, &entry.ioc),
+            doubt: None,
         };
         let fit = match provider.ioc_fit(&entry.ioc) {
             Err(error) => {
@@ -326,7 +330,7 @@ impl<'a> Indicators<'a> {
         let is_mine = item.there.as_deref().is_some_and(|there| self.owner.owns(there));
         if item.step == Step::Leave && is_mine && shelf.doubtful.contains_key(&slot) && item.remembered {
             // The last word of the journal about it is an announcement: it is sent again, which changes nothing twice.
-            item.step = Step::Change { fields: Vec::new() };
+            (item.step, item.doubt) = (Step::Change { fields: Vec::new() }, Some(DOUBTFUL));
         }
         item
     }
@@ -344,11 +348,16 @@ impl<'a> Indicators<'a> {
         if entry.ioc.desc.is_none() {
             whole.desc = self.owner.said_there(&item.ioc, there);
         }
-        let fields = if own {
+        let mut fields = if own {
             differing(&whole, there, &item.lost, remembered)
         } else {
             differing(&entry.ioc, there, &item.lost, remembered)
         };
+        let may_end = remembered && may_end(provider.vendor(), there, self.responder.clock().now());
+        if may_end && !fields.contains(&"expiration") {
+            fields.push("expiration");
+            item.doubt = Some(ENDS);
+        }
         if fields.is_empty() {
             return Step::Leave;
         }
@@ -391,6 +400,7 @@ fn doubts(memory: &Memory, owner: &Owner) -> Vec<Item> {
         lost: Vec::new(),
         there: Some(Box::new(ioc.clone())),
         remembered: true,
+        doubt: None,
     };
     known.map(item).collect()
 }
@@ -413,9 +423,15 @@ fn withdrawal(vendor: &Vendor, there: &[Item], entry: &Entry) -> Item {
             lost: Vec::new(),
             there: None,
             remembered: false,
+            doubt: None,
         },
     }
 }
+
+/// Why something cannot be taken to be there.
+const DOUBTFUL: &str = "an earlier run announced it, and nobody knows whether it arrived";
+const ENDS: &str =
+    "an earlier run sent it without an end: the vendor ends it after 7 to 180 days, and may have done so";
 
 /// Why something is to be removed.
 const OVER: &str = "its time is over";

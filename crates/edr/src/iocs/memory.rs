@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use edr_core::{Ioc, IocType, TenantId, Vendor};
 
 use super::compare::{slot, uid_on_list};
@@ -23,6 +24,7 @@ struct Intent<'r> {
     owner: &'r str,
     vendor: &'r Vendor,
     iocs: &'r [JournalIoc],
+    time: DateTime<Utc>,
     /// What was in doubt already. A refusal of this request says nothing about that.
     before: BTreeMap<String, Ioc>,
 }
@@ -35,7 +37,8 @@ impl Memory {
         for record in records {
             match &record.event {
                 Event::IocsIntended { tenant: at, vendor, owner, deed, iocs, .. } if at == tenant => {
-                    let mut intent = Intent { deed: *deed, owner, vendor, iocs, before: BTreeMap::new() };
+                    let (time, before) = (record.time, BTreeMap::new());
+                    let mut intent = Intent { deed: *deed, owner, vendor, iocs, time, before };
                     let told: Vec<Ioc> = iocs.iter().map(|ioc| intent.recall(ioc)).collect();
                     for ioc in told {
                         let slot = slot(vendor, &ioc);
@@ -115,6 +118,7 @@ impl Intent<'_> {
         let mut ioc = Ioc::of(IocType::from(kind), value, told.action.clone());
         (ioc.severity, ioc.expiration) = (told.severity.clone(), told.expiration);
         ioc.uid = told.uid.clone().or_else(|| uid_on_list(self.vendor, &ioc)).unwrap_or_default();
+        ioc.modified_time = Some(self.time);
         ioc.tags = Owner::new(self.owner).map(|owner| owner.mark()).into_iter().collect();
         ioc
     }

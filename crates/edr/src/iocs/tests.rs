@@ -461,6 +461,79 @@ async fn a_file_whose_time_is_over_is_told_for_it_does_not_end_by_itself() {
     }
 }
 
+/// A tenant of Cortex XDR 3, and a clock that can be moved.
+fn dated(folder: &std::path::Path) -> (Arc<InMemory>, ManualClock, Responder) {
+    let memory = Arc::new(InMemory::builder("acme").vendor("cortex").build());
+    let time = ManualClock::at(clock().now());
+    let odd = Odd { memory: memory.clone(), way: Way::Hides };
+    let responder = Responder::builder(Estate::of([Arc::new(odd) as Arc<dyn EdrProvider>]), folder);
+    let responder = responder.clock(Arc::new(time.clone())).grace(Duration::ZERO).open().unwrap();
+    (memory, time, responder)
+}
+
+async fn push_as(indicators: &Indicators<'_>, feed: &Feed) -> Vec<String> {
+    let plan = indicators.diff(feed).await.unwrap();
+    let plan: Vec<TenantDiff> = plan.into_iter().map(TenantDiff::without_removals).collect();
+    words(&indicators.apply(&plan, &IocConsent::at_most(9), &Because::new()).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_rule_that_the_vendor_may_end_by_itself_is_put_there_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (memory, time, responder) = dated(folder.path());
+    let [soc, them] = ["soc", "them"].map(|owner| Indicators::new(&responder, Owner::new(owner).unwrap()));
+    let wish = feed(&format!(
+        "value,action,severity,expires\na.example,detect,high,\nb.example,detect,high,never\n\
+         c.example,detect,high,2026-06-01\n{DIGEST},block,high,\n"
+    ));
+    assert!(push_as(&soc, &wish).await.iter().all(|word| word.ends_with(" accepted")));
+    let held = [
+        "a.example already".to_owned(),
+        "b.example already".to_owned(),
+        "c.example already".to_owned(),
+        format!("{DIGEST} already"),
+    ];
+    let before = memory.writes();
+    time.advance(TimeDelta::days(5));
+    assert_eq!((push_as(&soc, &wish).await, memory.writes()), (held.to_vec(), before));
+
+    time.advance(TimeDelta::days(3));
+    let plan = soc.diff(&wish).await.unwrap();
+    let [first, rest @ ..] = plan[0].items.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(first.step, Step::Change { fields: vec!["expiration"] });
+    assert!(first.doubt.unwrap().contains("7 to 180 days"), "it says why");
+    assert!(rest.iter().all(|item| item.step == Step::Leave && item.doubt.is_none()), "{rest:?}");
+    let foreign = &them.diff(&wish).await.unwrap()[0].items[0];
+    assert_eq!(
+        foreign.step,
+        Step::Foreign { fields: vec!["expiration"] },
+        "nobody knows whether it is there"
+    );
+    memory.edit_iocs(|iocs| iocs.retain(|ioc| ioc.value != "a.example"));
+    assert_eq!(push_as(&soc, &wish).await[..2], ["a.example accepted", "b.example already"]);
+    memory.edit_iocs(|iocs| assert!(iocs.iter().any(|ioc| ioc.value == "a.example"), "{iocs:?}"));
+    assert_eq!(memory.writes(), before + 1);
+    time.advance(TimeDelta::days(5));
+    assert_eq!(push_as(&soc, &wish).await, held, "what counts is when it was last sent");
+    // A feed that is pushed once a week leaves no time without it.
+    time.advance(TimeDelta::days(2) - TimeDelta::minutes(1));
+    assert_eq!(steps(&soc.diff(&wish).await.unwrap())[0], "a.example change");
+}
+
+#[tokio::test]
+async fn a_rule_whose_time_was_over_is_not_there_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, time, responder) = dated(folder.path());
+    let soc = Indicators::new(&responder, Owner::new("soc").unwrap());
+    push_as(&soc, &feed("value,severity,expires\na.example,high,2026-03-04\n")).await;
+    let wish = feed("value,severity\na.example,high\n");
+    assert_eq!(steps(&soc.diff(&wish).await.unwrap()), ["a.example leave"]);
+    time.advance(TimeDelta::days(3));
+    assert_eq!(steps(&soc.diff(&wish).await.unwrap()), ["a.example add"]);
+    assert_eq!(push_as(&soc, &wish).await, ["a.example accepted"]);
+    assert_eq!(steps(&soc.diff(&wish).await.unwrap()), ["a.example leave"]);
+}
+
 #[tokio::test]
 async fn a_block_in_doubt_stays_so_when_a_later_call_is_refused() {
     let bench = cortex();

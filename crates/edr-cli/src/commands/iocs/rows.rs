@@ -106,7 +106,9 @@ impl Record for Row {
 impl Row {
     fn of(tenant: &TenantId, vendor: &Vendor, item: &Item) -> Self {
         let (fields, error) = match &item.step {
-            Step::Change { fields } | Step::Foreign { fields } => (fields.clone(), None),
+            Step::Change { fields } | Step::Foreign { fields } => {
+                (fields.clone(), item.doubt.map(str::to_owned))
+            }
             Step::NotExpressible { reason } => (Vec::new(), Some(reason.clone())),
             Step::Remove { reason } => (Vec::new(), Some((*reason).to_owned())),
             _ => (Vec::new(), None),
