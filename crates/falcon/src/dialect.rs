@@ -289,7 +289,7 @@ fn inside(reply: &Failure<'_>) -> Option<Verdict> {
     // Beside another error they are kept: who has asked for several ids wants a word about each.
     detail.errors = [others, absent_ids].concat();
     Some(match detail.number() {
-        Some(429) => throttled(reply, detail),
+        Some(429) => partly_throttled(reply, detail),
         Some(404) => Verdict::Fail(absent(reply, detail)),
         Some(403) => Verdict::Fail(forbidden(reply, detail)),
         Some(400..500) => Verdict::Fail(refused(reply, detail)),
@@ -334,6 +334,22 @@ fn throttled(f: &Failure<'_>, detail: FalconDetail) -> Verdict {
         .with_detail(detail)
         .with_hint("other users of the same customer id or address share this limit; lower rate_share");
     Verdict::Retry { error, delay, unprocessed: kind == ErrorKind::RateLimited }
+}
+
+/// A limit that is told inside a success: a part may have been done where it is told of single things.
+fn partly_throttled(reply: &Failure<'_>, detail: FalconDetail) -> Verdict {
+    let whole = |e: &ApiError| e.code.as_deref() == Some("429") && e.id.as_deref().is_none_or(str::is_empty);
+    let untouched = detail.errors.iter().all(whole) && !has_written(reply.body);
+    match throttled(reply, detail) {
+        Verdict::Retry { error, delay, .. } => Verdict::Retry { error, delay, unprocessed: untouched },
+        other => other,
+    }
+}
+
+/// Whether an answer says that something was changed.
+fn has_written(body: &[u8]) -> bool {
+    let reply: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    reply["meta"]["writes"]["resources_affected"].as_u64().is_some_and(|count| count > 0)
 }
 
 /// A failure of the service. A body whose own code is 400 is a refusal in the dress of a failure.

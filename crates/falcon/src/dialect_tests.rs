@@ -186,6 +186,24 @@ fn an_error_inside_a_success_is_seen() {
             ErrorKind::InvalidRequest,
         ),
         (r#"{"errors":[{"code":429,"message":"m"}]}"#, "retry any", ErrorKind::RateLimited),
+        (r#"{"errors":[{"code":429,"message":"m"}],"resources":[]}"#, "retry any", ErrorKind::RateLimited),
+        // A part may have been done.
+        (r#"{"errors":[{"code":429,"message":"m","id":"x"}]}"#, "retry", ErrorKind::RateLimited),
+        (
+            r#"{"errors":[{"code":429,"message":"m"},{"code":409,"message":"n"}]}"#,
+            "retry",
+            ErrorKind::RateLimited,
+        ),
+        (
+            r#"{"errors":[{"code":404,"message":"n","id":"x"},{"code":429,"message":"m"}]}"#,
+            "retry",
+            ErrorKind::RateLimited,
+        ),
+        (
+            r#"{"meta":{"writes":{"resources_affected":1}},"errors":[{"code":429,"message":"m"}]}"#,
+            "retry",
+            ErrorKind::RateLimited,
+        ),
         (r#"{"errors":[{"code":403,"message":"m"}]}"#, "fail", ErrorKind::Permission),
         (r#"{"errors":[{"code":404,"message":"m"}]}"#, "fail", ErrorKind::NotFound),
         (

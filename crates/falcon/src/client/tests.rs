@@ -242,6 +242,51 @@ async fn a_write_that_fails_is_not_repeated_and_leaves_nothing_unsaid() {
     assert_eq!(error.kind(), ErrorKind::Vendor);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_told_of_one_id_repeats_no_write() {
+    let ids = ["c:ind:a:1", "c:ind:a:2", "c:ind:a:3"];
+    let comment = [AlertStep::AppendComment("seen".to_owned())];
+    let one = r#"{"code":429,"message":"slow down","id":"c:ind:a:2"}"#;
+    for body in [
+        format!(r#"{{"meta":{{}},"errors":[{one}]}}"#),
+        format!(r#"{{"meta":{{}},"resources":[],"errors":[{one}]}}"#),
+    ] {
+        let (acme, log) = falcon(move |_| answer(200, &body));
+        let done = acme.client().update_alerts(&ids, &comment).await.unwrap();
+        assert_eq!(log.to(alerts::UPDATE.path).len(), 1, "the comments of the others may be there");
+        assert_eq!((done.refused.len(), done.unanswered.len()), (1, 2));
+        assert_eq!(
+            (done.refused[0].id.as_str(), done.refused[0].error.code.as_deref()),
+            (ids[1], Some("429"))
+        );
+    }
+    let (acme, log) = falcon(|_| {
+        answer(
+            200,
+            r#"{"meta":{"writes":{"resources_affected":2}},"errors":[{"code":429,"message":"slow"}]}"#,
+        )
+    });
+    let error = acme.client().update_alerts(&ids, &comment).await.unwrap_err();
+    assert!(error.is_rate_limited() && error.is_outcome_unknown(), "{error:?}");
+    assert_eq!(log.to(alerts::UPDATE.path).len(), 1);
+    // What stood before everything is asked again, and so is a read.
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let (acme, log) = falcon(move |sent| {
+        match (asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed), sent.method.as_str()) {
+            (0, _) => answer(200, r#"{"meta":{},"errors":[{"code":429,"message":"slow"}]}"#),
+            (_, "PATCH") => answer(200, r#"{"meta":{"writes":{"resources_affected":3}}}"#),
+            (2, _) => {
+                answer(200, r#"{"resources":null,"errors":[{"code":429,"message":"m","id":"c:ind:a:2"}]}"#)
+            }
+            _ => page(&[alert(1)], "{}"),
+        }
+    });
+    assert!(acme.client().update_alerts(&ids, &comment).await.unwrap().is_whole());
+    assert_eq!(log.to(alerts::UPDATE.path).len(), 2);
+    acme.client().alerts_by_id(&ids).await.unwrap();
+    assert_eq!(log.to(alerts::ENTITIES.path).len(), 2);
+}
+
 #[tokio::test]
 async fn tags_are_answered_device_by_device() {
     let (acme, log) = falcon(|sent| {
