@@ -3,12 +3,10 @@
 use bytes::Bytes;
 use edr_core::{Raw, Result};
 use edr_http::{Body, Operation, Passed, Refusal, RequestPlan};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::paging::Turn;
-use super::{FalconClient, PageKey, Pages, Reply};
-use crate::api::{ENDPOINTS, Endpoint, Expect, Paging};
+use super::{FalconClient, PageKey, Pages};
+use crate::api::{ENDPOINTS, Endpoint, Paging};
 
 static READ: Operation = Operation::read("raw read", "");
 static WRITE: Operation = Operation::write("raw write", "");
@@ -41,26 +39,6 @@ fn plan(method: Method, path: &str, query: &[(&str, &str)], body: Option<Bytes>)
         plan.body = Body::Bytes("application/json", body);
     }
     plan
-}
-
-/// How the pages behind this one are asked for.
-fn seen<T>(first: &Reply<T>, by_body: bool) -> Paging {
-    let pagination = first.pagination();
-    let rows = (first.resources.len() + first.undecoded.len()) as u64;
-    let is_set = |key: &Option<String>| key.as_deref().is_some_and(|k| !k.is_empty());
-    let counts = |key: &str| key.parse::<u64>().is_ok();
-    if rows == 0 || pagination.count().is_some_and(|total| rows >= total) {
-        return Paging::Single;
-    }
-    match &pagination.offset {
-        _ if is_set(&pagination.after) && by_body => Paging::After,
-        // A key may come with the last page as well: it is the page without rows that ends the listing.
-        _ if is_set(&pagination.after) => Paging::AfterCounted,
-        _ if is_set(&pagination.next) => Paging::Next,
-        Some(key) if !key.is_empty() && !counts(key) => Paging::Scroll,
-        _ if pagination.total.is_some() => Paging::Offset { cap: None },
-        _ => Paging::Single,
-    }
 }
 
 impl FalconClient {
@@ -108,7 +86,8 @@ impl FalconClient {
     }
 
     /// Walks over the pages of a listing at any path, its items as they came. How the pages of a path that
-    /// this crate does not know are turned is seen on its first page.
+    /// this crate does not know are turned is seen on its first page. As with [`Self::pages`], a listing of
+    /// which fewer rows came than the vendor counts ends with an error.
     #[must_use]
     pub fn walk_any(
         &self,
@@ -119,20 +98,10 @@ impl FalconClient {
     ) -> Pages<Raw> {
         let endpoint = known(&method, path);
         let plan = plan(method, path, query, body);
-        if let Some(endpoint) = endpoint {
-            return self.walk(plan, endpoint.paging, endpoint.max_page, None);
+        match endpoint {
+            Some(endpoint) => self.walk(plan, endpoint.paging, endpoint.max_page, None),
+            None => self.walk_foreign(plan),
         }
-        let client = self.clone();
-        stream::once(async move {
-            let mut first = client.typed::<Raw>(plan.clone(), Expect::Any).await?.0;
-            let style = seen(&first, matches!(plan.body, Body::Bytes(..)));
-            first.next = Turn::styled(&plan, style).next(&first)?;
-            let next = first.next.clone();
-            let rest = next.map(|key| client.walk(plan, style, None, Some(key)));
-            Ok(stream::iter([Ok(first)]).chain(rest.unwrap_or_else(|| stream::empty().boxed())))
-        })
-        .try_flatten()
-        .boxed()
     }
 
     /// Walks over the pages of any listing by GET, its items as they came. `style` says how the pages are

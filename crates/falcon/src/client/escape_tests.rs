@@ -1,12 +1,15 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use edr_core::ErrorKind;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 
 use super::*;
 use crate::testing::{Log, Sent, falcon, json as answer, page};
 
 const PATH: &str = "/new/combined/things/v1";
+const HOSTS: &str = crate::api::hosts::COMBINED.path;
+const ALERTS: &str = crate::api::alerts::COMBINED.path;
 
 type Served = (Vec<String>, String);
 
@@ -74,6 +77,77 @@ async fn pages_of_an_unknown_path_are_turned_as_the_first_one_shows() {
     }
     let (items, error, log) = walked(Method::GET, None, untold).await;
     assert_eq!((items, error.is_none(), log.to(PATH).len()), (rows(0..2), true, 1));
+}
+
+#[tokio::test]
+async fn fewer_rows_than_the_vendor_counts_are_no_end() {
+    // The second page has no key, or no rows.
+    let keyless = |key: &'static str| {
+        move |sent: &Sent| match (sent.get(key), sent.json()[key].as_str()) {
+            (None, None) => (rows(0..2), format!(r#"{{"total":5,"{key}":"k2"}}"#)),
+            _ => (rows(2..4), r#"{"total":5}"#.to_owned()),
+        }
+    };
+    let next = |sent: &Sent| match sent.get("offset") {
+        None => (rows(0..2), r#"{"next":"k2","total":5}"#.to_owned()),
+        Some(_) => (rows(2..4), r#"{"next":"","total":5}"#.to_owned()),
+    };
+    let empty = |sent: &Sent| match sent.get("after") {
+        None => (rows(0..4), r#"{"after":"k4","total":5}"#.to_owned()),
+        Some(_) => (Vec::new(), r#"{"after":"k4","total":0}"#.to_owned()),
+    };
+    for (name, (items, error, _)) in [
+        ("after", walked(Method::GET, None, keyless("after")).await),
+        ("after in a body", walked(Method::POST, Some("{}"), keyless("after")).await),
+        ("next", walked(Method::GET, None, next).await),
+        ("scroll", walked(Method::GET, None, keyless("offset")).await),
+        ("an empty page", walked(Method::GET, None, empty).await),
+    ] {
+        assert_eq!(items, rows(0..4), "{name}: what came is given out first");
+        let error = error.unwrap_or_else(|| panic!("{name}: no error"));
+        assert_eq!(error.message(), "the listing broke off: 4 of 5 rows came", "{name}");
+        assert!(error.tenant().is_some() && error.operation().is_some(), "{name}: {error:?}");
+    }
+    let nothing = |_: &Sent| (Vec::new(), r#"{"offset":0,"limit":2,"total":5}"#.to_owned());
+    let (_, error, _) = walked(Method::GET, None, nothing).await;
+    assert_eq!(error.unwrap().message(), "the listing broke off: 0 of 5 rows came");
+}
+
+#[tokio::test]
+async fn a_count_that_falls_and_a_place_of_the_callers_are_no_loss() {
+    let fell = |sent: &Sent| match sent.get("after") {
+        None => (rows(0..3), r#"{"after":"k3","total":5}"#.to_owned()),
+        Some(_) => (rows(3..4), r#"{"after":"","total":4}"#.to_owned()),
+    };
+    let grew = |sent: &Sent| match sent.get("after") {
+        None => (rows(0..3), r#"{"after":"k3","total":4}"#.to_owned()),
+        Some(_) => (rows(3..4), r#"{"after":"","total":5}"#.to_owned()),
+    };
+    // It counts nothing, or less than it gives.
+    let uncounted = |sent: &Sent| match sent.get("after") {
+        None => (rows(0..3), r#"{"after":"k3"}"#.to_owned()),
+        Some(_) => (rows(3..4), r#"{"after":"","total":0}"#.to_owned()),
+    };
+    for (name, (items, error, _)) in [
+        ("fell", walked(Method::GET, None, fell).await),
+        ("grew", walked(Method::GET, None, grew).await),
+        ("uncounted", walked(Method::GET, None, uncounted).await),
+    ] {
+        assert!(error.is_none(), "{name}: {error:?}");
+        assert_eq!(items, rows(0..4), "{name}");
+    }
+    let (acme, _) = falcon(|_| page(&rows(4..5), r#"{"after":"","next":"","total":5}"#));
+    for (method, path, query, body) in [
+        (Method::GET, HOSTS, Some(("offset", "k4")), None),
+        (Method::GET, PATH, Some(("after", "k4")), None),
+        (Method::GET, PATH, Some(("offset", "k4")), None),
+        (Method::GET, PATH, Some(("offset", "4")), None),
+        (Method::POST, ALERTS, None, Some(r#"{"after":"k4"}"#.into())),
+    ] {
+        let pages = acme.client().walk_any(method, path, query.as_slice(), body);
+        let pages: Vec<_> = pages.collect().await;
+        assert!(pages.len() == 1 && pages[0].is_ok(), "{path} {query:?}: {pages:?}");
+    }
 }
 
 #[tokio::test]

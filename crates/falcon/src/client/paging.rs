@@ -95,14 +95,52 @@ impl Turn {
             return Ok(None);
         }
         if rows == 0 {
-            let message = format!("the listing broke off: {at} of {} rows came", total.unwrap_or_default());
-            return Err(Error::new(ErrorKind::Vendor, message));
+            return Err(broke_off(at, total.unwrap_or_default()));
         }
         match cap.map(u64::from) {
             Some(cap) if at + 1 >= cap => Err(capped(cap, total.unwrap_or(at))),
             _ => Ok(Some(PageKey(at.to_string()))),
         }
     }
+}
+
+/// How the pages of a path that is not known are turned, as its first page shows.
+fn seen<T>(first: &Reply<T>, plan: &RequestPlan) -> Paging {
+    let (by_body, from) = (matches!(plan.body, Body::Bytes(..)), place(plan));
+    let pagination = first.pagination();
+    let rows = (first.resources.len() + first.undecoded.len()) as u64;
+    let is_set = |key: &Option<String>| key.as_deref().is_some_and(|k| !k.is_empty());
+    let counts = |key: &str| key.parse::<u64>().is_ok();
+    if pagination.count().is_some_and(|total| rows >= total) {
+        return Paging::Single;
+    }
+    match &pagination.offset {
+        _ if is_set(&pagination.after) && by_body => Paging::After,
+        // A key may come with the last page as well: it is the page without rows that ends the listing.
+        _ if is_set(&pagination.after) => Paging::AfterCounted,
+        _ if is_set(&pagination.next) => Paging::Next,
+        Some(key) if !key.is_empty() && !counts(key) => Paging::Scroll,
+        _ if pagination.total.is_some() && from.is_none_or(|place| counts(&place)) => {
+            Paging::Offset { cap: None }
+        }
+        _ => Paging::Single,
+    }
+}
+
+/// The key or the row of the caller's at which a request takes its listing up.
+fn place(plan: &RequestPlan) -> Option<String> {
+    let body: serde_json::Value = match &plan.body {
+        Body::Bytes(_, bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
+        _ => serde_json::Value::Null,
+    };
+    let in_query = |key: &str| plan.query.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+    let in_body = |key: &str| body.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    let mut places = ["after", "offset"].into_iter().filter_map(|key| in_query(key).or_else(|| in_body(key)));
+    places.find(|place| !matches!(place.as_str(), "" | "0" | "null"))
+}
+
+fn broke_off(given: u64, total: u64) -> Error {
+    Error::new(ErrorKind::Vendor, format!("the listing broke off: {given} of {total} rows came"))
 }
 
 fn capped(cap: u64, total: u64) -> Error {
@@ -133,12 +171,32 @@ struct Walk {
     empty: u32,
     /// Rows given out; known only when the walk began at the beginning.
     given: Option<u64>,
+    /// What the vendor counted when the walk began, less what it dropped since.
+    owed: Option<u64>,
+    /// The path is not known: its first page shows how pages are turned, and its count ends nothing.
+    foreign: bool,
     /// Why the walk cannot go on, to be said after the last page.
     obstacle: Option<Error>,
     done: bool,
 }
 
 impl Walk {
+    fn new(client: &FalconClient, plan: RequestPlan, style: Paging) -> Self {
+        Self {
+            client: client.clone(),
+            given: place(&plan).is_none().then_some(0),
+            plan,
+            style,
+            max_page: None,
+            used: HashSet::new(),
+            empty: 0,
+            owed: None,
+            foreign: false,
+            obstacle: None,
+            done: false,
+        }
+    }
+
     /// Points the plan at a page.
     fn turn_to(&mut self, key: &PageKey) {
         let text = key.0.clone();
@@ -169,12 +227,17 @@ impl Walk {
 
     async fn page<T: DeserializeOwned>(&mut self) -> Result<Reply<T>> {
         self.fit();
+        let unseen = self.foreign && self.used.is_empty();
+        let expect = if unseen { api::Expect::Any } else { api::Expect::Listing };
+        let mut reply: Reply<T> = self.client.typed(self.plan.clone(), expect).await?.0;
+        if unseen {
+            self.style = seen(&reply, &self.plan);
+        }
         let turn = Turn::styled(&self.plan, self.style);
-        let mut reply: Reply<T> = self.client.typed(self.plan.clone(), api::Expect::Listing).await?.0;
         let rows = (reply.resources.len() + reply.undecoded.len()) as u64;
         self.given = self.given.map(|given| given + rows);
         self.empty = if rows == 0 { self.empty + 1 } else { 0 };
-        match self.behind(turn, &reply, rows) {
+        match self.behind(turn, &reply) {
             Ok(next) => reply.next = next,
             Err(error) => self.obstacle = Some(error),
         }
@@ -182,25 +245,28 @@ impl Walk {
     }
 
     /// The key of the page behind a reply, and the walk pointed at it.
-    fn behind<T>(&mut self, turn: Turn, reply: &Reply<T>, rows: u64) -> Result<Option<PageKey>> {
+    fn behind<T>(&mut self, turn: Turn, reply: &Reply<T>) -> Result<Option<PageKey>> {
+        // That nothing matches is no count where rows have come.
+        let total = reply.pagination().count().filter(|total| *total > 0 || self.given == Some(0));
+        self.owed = self.owed.into_iter().chain(total).min();
         // These have a key on the last page, too.
-        let keyed = matches!(self.style, Paging::AfterCounted | Paging::Scroll);
-        let ended = keyed && self.has_all(reply, rows)?;
-        let next = turn.next(reply)?.filter(|_| !ended);
+        let keyed = matches!(self.style, Paging::AfterCounted | Paging::Scroll) && !self.foreign;
+        let has_all = self.given.zip(total).is_some_and(|(given, total)| given >= total);
+        let next = turn.next(reply)?.filter(|_| !(keyed && has_all));
+        if next.is_none() {
+            self.check_end()?;
+        }
         self.go_on(next.as_ref())?;
         Ok(next)
     }
 
-    /// Whether a listing with a count is at its end. One that ends before its time has lost rows.
-    fn has_all<T>(&self, reply: &Reply<T>, rows: u64) -> Result<bool> {
-        let (Some(given), Some(total)) = (self.given, reply.pagination().count()) else {
-            return Ok(rows == 0);
-        };
-        if rows == 0 && given < total {
-            let message = format!("the listing broke off: {given} of {total} rows came");
-            return Err(Error::new(ErrorKind::Vendor, message));
+    /// A listing that ends before its time has lost rows. One by offsets knows its row, and goes on until then.
+    fn check_end(&self) -> Result<()> {
+        let by_row = matches!(self.style, Paging::Offset { .. } | Paging::Single);
+        match self.given.zip(self.owed).filter(|_| !by_row) {
+            Some((given, owed)) if given < owed => Err(broke_off(given, owed)),
+            _ => Ok(()),
         }
-        Ok(given >= total)
     }
 
     /// Goes on to the next page, or says why it cannot.
@@ -214,7 +280,8 @@ impl Walk {
         }
         let again = !self.used.insert(key.clone());
         // A scroll may keep its key while its count shows that it moves.
-        let counted = self.style == Paging::Scroll && self.given.is_some();
+        let counted =
+            self.style == Paging::Scroll && !self.foreign && self.given.is_some() && self.owed.is_some();
         if (again && !counted) || self.used.len() > UNCOUNTED_PAGES {
             return Err(Error::new(ErrorKind::Vendor, "a page key came twice: the listing goes in a circle"));
         }
@@ -238,8 +305,8 @@ impl Walk {
 impl FalconClient {
     /// Walks over the pages of a listing, one request at a time, from its beginning or from a key that an
     /// earlier [`Reply::next`] gave. A page that cannot be had ends the walk with its error; a listing that
-    /// is longer than the endpoint gives out ends with a [`ListingCap`] behind the last page. A walk
-    /// cannot go in a circle.
+    /// is longer than the endpoint gives out ends with a [`ListingCap`] behind the last page, and one of
+    /// which fewer rows came than the vendor counts with an error there. A walk cannot go in a circle.
     ///
     /// ```no_run
     /// use falcon::api::hosts::{self, Device, HostsParams};
@@ -270,15 +337,19 @@ impl FalconClient {
         max_page: Option<u32>,
         from: Option<PageKey>,
     ) -> Pages<T> {
-        let client = self.clone();
-        let used = HashSet::new();
-        let given = from.is_none().then_some(0);
-        let mut walk =
-            Walk { client, plan, style, max_page, used, empty: 0, given, obstacle: None, done: false };
+        let mut walk = Walk::new(self, plan, style);
+        walk.max_page = max_page;
         if let Some(key) = from {
             walk.turn_to(&key);
             walk.used.insert(key);
+            walk.given = None;
         }
+        stream::unfold(walk, Walk::step).boxed()
+    }
+
+    /// Walks over the pages of a path that is not known.
+    pub(super) fn walk_foreign<T: DeserializeOwned + Send + 'static>(&self, plan: RequestPlan) -> Pages<T> {
+        let walk = Walk { foreign: true, ..Walk::new(self, plan, Paging::Single) };
         stream::unfold(walk, Walk::step).boxed()
     }
 }

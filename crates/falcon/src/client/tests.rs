@@ -91,6 +91,29 @@ async fn a_listing_that_breaks_off_is_no_end() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_missing_is_no_end() {
+    let (acme, _) =
+        falcon(|sent| match (sent.method.as_str(), sent.get("offset"), sent.json()["after"].as_str()) {
+            ("GET", None, _) => page(&[device(1), device(2)], r#"{"total":5,"next":"k"}"#),
+            ("GET", ..) => page(&[device(3)], r#"{"total":5,"next":""}"#),
+            (_, _, None) => page(&[alert(1)], r#"{"total":3,"after":"k"}"#),
+            _ => page(&[alert(2)], r#"{"total":3}"#),
+        });
+    let plan = hosts::combined(&HostsParams::default());
+    let (pages, error) = walked::<Device>(acme.client().pages(plan.clone(), None)).await;
+    assert_eq!((rows(&pages).len(), pages[1].next.clone()), (3, None));
+    let error = error.unwrap();
+    assert_eq!(error.message(), "the listing broke off: 3 of 5 rows came");
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Vendor, Some("CombinedDevicesByFilter")));
+    let (_, error) = walked::<Device>(acme.client().pages(plan, pages[0].next.clone())).await;
+    assert!(error.is_none(), "nobody knows what came before a key: {error:?}");
+    let plan = alerts::combined(&AlertsParams::default());
+    let (pages, error) = walked::<AlertEntity>(acme.client().pages(plan, None)).await;
+    assert_eq!(rows(&pages).len(), 2);
+    assert_eq!(error.unwrap().message(), "the listing broke off: 2 of 3 rows came");
+}
+
+#[tokio::test]
 async fn a_scroll_ends_by_its_count_though_a_key_comes_with_the_last_page() {
     let (acme, log) = falcon(|sent| {
         let from = if sent.get("offset").is_some() { 2 } else { 0 };
