@@ -94,8 +94,10 @@ impl CortexClient {
 
     /// Walks over the pages of a listing at any path, its items as they came: by `search_from` and
     /// `search_to` in `request_data`, from what the body says on, a hundred at a time unless it says
-    /// otherwise. The vendor's count is not believed: a full page always leads on. An answer that is
-    /// a list itself is one page, and so is a GET. A page that cannot be had ends the walk with its error.
+    /// otherwise. The vendor's count is not believed: a full page always leads on, and one that comes short
+    /// is followed by what lies behind its items while the count says more. Fewer items in all than were
+    /// counted are an error behind the last page. An answer that is a list itself is one page, and so is a
+    /// GET. A page that cannot be had ends the walk with its error.
     #[must_use]
     pub fn walk_any(
         &self,
@@ -107,12 +109,10 @@ impl CortexClient {
         let walk = self.planned(any(method, path, query, body, false)).and_then(|plan| {
             let window = (plan.method != Method::GET).then(|| Window::of(&plan)).transpose();
             let operation = plan.operation.name;
-            window
-                .map(|window| RawWalk { client: self.clone(), plan, window, empty: 0, last: None })
-                .map_err(|e| self.dressed(e, operation))
+            window.map(|window| RawWalk::new(self, plan, window)).map_err(|e| self.dressed(e, operation))
         });
         match walk {
-            Ok(walk) => stream::unfold(Some(walk), RawWalk::step).boxed(),
+            Ok(walk) => stream::unfold(Some(Ok(walk)), RawWalk::step).boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
     }
@@ -160,8 +160,10 @@ impl Window {
         Ok(Self { from, to })
     }
 
-    fn next(self) -> Self {
-        Self { from: self.to, to: self.to.saturating_add(self.size()) }
+    /// The window behind so many items. One without any is passed over.
+    fn behind(self, items: u64) -> Self {
+        let from = self.from.saturating_add(if items == 0 { self.size() } else { items });
+        Self { from, to: from.saturating_add(self.size()) }
     }
 
     fn size(self) -> u64 {
@@ -186,17 +188,45 @@ struct RawWalk {
     empty: u32,
     /// The first item of the page before.
     last: Option<Raw>,
+    /// The items of the pages before that came short: the window behind them may bring some once more.
+    met: Vec<Raw>,
+    /// The items before the first window, …
+    before: u64,
+    /// … and those given out.
+    given: u64,
+    /// What the vendor counted when the walk began, less what it dropped since.
+    owed: Option<u64>,
 }
 
 impl RawWalk {
-    async fn step(walk: Option<Self>) -> Option<(Result<RawPage>, Option<Self>)> {
-        let mut walk = walk?;
-        let page = walk.page().await;
-        let operation = walk.plan.operation.name;
-        match page {
-            Ok((page, more)) => Some((Ok(page), more.then_some(walk))),
-            Err(error) => Some((Err(walk.client.dressed(error, operation)), None)),
+    fn new(client: &CortexClient, plan: RequestPlan, window: Option<Window>) -> Self {
+        let (client, before) = (client.clone(), window.map_or(0, |window| window.from));
+        let (last, met, owed) = (None, Vec::new(), None);
+        Self { client, plan, window, empty: 0, last, met, before, given: 0, owed }
+    }
+
+    /// The next page of a walk, or why it broke off.
+    async fn step(walk: Option<Result<Self>>) -> Option<(Result<RawPage>, Option<Result<Self>>)> {
+        let mut walk = match walk? {
+            Ok(walk) => walk,
+            Err(error) => return Some((Err(error), None)),
+        };
+        match walk.page().await {
+            Ok((page, true)) => Some((Ok(page), Some(Ok(walk)))),
+            Ok((page, false)) => Some((Ok(page), walk.broken().map(Err))),
+            Err(error) => Some((Err(walk.dressed(error)), None)),
         }
+    }
+
+    fn dressed(&self, error: Error) -> Error {
+        self.client.dressed(error, self.plan.operation.name)
+    }
+
+    /// The error of a walk that has ended before everything came that was counted.
+    fn broken(&self) -> Option<Error> {
+        let owed = self.owed?.saturating_sub(self.before);
+        let message = format!("the listing broke off: {} of {owed} rows came", self.given);
+        (self.given < owed).then(|| self.dressed(Error::new(ErrorKind::Vendor, message)))
     }
 
     /// The page, and whether there is another one.
@@ -213,32 +243,47 @@ impl RawWalk {
             self.plan.body = Body::Bytes("application/json", Value::from(body).to_string().into());
         }
         let reply = self.client.0.http.fetch(&self.plan).await?;
-        let (page, is_windowed) = listed(&reply.body)?;
-        match window.filter(|_| is_windowed) {
-            Some(window) => self.turn(window, page),
-            None => Ok((page, false)),
-        }
+        let (mut page, is_windowed) = listed(&reply.body)?;
+        let more = match window.filter(|_| is_windowed) {
+            Some(window) => self.turn(window, &mut page)?,
+            None => false,
+        };
+        self.given += page.items.len() as u64;
+        // That nothing matches is no count where items have come.
+        let total = page.total.filter(|total| *total > 0 || self.given == 0);
+        self.owed = self.owed.into_iter().chain(total).min();
+        Ok((page, more))
     }
 
-    fn turn(&mut self, window: Window, page: RawPage) -> Result<(RawPage, bool)> {
-        let count = page.items.len() as u64;
+    /// Goes on behind this page, if there is more, and takes out what was given before.
+    fn turn(&mut self, window: Window, page: &mut RawPage) -> Result<bool> {
+        let (count, most) = (page.items.len() as u64, u64::from(api::MAX_WINDOW));
         self.empty = if count == 0 { self.empty + 1 } else { 0 };
         let first = page.items.first().cloned();
-        // More than was asked for, or the same again: this call does not page.
-        if count > window.size() || (first.is_some() && first == self.last) {
-            let again = first == self.last;
-            let error = || Error::new(ErrorKind::Vendor, "the same page came twice: the call does not page");
-            return if again { Err(error()) } else { Ok((page, false)) };
+        if first.is_some() && first == self.last {
+            return Err(Error::new(ErrorKind::Vendor, "the same page came twice: the call does not page"));
         }
-        let more = count == window.size() || page.total.is_some_and(|total| window.to < total);
+        // More than was asked for: this call does not page.
+        if count > window.size() {
+            return Ok(false);
+        }
+        let next = window.behind(count);
+        // However much is asked for, the vendor hands out no more than so many.
+        let full = count == window.size() || count == most;
+        let more = full || page.total.is_some_and(|total| next.from < total);
         if more && self.empty > EMPTY_PAGES {
             return Err(Error::new(
                 ErrorKind::Vendor,
                 "page after page has no items, and the listing no end",
             ));
         }
-        (self.last, self.window) = (first, Some(window.next()));
-        Ok((page, more))
+        page.items.retain(|item| !self.met.contains(item));
+        match full {
+            true => self.met.clear(),
+            false => self.met.extend(page.items.iter().cloned()),
+        }
+        (self.last, self.window) = (first, Some(next));
+        Ok(more)
     }
 }
 
@@ -260,10 +305,12 @@ fn listed(body: &[u8]) -> Result<(RawPage, bool)> {
         return Ok((RawPage { items, total: None }, false));
     }
     let fields: Fields<'_> = serde_json::from_str(answer.reply.get()).map_err(|e| none().with_source(e))?;
-    let whole = |key: &str| fields.get(key).and_then(|v| v.get().trim_matches('"').parse().ok());
+    let whole = |key: &str| fields.get(key).and_then(|v| v.get().trim_matches('"').parse::<u64>().ok());
     let total = ["FILTER_COUNT", "total_count", "TOTAL_COUNT"].into_iter().find_map(whole);
-    // Short lists of something else may stand beside the items.
-    let longest = fields.values().filter_map(|v| read(v.get())).max_by_key(Vec::len);
+    // Lists of something else may stand beside the items: those are as many as the answer says, or else the most.
+    let told = whole("result_count");
+    let best = |list: &Vec<Raw>| (told == Some(list.len() as u64), list.len());
+    let longest = fields.values().filter_map(|v| read(v.get())).max_by_key(best);
     let items = longest.or_else(|| (total == Some(0)).then(Vec::new)).ok_or_else(none)?;
     Ok((RawPage { items, total }, true))
 }
@@ -300,6 +347,7 @@ mod tests {
                 true,
             ),
             (r#"{"reply":{"TOTAL_COUNT":9,"FILTER_COUNT":3,"data":[]}}"#, 0, Some(3), true),
+            (r#"{"reply":{"total_count":7,"result_count":"0","incidents":[],"restricted":[1]}}"#, 0, Some(7), true),
             (r#"{"reply":{"total_count":0,"alerts":null}}"#, 0, Some(0), true),
             (r#"{"reply":[1, 2, 3]}"#, 3, None, false),
         ] {

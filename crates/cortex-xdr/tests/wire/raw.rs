@@ -44,14 +44,64 @@ async fn windows_go_on_to_the_end_whatever_is_counted() {
     assert_eq!((items, log.len()), (25, 3), "a full page leads on beyond the count");
     let last: Value = serde_json::from_slice(&log.all()[2].body).unwrap();
     assert_eq!((&last["x"], &last["request_data"]["sort"]), (&json!(1), &json!({"field": "id"})));
-    // An empty page in the middle is passed over; a listing of nothing but empty pages is not.
+    // An empty page in the middle is passed over and told; a listing of nothing but empty pages is not.
     let hole = |seen: &Seen| match seen.window().0 {
         100 => ok(&json!({"reply": {"total_count": 250, "things": []}})),
         _ => things(seen, 250, json!(250)),
     };
-    assert_eq!(walked(None, hole).await.0, 150);
+    let (items, error, log) = walked(None, hole).await;
+    assert_eq!(
+        (items, error.unwrap().message(), log.len()),
+        (150, "the listing broke off: 150 of 250 rows came", 3)
+    );
     let (_, error, log) = walked(None, |_| ok(&json!({"reply": {"total_count": 900, "things": []}}))).await;
     assert!(error.unwrap().to_string().contains("no end") && log.len() == 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_is_held_against_the_count() {
+    // However much is asked for, no more than `most` come.
+    let clamped = |there: u64, most: u64| {
+        move |seen: &Seen| {
+            let (from, to) = seen.window();
+            let list: Vec<u64> = (from.min(there)..to.min(there).min(from + most)).collect();
+            ok(&json!({"reply": {"total_count": there, "things": list}}))
+        }
+    };
+    let wide = Some(r#"{"request_data":{"search_to":1000}}"#);
+    for (body, there, most, requests) in [(wide, 250, 100, 3), (wide, 1_200, 100, 13), (None, 100, 40, 3)] {
+        let (items, error, log) = walked(body, clamped(there, most)).await;
+        assert!(error.is_none(), "{most}: {error:?}");
+        assert_eq!((items as u64, log.len()), (there, requests), "{most}");
+    }
+    // Where the caller begins is no loss, and what is lost behind it is one.
+    let later = Some(r#"{"request_data":{"search_from":200,"search_to":250}}"#);
+    let (items, error, _) = walked(later, |seen| things(seen, 230, json!(230))).await;
+    assert_eq!((items, error.is_none()), (30, true));
+    let (items, error, _) = walked(later, |seen| things(seen, 230, json!(260))).await;
+    assert_eq!((items, error.unwrap().message()), (30, "the listing broke off: 30 of 60 rows came"));
+    // What the key may not see is cut out of a window: the others come once.
+    let hidden = |seen: &Seen| {
+        let (from, to) = seen.window();
+        let list: Vec<u64> = (from.min(150)..to.min(150)).filter(|n| *n != 20).collect();
+        ok(&json!({"reply": {"total_count": 150, "things": list}}))
+    };
+    let (items, error, _) = walked(None, hidden).await;
+    assert_eq!((items, error.unwrap().message()), (149, "the listing broke off: 149 of 150 rows came"));
+    // A count that falls is no loss.
+    let fell = |seen: &Seen| match seen.window().0 {
+        0 => things(seen, 150, json!(160)),
+        _ => things(seen, 150, json!(150)),
+    };
+    let (items, error, _) = walked(None, fell).await;
+    assert_eq!((items, error.is_none()), (150, true));
+    let all =
+        |_: &Seen| ok(&json!({"reply": {"total_count": 400, "things": (0..150).collect::<Vec<u32>>()}}));
+    let (items, error, log) = walked(None, all).await;
+    assert_eq!((items, log.len()), (150, 1));
+    let error = error.unwrap();
+    assert_eq!(error.message(), "the listing broke off: 150 of 400 rows came");
+    assert!(error.tenant().is_some() && error.operation().is_some(), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
