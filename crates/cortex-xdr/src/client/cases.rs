@@ -213,6 +213,15 @@ impl CaseListing {
         }
     }
 
+    /// As [`Listing::shifted`].
+    #[must_use]
+    pub fn shifted(&self) -> bool {
+        match &self.0 {
+            Adapter::Three(listing) => listing.shifted(),
+            Adapter::Five(listing) => listing.shifted(),
+        }
+    }
+
     /// Everything that is left.
     ///
     /// # Errors
@@ -224,6 +233,7 @@ impl CaseListing {
             all.cases.extend(batch.cases);
             all.undecodable.extend(batch.undecodable);
         }
+        all.shifted = self.shifted();
         Ok(all)
     }
 }
@@ -236,11 +246,14 @@ pub struct CaseBatch {
     pub cases: Vec<Case>,
     /// What cannot be decoded: its JSON, and why.
     pub undecodable: Vec<(Raw, String)>,
+    /// What [`Listing::shifted`] says by now.
+    pub shifted: bool,
 }
 
 impl CaseBatch {
     fn of<T>(batch: Batch<T>, case: fn(Item<T>) -> Case) -> Self {
-        Self { cases: batch.items.into_iter().map(case).collect(), undecodable: batch.undecodable }
+        let Batch { items, undecodable, shifted, .. } = batch;
+        Self { cases: items.into_iter().map(case).collect(), undecodable, shifted }
     }
 }
 

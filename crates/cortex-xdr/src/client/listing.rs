@@ -2,8 +2,9 @@
 //!
 //! A window is at most a hundred wide. It begins with the item that the one before ended with, so that a
 //! shift is noticed. The count never ends a listing: a full window always leads on, and a short one does where
-//! the count says more. Beyond the highest count that the vendor tells, the listing goes on by time, where it
-//! can: from the last time on, without what was given at that time already.
+//! the count says more; an empty one is passed over then, and told as a shift. Beyond the highest count that
+//! the vendor tells, the listing goes on by time, where it can: from the last time on, without what was given
+//! at that time already.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -58,6 +59,8 @@ pub struct Listing<T: 'static> {
     done: bool,
     idle: u32,
     shifted: bool,
+    /// Why the listing cannot go on, to be said after the last window.
+    obstacle: Option<Error>,
     /// Ids that were given out.
     seen: HashSet<String>,
 }
@@ -85,6 +88,7 @@ impl<T: Record> Listing<T> {
             done: false,
             idle: 0,
             shifted: false,
+            obstacle: None,
             seen: HashSet::new(),
         }
     }
@@ -102,8 +106,9 @@ impl<T: Record> Listing<T> {
         &self.position
     }
 
-    /// True when items have moved while the listing was read, or did not come in the order that was asked for:
-    /// what moved out of a window before it was read is missing.
+    /// True when items have moved while the listing was read, did not come in the order that was asked for, or
+    /// did not come at all though the vendor counts them: what moved out of a window before it was read is
+    /// missing.
     #[must_use]
     pub fn shifted(&self) -> bool {
         self.shifted
@@ -112,13 +117,18 @@ impl<T: Record> Listing<T> {
     /// The next window that brings something; `None` after the last one. After an error the same window
     /// can be asked for again.
     pub async fn next(&mut self) -> Option<Result<Batch<T>>> {
-        while !self.done {
+        loop {
+            if let Some(error) = self.obstacle.take() {
+                return Some(Err(error));
+            }
+            if self.done {
+                return None;
+            }
             match self.window().await {
                 Ok(batch) if batch.arrived() == 0 => {}
                 other => return Some(other),
             }
         }
-        None
     }
 
     /// Everything that is left.
@@ -134,6 +144,7 @@ impl<T: Record> Listing<T> {
             all.undecodable.extend(batch.undecodable);
             all.total = batch.total.or(all.total);
         }
+        all.shifted = self.shifted;
         Ok(all)
     }
 
@@ -147,8 +158,10 @@ impl<T: Record> Listing<T> {
         let arrived = batch.arrived();
         self.strip(&mut batch, begin);
         self.note(&batch);
-        self.advance(begin, arrived, &batch)
-            .map_err(|e| self.client.dressed(e, self.sheet.operation.name))?;
+        let advanced = self.advance(begin, arrived, &batch);
+        batch.shifted = self.shifted;
+        // What has arrived is given out before the error.
+        self.obstacle = advanced.err().map(|e| self.client.dressed(e, self.sheet.operation.name));
         Ok(batch)
     }
 
@@ -203,6 +216,8 @@ impl<T: Record> Listing<T> {
         // An empty window is passed over as a whole; a short one was read to its end.
         let to = begin + if arrived == 0 { u64::from(MAX_WINDOW) } else { arrived };
         let counted = batch.total.is_some_and(|total| begin + arrived < total);
+        // What it counts there is not given out.
+        self.shifted |= arrived == 0 && counted;
         self.idle = if batch.arrived() == 0 { self.idle + 1 } else { 0 };
         self.done = !full && !counted;
         if !self.done && self.idle >= if arrived == 0 { PATIENCE } else { REPETITIONS } {

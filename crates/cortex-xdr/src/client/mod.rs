@@ -97,6 +97,8 @@ pub struct Batch<T> {
     pub undecodable: Vec<(Raw, String)>,
     /// The vendor's count of what matches; for alerts and issues it ends at 9,999.
     pub total: Option<u64>,
+    /// What [`Listing::shifted`] says by now; false for a page of one's own.
+    pub shifted: bool,
 }
 
 impl<T> Batch<T> {
@@ -109,7 +111,7 @@ impl<T> Batch<T> {
 
 impl<T> Default for Batch<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), undecodable: Vec::new(), total: None }
+        Self { items: Vec::new(), undecodable: Vec::new(), total: None, shifted: false }
     }
 }
 

@@ -184,6 +184,58 @@ async fn a_listing_cannot_loop_and_does_not_believe_the_count() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_window_that_comes_empty_is_told() {
+    let hole = |seen: &Seen| {
+        let (from, to) = seen.window();
+        let items: Vec<Value> = (from.min(250)..to.min(250)).map(violation).collect();
+        let items = if from == 99 { Vec::new() } else { items };
+        ok(&json!({"reply": {"total_count": 250, "violations": items}}))
+    };
+    let (cortex, log) = tenant(hole);
+    let mut listing = cortex.client().violations(Filters::new());
+    let mut items = 0;
+    while let Some(batch) = listing.next().await {
+        items += batch.unwrap().items.len();
+    }
+    assert_eq!((items, listing.shifted(), log.len()), (151, true, 3));
+    let all = cortex.client().violations(Filters::new()).collect().await.unwrap();
+    assert_eq!((all.items.len(), all.shifted), (151, true));
+    let (whole, _) = tenant(|seen| {
+        let (from, to) = seen.window();
+        let items: Vec<Value> = (from.min(250)..to.min(250)).map(violation).collect();
+        ok(&json!({"reply": {"total_count": 250, "violations": items}}))
+    });
+    assert!(!whole.client().violations(Filters::new()).collect().await.unwrap().shifted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_arrived_comes_before_the_error_behind_it() {
+    // Nothing has a time, so the listing cannot go on beyond the cap.
+    let (cortex, _) = tenant(|seen| {
+        let (from, to) = seen.window();
+        let items: Vec<Value> = (from..to).map(|n| json!({"violation_id": n})).collect();
+        ok(&json!({"reply": {"total_count": 9_999, "violations": items}}))
+    });
+    let mut listing = cortex.client().violations(Filters::new());
+    let (mut items, mut last) = (0, 0);
+    let error = loop {
+        match listing.next().await.unwrap() {
+            Ok(batch) => (items, last) = (items + batch.items.len() as u64, listing_end(&batch)),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!((items, error.operation().is_some()), (last + 1, true));
+    let position = serde_json::to_value(listing.position()).unwrap();
+    assert_eq!(position["from"], items, "all of what was read was given out");
+    assert!(listing.next().await.is_none());
+}
+
+fn listing_end(batch: &cortex_xdr::Batch<cortex_xdr::api::device_control::Violation>) -> u64 {
+    batch.items.last().unwrap().value.violation_id.as_deref().unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
 async fn endpoints_are_listed_with_typed_filters() {
     let (cortex, log) = tenant(|seen| {
         let (from, to) = seen.window();
