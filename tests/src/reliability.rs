@@ -44,8 +44,9 @@ done, failed. These are never mixed.
 
 **Read again**: a listing whose page key has expired or repeats, that shifts while it is read, or that
 brings less than the vendor counts: up to three times. Items are known by their id, so none is given
-out twice. What is still missing then is named. An item that cannot be decoded is reported as
-such, and does not end the listing.
+out twice. A later page that is empty and counts less than the one before is no end: it may be a stumble.
+What is still missing then is named. An item that cannot be decoded is reported as such, and does not end
+the listing.
 
 A command line that ends partial or failed has an exit code other than 0.
 ";

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::alerts::CAP;
 use crate::api::{self, AlertsPath, Order, PageRequest, Skeleton};
 use crate::dialect::is_path_missing;
-use crate::listing::{Ending, Reading, Tally, decoded, is_hollow, next_from, window};
+use crate::listing::{Ending, Reading, Tally, decoded, is_hollow, lacks_edge, next_from, window};
 use crate::{CortexClient, Filters, Generation, map, push};
 
 /// The order of a listing.
@@ -261,7 +261,8 @@ impl<'a> Listing<'a> {
         });
         // Beyond an edge the vendor counts the rest, which is not the listing.
         let total = exact.filter(|_| self.place.edge.is_none());
-        let hollow = is_hollow(self.window().0, envelope.total, tally);
+        let from = self.window().0;
+        let hollow = is_hollow(from, envelope.total, tally) || lacks_edge(self.place.edge, from, tally);
         Ok(Ending { end: PageEnd { next: next.transpose()?, total }, hollow })
     }
 

@@ -43,8 +43,8 @@ pub(crate) fn drift(anchor: Option<&str>, from: u64, tally: &Tally) -> Drift {
     match anchor {
         None if from == 0 => Drift::None,
         Some(_) if tally.anchored => Drift::None,
-        Some(_) if tally.arrived > 0 => Drift::Seen,
-        _ => Drift::Unknown,
+        Some(_) => Drift::Seen,
+        None => Drift::Unknown,
     }
 }
 
@@ -83,7 +83,7 @@ type End<'a> = Box<dyn Fn(&[u8], &Tally) -> Result<Ending> + Send + 'a>;
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) end: PageEnd,
-    /// Nothing new came, although the vendor counts more: what should have come is missing.
+    /// Nothing new came, although there must be more: what should have come is missing.
     pub(crate) hollow: bool,
 }
 
@@ -91,6 +91,11 @@ pub(crate) struct Ending {
 pub(crate) fn is_hollow(begun: u64, total: Option<u64>, tally: &Tally) -> bool {
     let news = tally.arrived - u64::from(tally.anchored);
     news == 0 && total.is_some_and(|total| begun + tally.arrived < total)
+}
+
+/// True for a first window behind an edge, which should begin with the item at the edge and has none.
+pub(crate) fn lacks_edge(edge: Option<i64>, from: u64, tally: &Tally) -> bool {
+    edge.is_some() && from == 0 && tally.arrived == 0
 }
 
 /// A page that is being read.

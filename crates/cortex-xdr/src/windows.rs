@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::CortexClient;
 use crate::api::{self, Order, PageRequest, Sheet, Skeleton};
 use crate::filter::Filters;
-use crate::listing::{Ending, Reading, Tally, decoded, is_hollow, next_from, window};
+use crate::listing::{Ending, Reading, Tally, decoded, is_hollow, lacks_edge, next_from, window};
 use crate::map::Context;
 use crate::record::Record;
 
@@ -170,7 +170,8 @@ impl<'a, Q: Query> Windows<'a, Q> {
         let told = |total: &u64| {
             self.leg.is_counted && place.edge.is_none() && self.book.cap.is_none_or(|cap| *total < cap)
         };
-        let hollow = is_hollow(self.window(place).0, envelope.total, tally);
+        let from = self.window(place).0;
+        let hollow = is_hollow(from, envelope.total, tally) || lacks_edge(place.edge, from, tally);
         Ok(Ending { end: PageEnd { next, total: envelope.total.filter(told) }, hollow })
     }
 

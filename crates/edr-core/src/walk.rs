@@ -4,7 +4,8 @@
 //! that shows a sign of loss is followed by another, up to [`MAX_PASSES`]; what is still missing then
 //! is a gap in the outcome. The signs: fewer distinct items than the vendor counted when the pass
 //! began, a listing that shifted between two pages, a page key that repeats or has expired, and pages
-//! that bring nothing new. Items that are added while the walk is under way are owed to nobody.
+//! that bring nothing new. Items that are added while the walk is under way are owed to nobody. A later
+//! page that is empty and counts less than the one before proves nothing: what was owed stays owed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -242,9 +243,19 @@ where
     }
 
     fn watch(&mut self, end: &PageEnd, drift: Drift) {
-        let fell = end.total.zip(self.pass.last_total).is_some_and(|(now, before)| now < before);
-        if drift == Drift::Seen || (drift == Drift::Unknown && fell) {
+        let before = self.pass.last_total;
+        let fell = end.total.zip(before).is_some_and(|(now, before)| now < before);
+        let denies = self.at.is_some()
+            && self.pass.page.seen == 0
+            && (fell || (before.is_none() && end.total == Some(0)));
+        // What a resumed walk lacks cannot be counted, and neither can what has had no total.
+        let uncounted = denies && (self.resumed || before.is_none());
+        if drift == Drift::Seen || (drift == Drift::Unknown && fell) || uncounted {
             self.doubt(Doubt::Drift);
+        }
+        // A page without items, behind others, may be a stumble: nobody owes less because of it.
+        if denies {
+            return;
         }
         self.pass.first_total = self.pass.first_total.or(end.total);
         self.pass.last_total = end.total.or(self.pass.last_total);
@@ -353,6 +364,7 @@ where
 impl PageState {
     fn begin_again(&mut self) {
         self.again = true;
+        self.seen = 0;
         self.nameless.clear();
     }
 
@@ -529,19 +541,105 @@ mod tests {
 
     /// Pages made by a closure, for listings that no sane provider would give.
     fn odd(pages: impl Fn(u64) -> crate::Part<Host> + Send + Sync + 'static) -> Vec<crate::Walked<Host>> {
+        odd_from(None, pages)
+    }
+
+    fn odd_from(
+        from: Option<crate::Cursor>,
+        pages: impl Fn(u64) -> crate::Part<Host> + Send + Sync + 'static,
+    ) -> Vec<crate::Walked<Host>> {
         use futures_util::{StreamExt as _, stream};
         let (tenant, vendor) = (crate::TenantId::new("t"), crate::Vendor::from_static("v"));
         let count = std::sync::atomic::AtomicU64::new(0);
         let open = move |_| {
             stream::iter([Ok(pages(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst)))]).boxed()
         };
-        let walk = super::walk(&tenant, &vendor, None, open);
+        let walk = super::walk(&tenant, &vendor, from, open);
         walk.take(100_000).collect().now_or_never().unwrap()
     }
 
     fn next(n: u64) -> Option<crate::PageEnd> {
         let cursor = crate::Cursor::seal(&"t".into(), crate::Noun::Host, 0, &n).unwrap();
         Some(crate::PageEnd { next: Some(cursor), total: None })
+    }
+
+    /// A page with these hosts, read by key.
+    fn page(
+        hosts: std::ops::Range<u64>,
+        total: Option<u64>,
+        end: Option<crate::PageEnd>,
+    ) -> crate::Part<Host> {
+        let host = |n| Host::new("v", "t", &format!("{n:032x}"), "{}");
+        let end = crate::PageEnd { total, ..end.unwrap_or_default() };
+        crate::Part {
+            items: hosts.map(host).collect(),
+            drift: crate::Drift::None,
+            end: Some(end),
+            ..crate::Part::default()
+        }
+    }
+
+    /// How a walk over these pages ended, with the number of items and of pages.
+    fn ended(
+        from: Option<crate::Cursor>,
+        pages: impl Fn(u64) -> crate::Part<Host> + Send + Sync + 'static,
+    ) -> (String, u64, u64) {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let count = asked.clone();
+        let events = odd_from(from, move |n| {
+            count.store(n + 1, std::sync::atomic::Ordering::SeqCst);
+            pages(n)
+        });
+        let Some(crate::Walked::End { outcome, items, .. }) = events.last() else { panic!("{events:?}") };
+        (outcome.summary(), *items, asked.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    #[test]
+    fn an_empty_page_behind_others_takes_nothing_from_what_is_owed() {
+        let told = |summary: &str, items, pages| (summary.to_owned(), items, pages);
+        let first = |total| move |n| page(0..3, total, next(n));
+        let denial = || page(0..0, Some(0), None);
+        let always = move |n: u64| if n.is_multiple_of(2) { first(Some(10))(n) } else { denial() };
+        assert_eq!(ended(None, always), told("partial: 7 items are missing, after 3 passes", 3, 6));
+        let once = move |n: u64| match n {
+            0 | 2 => first(Some(10))(n),
+            1 => denial(),
+            _ => page(3..10, Some(10), None),
+        };
+        assert_eq!(ended(None, once), told("complete", 10, 4));
+        // The page broke off behind an item, and what comes in its place is empty.
+        let broken = move |n: u64| match n {
+            0 | 3 => first(Some(10))(n),
+            1 => crate::Part { end: None, ..page(3..4, None, None) },
+            2 => denial(),
+            _ => page(3..10, Some(10), None),
+        };
+        assert_eq!(ended(None, broken), told("complete", 10, 5));
+        // A listing that does become empty is whole when the next pass says the same.
+        let gone = move |n: u64| if n == 0 { first(Some(10))(n) } else { denial() };
+        assert_eq!(ended(None, gone), told("complete", 3, 3));
+        // An empty page that ends a listing which has arrived is none of this.
+        let trailing = move |n: u64| if n == 0 { first(Some(3))(n) } else { denial() };
+        assert_eq!(ended(None, trailing), told("complete", 3, 2));
+    }
+
+    #[test]
+    fn an_empty_page_is_doubted_where_nothing_was_counted() {
+        let shifted = "partial: the listing shifted while it was read, after 3 passes";
+        let untold =
+            |n: u64| if n.is_multiple_of(2) { page(0..3, None, next(n)) } else { page(0..0, Some(0), None) };
+        assert_eq!(ended(None, untold), (shifted.to_owned(), 3, 6));
+        // A walk that was taken up where another one stopped cannot count what it lacks.
+        let from = || next(99).and_then(|end| end.next);
+        let whole = || page(0..10, Some(10), None);
+        let at_once = move |n: u64| if n == 0 { page(0..0, Some(0), None) } else { whole() };
+        assert_eq!(ended(from(), at_once), ("complete".to_owned(), 10, 2));
+        let later = move |n: u64| match n {
+            0 => page(4..6, Some(10), next(n)),
+            1 => page(0..0, Some(0), None),
+            _ => whole(),
+        };
+        assert_eq!(ended(from(), later), ("complete".to_owned(), 10, 3));
     }
 
     fn nameless() -> crate::Rejected {

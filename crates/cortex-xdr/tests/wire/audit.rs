@@ -11,6 +11,7 @@ use edr_core::{
 use serde_json::{Value, json};
 
 use crate::common::{Answer, Log, Seen, builder, error, missing, ok, tenant};
+use crate::paging::{MIDDLE, once};
 
 const START: i64 = 1_767_000_000_000;
 
@@ -104,6 +105,19 @@ async fn reports_beyond_the_count_all_arrive() {
         let end = (all.items.len(), texts.len(), all.outcome.is_complete());
         assert_eq!(end, (12_000, 12_000, true), "{descending}: {:?}", all.warnings);
         assert!(sent.all().iter().all(|seen| seen.window().0 < 9_900), "no offset beyond the cap");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_window_that_counts_nothing_is_no_end() {
+    for strikes in MIDDLE {
+        let struck = once(strikes);
+        let (cortex, _) = tenant(move |seen| match struck(seen) {
+            true => ok(&json!({"reply": {"total_count": 0, "result_count": 0, "data": []}})),
+            false => audits(seen, 10_500, 0),
+        });
+        let all = cortex.collect(&AuditQuery::new().source(AuditSource::Console)).await.unwrap();
+        assert_eq!((all.items.len(), all.outcome.is_complete()), (10_500, true), "{:?}", all.warnings);
     }
 }
 

@@ -282,6 +282,55 @@ async fn an_empty_window_beyond_the_count_is_noticed() {
     assert_eq!((all.items.len(), all.outcome.is_complete()), (12_000, true), "{:?}", all.warnings);
 }
 
+/// True once, for the first request of the kind.
+pub(crate) fn once(strikes: fn(&Seen) -> bool) -> impl Fn(&Seen) -> bool {
+    let still = std::sync::atomic::AtomicBool::new(true);
+    move |seen| strikes(seen) && still.swap(false, std::sync::atomic::Ordering::SeqCst)
+}
+
+/// Windows in the middle of a listing: below the cap, the first behind an edge, and a later one there.
+pub(crate) const MIDDLE: [fn(&Seen) -> bool; 3] = [
+    |seen| !is_behind_an_edge(seen) && seen.window().0 > 500,
+    |seen| is_behind_an_edge(seen) && seen.window().0 == 0,
+    |seen| is_behind_an_edge(seen) && seen.window().0 > 0,
+];
+
+fn is_behind_an_edge(seen: &Seen) -> bool {
+    seen.data["filters"].as_array().is_some_and(|filters| filters.iter().any(|f| f["operator"] == "lte"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_window_that_counts_nothing_is_no_end() {
+    for strikes in MIDDLE {
+        let struck = once(strikes);
+        let (cortex, _) = tenant(move |seen| match struck(seen) {
+            true => alerts(&[], 0),
+            false => many(seen, 10_500, 1, ("local_insert_ts", "server_creation_time")),
+        });
+        let all = cortex.collect_alerts(&AlertQuery::new()).await.unwrap();
+        assert_eq!((all.items.len(), all.outcome.is_complete()), (10_500, true), "{:?}", all.warnings);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_window_where_no_total_is_told_is_no_end() {
+    // Once; always; and where the hosts have really gone.
+    for (last, left, complete, requests) in [(1, 250, true, 5), (9, 250, false, 6), (9, 0, true, 3)] {
+        let asked = std::sync::atomic::AtomicU64::new(0);
+        let (cortex, log) = tenant(move |seen| {
+            let number = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let (from, to) = seen.window();
+            let total = if number == 0 || left > 0 { 250 } else { 0 };
+            let total = if from > 0 && number <= last { 0 } else { total };
+            hosts(from.min(total)..to.min(total), Value::Null)
+        });
+        let all = cortex.collect_hosts(&HostQuery::new()).await.unwrap();
+        let items = if last == 1 { 250 } else { 100 };
+        let found = (all.items.len(), all.outcome.is_complete(), log.len());
+        assert_eq!(found, (items, complete, requests), "{:?}", all.warnings);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_order_that_cannot_be_cut_does_not_end_in_silence() {
     let (cortex, _) = tenant(|seen| {

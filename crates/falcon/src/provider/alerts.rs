@@ -191,7 +191,8 @@ impl<'a> AlertPage<'a> {
         let mut part = Part { rejected, ..Part::default() };
         self.falcon.beside(&reply.tail, &mut part);
         // Rows that left the slice have moved the others towards its beginning.
-        if self.place.c.zip(pagination.count()).is_some_and(|(before, now)| now < before) {
+        let fell = self.place.c.zip(pagination.count()).is_some_and(|(before, now)| now < before);
+        if fell || (reply.items.is_empty() && self.expects_rows(pagination.count())) {
             part.drift = Drift::Seen;
         }
         let mut found = Vec::new();
@@ -222,6 +223,13 @@ impl<'a> AlertPage<'a> {
             .map_err(|e| Error::new(ErrorKind::InvalidRequest, "the slice has no filter").with_source(e))?;
         let bound = if self.descending() { created.until(edge) } else { created.since(edge) };
         Ok(Fql::all([self.filter.clone(), bound]))
+    }
+
+    /// True where there must be rows: at the edge with which a later slice begins, and before the end that was
+    /// counted on the page before, when this one tells no count.
+    fn expects_rows(&self, count: Option<u64>) -> bool {
+        let counted = self.place.c.is_some_and(|before| u64::from(self.place.o) < before);
+        (self.place.b.is_some() && self.place.o == 0) || (count.is_none() && counted)
     }
 
     fn descending(&self) -> bool {

@@ -191,11 +191,9 @@ async fn one_host_is_not_gone_because_a_part_failed() {
     assert_eq!(error.kind(), ErrorKind::Vendor, "{error}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slice_that_shrinks_is_read_again() {
-    // The second page of the listing's second slice sees one row less, once.
-    let shrunk = Arc::new(AtomicU64::new(0));
-    let flag = shrunk.clone();
+/// A cloud of ids and entities with 12,000 alerts, which are read in two slices. `strike` changes what stands in
+/// the second one, by the offset. The first one may have no count.
+fn sliced(counted: bool, strike: impl Fn(u64, &mut Vec<u64>) + Send + Sync + 'static) -> Falcon {
     let (falcon, _) = falcon(move |sent| match sent.path.as_str() {
         ALERT_IDS => {
             let number = |key: &str| sent.get(key).unwrap().parse::<u64>().unwrap();
@@ -204,19 +202,17 @@ async fn a_slice_that_shrinks_is_read_again() {
             let mut numbers: Vec<u64> = (0..12_000).rev().collect();
             if sliced {
                 numbers.drain(..9_000);
-                if offset > 0 && flag.fetch_add(1, Ordering::SeqCst) == 0 {
-                    // One of those that were read already has gone: the others move up by one.
-                    numbers.remove(0);
-                }
+                strike(offset, &mut numbers);
             }
             let total = numbers.len();
+            let told = if counted || sliced { format!(r#"{{"total":{total}}}"#) } else { "{}".to_owned() };
             let ids: Vec<String> = numbers
                 .into_iter()
                 .skip(usize::try_from(offset).unwrap())
                 .take(usize::try_from(limit).unwrap())
                 .map(|n| quoted(&composite_id(n)))
                 .collect();
-            page(&ids, &format!(r#"{{"total":{total}}}"#))
+            page(&ids, &told)
         }
         ALERT_ENTITIES => {
             let number = |id: &String| id.rsplit(':').next()?.split('-').next()?.parse().ok();
@@ -224,10 +220,78 @@ async fn a_slice_that_shrinks_is_read_again() {
         }
         _ => no_route(),
     });
+    falcon
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_that_shrinks_is_read_again() {
+    // The second page of the listing's second slice sees one row less, once: one of those that were read already has
+    // gone, and the others move up by one.
+    let shrunk = Arc::new(AtomicU64::new(0));
+    let flag = shrunk.clone();
+    let falcon = sliced(true, move |offset, numbers| {
+        if offset > 0 && flag.fetch_add(1, Ordering::SeqCst) == 0 {
+            numbers.remove(0);
+        }
+    });
     let all = falcon.collect_alerts(&AlertQuery::new()).await.unwrap();
     assert_eq!((all.items.len(), all.outcome.is_complete()), (12_000, true), "{:?}", all.outcome);
     assert!(all.warnings.iter().any(|w| w.message.contains("shifted")), "{:?}", all.warnings);
     assert!(shrunk.load(Ordering::SeqCst) > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_without_the_row_at_its_edge_is_no_end() {
+    for counted in [true, false] {
+        let struck = AtomicU64::new(0);
+        let falcon = sliced(counted, move |offset, numbers| {
+            if offset == 0 && struck.fetch_add(1, Ordering::SeqCst) == 0 {
+                numbers.clear();
+            }
+        });
+        let all = falcon.collect_alerts(&AlertQuery::new()).await.unwrap();
+        assert_eq!((all.items.len(), all.outcome.is_complete()), (12_000, true), "{:?}", all.outcome);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_were_counted_and_do_not_come_are_missed() {
+    // The vendor may have capped the count, and tells none with the empty page.
+    let (falcon, _) = falcon(|sent| match sent.path.as_str() {
+        ALERT_IDS if sent.get("offset") == Some("1") => page(&[], "{}"),
+        ALERT_IDS => page(&[quoted(&composite_id(1))], r#"{"total":10000}"#),
+        ALERT_ENTITIES => page(&[alert(1)], "{}"),
+        _ => no_route(),
+    });
+    let all = falcon.collect_alerts(&AlertQuery::new()).await.unwrap();
+    assert!(is_partial(&all), "{:?}", all.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_page_that_counts_nothing_is_no_end() {
+    // The second is what the vendor may have capped, so it is not known to be the count.
+    for (total, missing) in [(12_345, Some(12_344)), (10_000, None)] {
+        for stumbles in [1, u64::MAX] {
+            let asked = AtomicU64::new(0);
+            let (falcon, log) = falcon(move |sent| {
+                let after = sent.json()["after"].as_str().is_some();
+                match asked.fetch_add(u64::from(after), Ordering::SeqCst) {
+                    _ if !after => page(&[alert(0)], &format!(r#"{{"total":{total},"after":"k"}}"#)),
+                    n if n < stumbles => page(&[], r#"{"total":0}"#),
+                    _ => page(&(1..total).map(alert).collect::<Vec<_>>(), &format!(r#"{{"total":{total}}}"#)),
+                }
+            });
+            let all = falcon.collect_alerts(&AlertQuery::new()).await.unwrap();
+            match &all.outcome {
+                Outcome::Complete => assert_eq!((all.items.len() as u64, stumbles), (total, 1)),
+                Outcome::Partial { gaps, .. } => {
+                    assert_eq!((all.items.len(), gaps[0].missing, stumbles), (1, missing, u64::MAX));
+                    assert_eq!(log.to(ALERTS).len(), 6, "two pages in each of three passes");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
