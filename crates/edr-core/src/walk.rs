@@ -76,6 +76,8 @@ struct Pass {
     visited: HashSet<String>,
     first_total: Option<u64>,
     last_total: Option<u64>,
+    /// What the pass before knew to be owed, in case this one is told no total.
+    owed_before: Option<u64>,
     doubt: Option<Doubt>,
     /// It began only because items were missing, so it may end when they are there.
     seeks_missing: bool,
@@ -118,7 +120,8 @@ impl Doubt {
 impl Pass {
     /// Items the vendor counted when the pass began, less those that it dropped since.
     fn owed(&self) -> Option<u64> {
-        self.first_total.zip(self.last_total).map(|(first, last)| first.min(last))
+        let told = self.first_total.zip(self.last_total).map(|(first, last)| first.min(last));
+        told.or(self.owed_before)
     }
 }
 
@@ -300,7 +303,7 @@ where
 
     fn finish_pass(&mut self) {
         let short = self.shortfall();
-        let proven = self.pass.owed().is_some() && !self.resumed && short == 0;
+        let proven = self.pass.first_total.is_some() && !self.resumed && short == 0;
         // A shifted listing can have the right number of items and not the right items.
         let doubt = self.pass.doubt.filter(|doubt| !proven || *doubt == Doubt::Drift);
         if short == 0 && doubt.is_none() {
@@ -318,7 +321,7 @@ where
 
     fn again(&mut self, reason: &str, seeks_missing: bool) {
         self.passes += 1;
-        self.pass = Pass { seeks_missing, ..Pass::default() };
+        self.pass = Pass { seeks_missing, owed_before: self.pass.owed(), ..Pass::default() };
         self.resumed = false;
         let message = format!("{reason}; reading the listing again (pass {})", self.passes);
         self.ready.push_back(Walked::Warning(Warning { tenant: self.tenant.clone(), message }));
@@ -640,6 +643,19 @@ mod tests {
             _ => whole(),
         };
         assert_eq!(ended(from(), later), ("complete".to_owned(), 10, 3));
+    }
+
+    #[test]
+    fn what_is_known_to_be_missing_is_not_forgotten_by_a_pass_without_a_count() {
+        let brings = |n: u64| match n {
+            0 => page(0..5, Some(10), None),
+            1 => page(0..5, None, next(n)),
+            _ => page(5..10, None, None),
+        };
+        assert_eq!(ended(None, brings), ("complete".to_owned(), 10, 3));
+        let lacks = |n: u64| page(0..5, (n == 0).then_some(10), None);
+        let short = "partial: 5 items are missing, after 3 passes";
+        assert_eq!(ended(None, lacks), (short.to_owned(), 5, 3));
     }
 
     fn nameless() -> crate::Rejected {
