@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use edr_core::{Collected, Drift, EdrProviderExt as _, Outcome, RetryStatus, Sort};
+use edr_core::{Collected, Drift, EdrProviderExt as _, Outcome, RetryStatus, Sort, VulnerabilityQuery};
 
 use super::*;
 use crate::testing::{Answer, alert, composite_id, device, device_id, falcon, ids_of, json, no_route, page};
@@ -294,6 +294,26 @@ async fn an_empty_page_that_counts_nothing_is_no_end() {
     }
 }
 
+const FINDINGS: &str = "/spotlight/combined/vulnerabilities/v1";
+
+fn finding(number: u64) -> String {
+    format!(r#"{{"id":"{}_{number:032x}","aid":"{}"}}"#, device_id(1), device_id(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn findings_end_with_their_key_and_not_with_their_count() {
+    // The first changes meanwhile, and is met again at the end of the order. A page in between is empty.
+    let (falcon, log) = falcon(|sent| match sent.get("after") {
+        None => page(&[finding(1), finding(2)], r#"{"total":3,"after":"k1"}"#),
+        Some("k1") => page(&[finding(1)], r#"{"total":3,"after":"k2"}"#),
+        Some("k2") => page(&[], r#"{"total":3,"after":"k3"}"#),
+        _ => page(&[finding(3)], r#"{"total":3,"after":""}"#),
+    });
+    let all = falcon.collect(&VulnerabilityQuery::new()).await.unwrap();
+    assert_eq!((all.items.len(), all.outcome.is_complete()), (3, true), "{:?}", all.outcome);
+    assert_eq!(log.to(FINDINGS).len(), 4, "{:?}", all.warnings);
+}
+
 #[tokio::test(start_paused = true)]
 async fn pages_stand_still_only_in_an_order_by_a_time_that_does() {
     let (falcon, _) = falcon(|_| page(&[alert(1)], r#"{"total":2,"after":"k"}"#));
@@ -315,12 +335,16 @@ async fn a_repeated_key_is_seen_at_once() {
     let (falcon, log) = falcon(|sent| match sent.path.as_str() {
         HOSTS => page(&[device(1)], r#"{"total":3,"next":"same"}"#),
         ONLINE => no_route(),
+        FINDINGS => page(&[finding(1)], r#"{"total":3,"after":"same"}"#),
         _ => page(&[alert(1)], r#"{"total":3,"after":"same"}"#),
     });
     let hosts = falcon.collect_hosts(&HostQuery::new()).await.unwrap();
     let alerts = falcon.collect_alerts(&AlertQuery::new()).await.unwrap();
-    for summary in [hosts.outcome.summary(), alerts.outcome.summary()] {
+    let findings = falcon.collect(&VulnerabilityQuery::new()).await.unwrap();
+    for summary in [hosts.outcome.summary(), alerts.outcome.summary(), findings.outcome.summary()] {
         assert!(summary.contains("repeated a page key"), "{summary}");
     }
-    assert_eq!((log.to(HOSTS).len(), log.to(ALERTS).len()), (6, 6), "two pages in each of three passes");
+    for path in [HOSTS, ALERTS, FINDINGS] {
+        assert_eq!(log.to(path).len(), 6, "two pages in each of three passes");
+    }
 }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{Falcon, RESOURCES};
-use crate::api::{AfterParams, Endpoint, Expect, Pagination};
+use crate::api::{AfterParams, Endpoint, Expect, Pagination, Paging};
 use crate::fql::Fql;
 use crate::map;
 
@@ -55,7 +55,7 @@ fn sort<T: Rows>(sort: Option<Sort>) -> Result<Option<String>> {
 struct Place {
     /// The vendor's page key.
     k: String,
-    /// Rows on the pages before: the vendor has a key on the last page, too.
+    /// Rows on the pages before, where the count ends the listing.
     n: u64,
     /// How many rows there were on the page before, where pages have no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,8 +159,13 @@ impl<'a, T: Rows> RowPage<'a, T> {
     }
 
     fn end(&self, pagination: &Pagination) -> Result<PageEnd> {
-        let (total, read) = (pagination.count(), self.place.n + self.arrived);
-        let over = self.arrived == 0 || total.is_some_and(|total| read >= total);
+        // Elsewhere the place is the key alone, so that the walk sees at once when one comes again.
+        let counted = matches!(T::ENDPOINT.paging, Paging::AfterCounted | Paging::Offset { .. });
+        let (total, read) = (pagination.count(), if counted { self.place.n + self.arrived } else { 0 });
+        let over = match self.arrived {
+            0 => counted || total == Some(0),
+            _ => counted && total.is_some_and(|total| read >= total),
+        };
         let key = if T::BY_OFFSET {
             Some(String::new())
         } else {
