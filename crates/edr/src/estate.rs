@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -223,7 +224,7 @@ impl Estate {
     {
         self.fan_out(move |provider, way| {
             let query = query.clone();
-            async move { forward(provider.walk(&query), provider.as_ref(), way).await }.boxed()
+            async move { forward(provider.walk(&query), way).await }.boxed()
         })
     }
 
@@ -413,22 +414,22 @@ impl Estate {
         let (sender, receiver) = mpsc::channel(self.members.len().clamp(4, 32));
         let turns = Turns::new(self.concurrency);
         let deadline = self.until();
-        let mut tasks = JoinSet::new();
+        let (mut open, mut tasks) = (BTreeMap::new(), JoinSet::new());
         for member in &self.members {
-            let (sender, member) = (sender.clone(), member.clone());
+            let (out, member, given) = (sender.clone(), member.clone(), Arc::<AtomicU64>::default());
+            open.insert(member.tenant.clone(), (member.clone(), given.clone()));
             match member.provider.clone() {
                 Err(error) => {
                     tasks.spawn(async move {
                         let done = member.done(Outcome::Failed { error }, 0, 0);
-                        let _ = sender.send(EstateEvent::Done(done)).await;
+                        let _ = out.send(EstateEvent::Done(done)).await;
                     });
                 }
                 Ok(provider) => {
-                    tasks.spawn(run(provider, Way { out: sender, turns: turns.clone(), deadline, member }));
+                    tasks.spawn(run(provider, Way { out, turns: turns.clone(), deadline, member, given }));
                 }
             }
         }
-        let open = self.members.iter().map(|m| (m.tenant.clone(), m.clone())).collect();
         EstateStream { receiver, open, _tasks: tasks }
     }
 }
@@ -436,6 +437,18 @@ impl Estate {
 impl Member {
     fn done(&self, outcome: Outcome, items: u64, duplicates: u64) -> TenantOutcome {
         TenantOutcome { tenant: self.tenant.clone(), vendor: self.vendor.clone(), outcome, items, duplicates }
+    }
+
+    /// The end of a listing that came to none, after so many items.
+    fn cut_short(&self, error: Error, items: u64) -> TenantOutcome {
+        let error = error.with_tenant(&self.tenant, &self.vendor);
+        let outcome = if items == 0 {
+            Outcome::Failed { error }
+        } else {
+            let reason = format!("an unknown number of items is missing: {error}");
+            Outcome::Partial { gaps: vec![Gap { reason, missing: None }], error: Some(error) }
+        };
+        self.done(outcome, items, 0)
     }
 }
 
@@ -451,28 +464,30 @@ fn out_of_time(deadline: Duration) -> Error {
 /// The answer of one tenant, under way.
 pub(crate) type Asked<T> = BoxFuture<'static, Result<T>>;
 
-/// What a tenant's task needs: where its events go, its turn, when its time is over, and whose it is.
+/// What a tenant's task needs: where its events go, its turn, when its time is over, whose it is, and
+/// where it counts what it has given out.
 struct Way<T> {
     out: mpsc::Sender<EstateEvent<T>>,
     turns: Turns,
     deadline: Option<Instant>,
     member: Member,
+    given: Arc<AtomicU64>,
 }
 
 /// Sends a walk's events on. A receiver that is gone ends the walk.
-async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn EdrProvider, way: Way<T>) {
-    let Way { out, turns, deadline, member } = way;
+async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, way: Way<T>) {
+    let Way { out, turns, deadline, member, given } = way;
     let limit = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
     let mut turn = turns.take().await;
-    let (mut given, mut others) = (0, 0);
+    let mut others = 0;
     loop {
         let event = match deadline {
             None => turn.wait(walk.next()).await,
             Some(at) => match tokio::time::timeout_at(at, turn.wait(walk.next())).await {
                 Ok(event) => event,
                 Err(_) => {
-                    let error = out_of_time(limit).with_tenant(provider.tenant(), provider.vendor());
-                    let _ = out.send(EstateEvent::Done(cut_short(provider, error, given))).await;
+                    let done = member.cut_short(out_of_time(limit), given.load(Ordering::Relaxed));
+                    let _ = out.send(EstateEvent::Done(done)).await;
                     return;
                 }
             },
@@ -483,7 +498,7 @@ async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn 
                 others += items.len() as u64;
                 items.retain(|item| member.owns(item));
                 others -= items.len() as u64;
-                given += items.len() as u64;
+                given.fetch_add(items.len() as u64, Ordering::Relaxed);
                 EstateEvent::Items(items)
             }
             Some(Walked::Rejected(rejected)) => EstateEvent::Rejected(rejected),
@@ -499,22 +514,12 @@ async fn forward<T: Listing>(mut walk: BoxStream<'_, Walked<T>>, provider: &dyn 
     }
 }
 
-fn cut_short(provider: &dyn EdrProvider, error: Error, items: u64) -> TenantOutcome {
-    let outcome = if items == 0 {
-        Outcome::Failed { error }
-    } else {
-        let reason = format!("an unknown number of items is missing: {error}");
-        Outcome::Partial { gaps: vec![Gap { reason, missing: None }], error: Some(error) }
-    };
-    let (tenant, vendor) = (provider.tenant().clone(), provider.vendor().clone());
-    TenantOutcome { tenant, vendor, outcome, items, duplicates: 0 }
-}
-
 /// The events of all tenants, as they arrive. Ends after every tenant has ended.
 pub struct EstateStream<T> {
     receiver: mpsc::Receiver<EstateEvent<T>>,
-    /// Tenants that have not ended. One that vanishes without an end is reported, not forgotten.
-    open: BTreeMap<TenantId, Member>,
+    /// Tenants that have not ended, with how many items each has given out. One that vanishes without an
+    /// end is reported, not forgotten.
+    open: BTreeMap<TenantId, (Member, Arc<AtomicU64>)>,
     _tasks: JoinSet<()>,
 }
 
@@ -537,11 +542,10 @@ impl<T> Stream for EstateStream<T> {
             }
             return Poll::Ready(Some(event));
         }
-        let lost = self.open.pop_first().map(|(_, member)| {
+        let lost = self.open.pop_first().map(|(_, (member, given))| {
             let error = Error::new(ErrorKind::Cancelled, "the tenant's task ended without an outcome")
-                .with_tenant(&member.tenant, &member.vendor)
                 .with_hint("this is a defect: please report it with the output of --debug");
-            EstateEvent::Done(member.done(Outcome::Failed { error }, 0, 0))
+            EstateEvent::Done(member.cut_short(error, given.load(Ordering::Relaxed)))
         });
         Poll::Ready(lost)
     }
@@ -549,7 +553,7 @@ impl<T> Stream for EstateStream<T> {
 
 #[cfg(test)]
 mod tests {
-    use edr_core::{InMemory, InMemoryBuilder, Script};
+    use edr_core::{Cursor, InMemory, InMemoryBuilder, Noun, Script};
 
     use super::*;
 
@@ -603,8 +607,9 @@ mod tests {
         assert!(none.items.is_empty() && none.outcomes.iter().all(|o| o.outcome.is_complete()));
     }
 
+    /// Never answers, or dies after so many pages of one host.
     #[derive(Debug)]
-    struct Stuck(TenantId, Vendor, edr_core::Capabilities, bool);
+    struct Stuck(TenantId, Vendor, edr_core::Capabilities, Option<u32>);
 
     #[async_trait::async_trait]
     impl EdrProvider for Stuck {
@@ -620,18 +625,21 @@ mod tests {
         async fn check(&self) -> Result<TenantCheck> {
             std::future::pending().await
         }
-        async fn hosts(&self, _: &HostQuery, _: Option<&edr_core::Cursor>) -> Result<edr_core::Page<Host>> {
-            assert!(!self.3, "a defect in a provider");
-            std::future::pending().await
+        async fn hosts(&self, _: &HostQuery, at: Option<&Cursor>) -> Result<edr_core::Page<Host>> {
+            let Some(pages) = self.3 else { return std::future::pending().await };
+            let page: u32 = at.map_or(Ok(0), |at| at.open(&self.0, Noun::Host, 0))?;
+            assert!(page < pages, "a defect in a provider");
+            let next = Some(Cursor::seal(&self.0, Noun::Host, 0, &(page + 1))?);
+            Ok(edr_core::Page {
+                items: vec![Host::new("v", self.0.as_str(), &format!("{page:032x}"), "{}")],
+                end: edr_core::PageEnd { next, total: None },
+                ..edr_core::Page::default()
+            })
         }
         async fn host(&self, _: &str) -> Result<Host> {
             std::future::pending().await
         }
-        async fn alerts(
-            &self,
-            _: &AlertQuery,
-            _: Option<&edr_core::Cursor>,
-        ) -> Result<edr_core::Page<Alert>> {
+        async fn alerts(&self, _: &AlertQuery, _: Option<&Cursor>) -> Result<edr_core::Page<Alert>> {
             std::future::pending().await
         }
         async fn alert(&self, _: &str) -> Result<Alert> {
@@ -639,14 +647,14 @@ mod tests {
         }
     }
 
-    fn stuck(tenant: &str, panics: bool) -> Arc<dyn EdrProvider> {
-        Arc::new(Stuck(tenant.into(), "v".into(), edr_core::Capabilities::new(), panics))
+    fn stuck(tenant: &str, dies: Option<u32>) -> Arc<dyn EdrProvider> {
+        Arc::new(Stuck(tenant.into(), "v".into(), edr_core::Capabilities::new(), dies))
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_cuts_the_slow_and_spares_the_rest() {
         let estate =
-            Estate::of([provider("a", 5), stuck("slow", false)]).with_deadline(Duration::from_secs(5));
+            Estate::of([provider("a", 5), stuck("slow", None)]).with_deadline(Duration::from_secs(5));
         let (items, done) = run(&estate).await;
         assert_eq!((items, done), (5, vec![("a".into(), true), ("slow".into(), false)]));
         assert!(estate.check().await[1].1.as_ref().is_err_and(Error::is_timeout));
@@ -655,7 +663,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_diagnosis_covers_every_tenant_and_keeps_what_it_has() {
         let broken = in_memory("b", 1);
-        let mut estate = Estate::of([provider("a", 2), Arc::new(broken) as _, stuck("slow", false)])
+        let mut estate = Estate::of([provider("a", 2), Arc::new(broken) as _, stuck("slow", None)])
             .with_deadline(Duration::from_secs(5));
         let error = Error::new(ErrorKind::Configuration, "no secret");
         let (tenant, vendor) = ("d".into(), "v".into());
@@ -677,7 +685,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_diagnosis_that_is_stopped_keeps_what_it_has() {
-        let mut estate = Estate::of([stuck("slow", false), provider("a", 2), stuck("waits", false)]);
+        let mut estate = Estate::of([stuck("slow", None), provider("a", 2), stuck("waits", None)]);
         estate.concurrency = 2;
         let stopped = tokio::time::sleep(Duration::from_secs(3));
         let all: Vec<_> = estate.diagnose_until(stopped).collect().await;
@@ -693,7 +701,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stuck_tenant_leaves_its_turn_to_the_next() {
-        let mut estate = Estate::of([stuck("a-slow", false), provider("b", 5)]);
+        let mut estate = Estate::of([stuck("a-slow", None), provider("b", 5)]);
         estate.concurrency = 1;
         let estate = estate.with_deadline(Duration::from_secs(60));
         let (mut events, began) = (estate.hosts(HostQuery::new()), Instant::now());
@@ -747,7 +755,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_dies_is_reported() {
-        let estate = Estate::of([provider("a", 5), stuck("dies", true)]);
-        assert_eq!(run(&estate).await, (5, vec![("a".into(), true), ("dies".into(), false)]));
+        for given in [0, 2] {
+            let estate = Estate::of([provider("a", 5), stuck("dies", Some(given))]);
+            let items = 5 + given as usize;
+            assert_eq!(run(&estate).await, (items, vec![("a".into(), true), ("dies".into(), false)]));
+            let events: Vec<_> = estate.hosts(HostQuery::new()).collect().await;
+            let end = events.iter().find_map(|event| match event {
+                EstateEvent::Done(end) if end.tenant.as_str() == "dies" => Some(end),
+                _ => None,
+            });
+            let end = end.unwrap();
+            let failed = matches!(end.outcome, Outcome::Failed { .. });
+            assert_eq!((end.items, failed), (u64::from(given), given == 0), "{:?}", end.outcome);
+            assert!(end.outcome.error().unwrap().tenant().is_some());
+        }
     }
 }
