@@ -144,7 +144,9 @@ impl Context {
             () = self.interrupt.raised() => return Err(Failure::Interrupted),
             estate = Estate::discover(&session.config, &selection, &options) => estate,
         };
-        session.discovered = Some(estate.map_err(|e| self.misnamed(&session, e))?);
+        let estate = estate.map_err(|e| self.misnamed(&session, e))?;
+        estate.warnings().iter().for_each(|w| self.report.warn("read", Some(&w.tenant), &w.message));
+        session.discovered = Some(estate);
         Ok(session)
     }
 

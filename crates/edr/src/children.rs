@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use edr_core::{Error, ErrorKind, Result, TenantId};
+use edr_core::{Error, ErrorKind, Result, TenantId, Warning};
 use futures_util::{StreamExt as _, stream};
 
 use crate::config::wrong;
@@ -25,6 +25,8 @@ pub struct Child {
     pub tenant: TenantId,
     /// Its customer id: 32 lower-case hex digits.
     pub cid: String,
+    /// Whether the vendor has a name for it; one without is called by its customer id.
+    pub named: bool,
 }
 
 /// What a selection takes.
@@ -86,6 +88,18 @@ impl Wanted<'_> {
         Ok(children.iter().filter(|child| self.takes(child)).map(tenant).collect())
     }
 
+    /// A word about wanted children that the vendor has no name for, and the configuration no table.
+    fn warning(&self, config: &Config, children: &[Child]) -> Option<Warning> {
+        let is_odd = |c: &&Child| !c.named && self.takes(c) && config.of_customer(&c.cid).is_none();
+        let odd: Vec<&Child> = children.iter().filter(is_odd).collect();
+        let message = format!(
+            "the vendor tells no name of {} of its children, and customer ids stand for them, as in {}",
+            odd.len(),
+            odd.first()?.tenant
+        );
+        Some(Warning { tenant: self.parent.name.clone(), message })
+    }
+
     fn tenant(&self, child: &Child) -> TenantConfig {
         let mut tenant = TenantConfig { name: child.tenant.clone(), ..self.parent.clone() };
         if let VendorConfig::Falcon { member_cid, children, .. } = &mut tenant.vendor {
@@ -100,7 +114,8 @@ impl Estate {
     /// and the configuration does not have; each is a tenant `parent/child` with a token of its own, the
     /// tags and the share of its parent, and a lane in its parent's pace. Where no child is wanted, nothing
     /// is sent. The children of a parent that does not answer, within half of the deadline or a minute, are a
-    /// member `parent/*` that fails.
+    /// member `parent/*` that fails, and so are those of one that tells some of their names and fails for others;
+    /// children without a name are in [`Self::warnings`].
     ///
     /// A parent may see the hosts and alerts of its children. Those of a child that is a member, too, are
     /// given out by that child alone.
@@ -121,9 +136,13 @@ impl Estate {
             })
             .collect();
         let listed = config.list(&parents, options).await;
+        let mut warnings = Vec::new();
         for (wanted, children) in chosen.parents.iter().zip(listed) {
             let children = match children {
-                Ok(children) => wanted.tenants(config, &children)?,
+                Ok(children) => {
+                    warnings.extend(wanted.warning(config, &children));
+                    wanted.tenants(config, &children)?
+                }
                 Err(error) => {
                     members.extend(wanted.lost(&error));
                     continue;
@@ -139,7 +158,7 @@ impl Estate {
         if members.is_empty() {
             return Err(config.nothing_selected());
         }
-        Ok(Self::with(members, options))
+        Ok(Self::with(members, options).warned(warnings))
     }
 }
 
@@ -256,22 +275,22 @@ impl Config {
     /// Gives each child its name. One that another child has too, or a tenant of the configuration, gets the
     /// end of its customer id.
     fn called(&self, parent: &str, rows: BTreeMap<String, Option<String>>) -> Vec<Child> {
-        let rows: Vec<(String, String)> =
-            rows.into_iter().map(|(cid, name)| (plain(parent, &cid, name.as_deref()), cid)).collect();
-        let has = |name: &str| rows.iter().filter(|(plain, _)| plain == name).count();
+        let rows: Vec<(String, String, bool)> =
+            rows.into_iter().map(|(cid, name)| plain(parent, cid, name.as_deref())).collect();
+        let has = |name: &str| rows.iter().filter(|(plain, ..)| plain == name).count();
         let is_foreign = |name: &str, cid: &str| {
             self.named(name).is_some_and(|t| t.vendor.customer().as_deref() != Some(cid))
         };
         let mut given = BTreeSet::new();
         let mut children: Vec<Child> = Vec::new();
-        for (name, cid) in &rows {
+        for (name, cid, named) in &rows {
             let tailed = format!("{name}-{}", &cid[cid.len().saturating_sub(TAIL)..]);
             let free = |name: &String| !is_foreign(name, cid) && !given.contains(name);
             let own = (has(name) == 1).then(|| name.clone());
             let tailed = (has(&tailed) == 0).then_some(tailed);
             let name = [own, tailed].into_iter().flatten().find(free);
             let name = name.unwrap_or_else(|| format!("{parent}/{cid}"));
-            children.push(Child { tenant: name.as_str().into(), cid: cid.clone() });
+            children.push(Child { tenant: name.as_str().into(), cid: cid.clone(), named: *named });
             given.insert(name);
         }
         children.sort_by(|a, b| a.tenant.cmp(&b.tenant));
@@ -279,10 +298,10 @@ impl Config {
     }
 }
 
-/// The name of a child that no other one has.
-fn plain(parent: &str, cid: &str, name: Option<&str>) -> String {
+/// The name of a child that no other one has, its customer id, and whether the vendor has a name for it.
+fn plain(parent: &str, cid: String, name: Option<&str>) -> (String, String, bool) {
     let name = name.map(escaped).filter(|name| !name.is_empty());
-    format!("{parent}/{}", name.as_deref().unwrap_or(cid))
+    (format!("{parent}/{}", name.as_ref().unwrap_or(&cid)), cid, name.is_some())
 }
 
 fn childless(name: &str) -> Error {
@@ -312,10 +331,12 @@ fn escaped(name: &str) -> String {
 #[cfg(feature = "falcon")]
 async fn rows(parent: &Member) -> Result<BTreeMap<String, Option<String>>> {
     use falcon::api::ListParams;
-    use falcon::api::flight_control::{MAX_PAGE, query_children};
+    use falcon::api::flight_control::{CHILDREN, MAX_PAGE, QUERY_CHILDREN, query_children};
     use futures_util::TryStreamExt as _;
 
     parent.provider.as_ref().map_err(Clone::clone)?;
+    let of =
+        |error: Error, operation| error.with_operation(operation).with_tenant(&parent.tenant, &parent.vendor);
     let Some(falcon) = parent.falcon() else {
         let error = Error::unsupported("only a Falcon tenant has children");
         return Err(error.with_tenant(&parent.tenant, &parent.vendor));
@@ -326,27 +347,39 @@ async fn rows(parent: &Member) -> Result<BTreeMap<String, Option<String>>> {
     let mut ids = BTreeSet::new();
     while let Some(page) = pages.try_next().await? {
         if !page.undecoded.is_empty() {
-            return Err(strange("a child's customer id is no text", parent));
+            return Err(of(strange("a child's customer id is no text"), QUERY_CHILDREN.name));
         }
         ids.extend(page.resources);
     }
     let ids: Vec<String> = ids.into_iter().collect();
     let found = client.children_by_id(&ids).await?;
-    let named = found.found.into_iter().filter_map(|child| Some((child.child_cid?, child.name)));
+    // A child that loses its name for one run is another tenant in its records, in the journal and to [customers].
+    if let Some(error) = found.errors.first() {
+        let said = error.message.as_deref().unwrap_or("without a word");
+        let error = Error::new(ErrorKind::Vendor, format!("the names of children did not all come: {said}"));
+        return Err(of(error, CHILDREN.name));
+    }
+    if !found.undecoded.is_empty() {
+        return Err(of(strange("a child's details cannot be read"), CHILDREN.name));
+    }
+    let named =
+        found.found.into_iter().filter_map(|child| Some((child.child_cid?.to_ascii_lowercase(), child.name)));
     let names: BTreeMap<String, Option<String>> = named.collect();
     // One that has no details is a child all the same.
     let row = |id: String| {
-        Ok((falcon::customer_id(&id).map_err(|_| strange("a customer id is none", parent))?, id))
+        let none = |_| of(strange("a customer id is none"), QUERY_CHILDREN.name);
+        Ok((falcon::customer_id(&id).map_err(none)?, id))
     };
     let ids = ids.into_iter().map(row).collect::<Result<Vec<_>>>()?;
-    Ok(ids.into_iter().map(|(cid, id)| (cid, names.get(&id).cloned().flatten())).collect())
+    Ok(ids
+        .into_iter()
+        .map(|(cid, id)| (cid, names.get(&id.to_ascii_lowercase()).cloned().flatten()))
+        .collect())
 }
 
 #[cfg(feature = "falcon")]
-fn strange(what: &'static str, parent: &Member) -> Error {
+fn strange(what: &'static str) -> Error {
     Error::new(ErrorKind::Decode, what)
-        .with_operation("queryChildren")
-        .with_tenant(&parent.tenant, &parent.vendor)
 }
 
 #[cfg(not(feature = "falcon"))]

@@ -110,7 +110,7 @@ fn a_child_is_its_parent_with_a_customer_of_its_own() {
     let config = config();
     let parent = config.named("acme").unwrap();
     let all = Wanted { parent, names: None };
-    let child = |name: &str, cid: String| Child { tenant: name.into(), cid };
+    let child = |name: &str, cid: String| Child { tenant: name.into(), cid, named: true };
     let listed = [child("acme/Renamed", cid('b')), child("acme/Shop", cid('a'))];
     let tenants = all.tenants(&config, &listed).unwrap();
     let seen: Vec<_> = tenants
@@ -129,6 +129,73 @@ fn a_child_is_its_parent_with_a_customer_of_its_own() {
     let one = Wanted { parent, names: Some(vec!["acme/Nobody".into()]) };
     let error = one.tenants(&config, &listed).unwrap_err().to_string();
     assert!(error.contains("no tenant is called 'acme/Nobody'") && error.contains("acme/Shop"), "{error}");
+}
+
+#[test]
+fn children_without_a_name_are_told_unless_a_table_has_one() {
+    let config = config();
+    let parent = config.named("acme").unwrap();
+    let rows = |bank: Option<&str>, shop: Option<&str>| {
+        let rows = [(cid('b'), bank), (cid('a'), shop), (cid('c'), Some("Named"))];
+        config.called("acme", rows.map(|(cid, name)| (cid, name.map(str::to_owned))).into())
+    };
+    let all = Wanted { parent, names: None };
+    assert_eq!(all.warning(&config, &rows(None, Some("Shop"))), None, "a table has its name");
+    let told = all.warning(&config, &rows(None, Some(" "))).unwrap();
+    assert_eq!(told.tenant, parent.name);
+    assert!(told.message.contains("of 1 of") && told.message.contains(&cid('a')), "{told:?}");
+    let other = Wanted { parent, names: Some(vec!["acme/Named".into()]) };
+    assert_eq!(other.warning(&config, &rows(None, None)), None, "nobody asked for it");
+}
+
+/// What a parent tells of its two children, where this is the answer about their details.
+#[cfg(feature = "falcon")]
+async fn told(details: &'static str) -> Result<BTreeMap<String, Option<String>>> {
+    use std::sync::Arc;
+
+    use edr_http::MemoryTransport;
+
+    let transport = MemoryTransport::new(move |request| async move {
+        let ids = format!(
+            r#"{{"meta":{{"pagination":{{"total":2}}}},"resources":["{}","{}"]}}"#,
+            cid('a'),
+            cid('b')
+        );
+        match request.uri().path() {
+            "/oauth2/token" => MemoryTransport::json(201, r#"{"access_token":"canary","expires_in":1799}"#),
+            "/mssp/queries/children/v1" => MemoryTransport::json(200, &ids),
+            _ => MemoryTransport::json(200, details),
+        }
+    });
+    let builder = falcon::Falcon::builder("acme", "i", "canary".into()).cloud(falcon::Cloud::Us1);
+    let falcon = builder.transport(Arc::new(transport)).build().unwrap();
+    let estate = Estate::of([Arc::new(falcon.clone()) as _]);
+    rows(&Member { native: registry::Native::Falcon(falcon), ..estate.members()[0].clone() }).await
+}
+
+#[cfg(feature = "falcon")]
+#[tokio::test]
+async fn names_that_come_in_part_are_an_error_and_no_other_names() {
+    const SHOP: &str = r#"{"child_cid":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","name":"Shop"}"#;
+    let with = |more: &str, errors: &str| -> &'static str {
+        format!(r#"{{"meta":{{}},"resources":[{SHOP}{more}],"errors":[{errors}]}}"#).leak()
+    };
+    let names = told(with("", "")).await.unwrap();
+    assert_eq!(
+        names,
+        [(cid('a'), Some("Shop".to_owned())), (cid('b'), None)].into(),
+        "a child without details is a child, and letters are the same in either case"
+    );
+    let absent = with("", r#"{"code":404,"message":"no such child","id":"x"}"#);
+    assert_eq!(told(absent).await.unwrap(), names);
+    for (details, says) in [
+        (with("", r#"{"code":500,"message":"a part failed"}"#), "did not all come: a part failed"),
+        (with(",17", ""), "details cannot be read"),
+    ] {
+        let error = told(details).await.unwrap_err();
+        assert!(error.message().contains(says), "{error}");
+        assert_eq!((error.operation(), error.tenant().unwrap().as_str()), (Some("getChildrenV2"), "acme"));
+    }
 }
 
 #[test]

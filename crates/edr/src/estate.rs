@@ -142,6 +142,7 @@ pub struct Estate {
     members: Vec<Member>,
     concurrency: usize,
     deadline: Option<Duration>,
+    warnings: Vec<Warning>,
 }
 
 impl Estate {
@@ -173,7 +174,12 @@ impl Estate {
         let customers: HashSet<String> = members.iter().filter_map(|m| m.customer.clone()).collect();
         let customers = Arc::new(customers);
         members.iter_mut().for_each(|member| member.elsewhere = customers.clone());
-        Self { members, concurrency: options.concurrency, deadline: options.deadline }
+        let (concurrency, deadline) = (options.concurrency, options.deadline);
+        Self { members, concurrency, deadline, warnings: Vec::new() }
+    }
+
+    pub(crate) fn warned(self, warnings: Vec<Warning>) -> Self {
+        Self { warnings, ..self }
     }
 
     /// An estate of providers, for providers of one's own and for tests.
@@ -192,6 +198,7 @@ impl Estate {
             members: providers.into_iter().map(member).collect(),
             concurrency: CONCURRENCY,
             deadline: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -206,6 +213,12 @@ impl Estate {
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// What [`Self::discover`] has to say about the tenants that it found, and that is no failure.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// Everything that a query asks for, of all tenants, as it arrives. Dropping the stream stops every request.

@@ -347,7 +347,12 @@ mod tests {
                 true,
             ),
             (r#"{"reply":{"TOTAL_COUNT":9,"FILTER_COUNT":3,"data":[]}}"#, 0, Some(3), true),
-            (r#"{"reply":{"total_count":7,"result_count":"0","incidents":[],"restricted":[1]}}"#, 0, Some(7), true),
+            (
+                r#"{"reply":{"total_count":7,"result_count":"0","incidents":[],"restricted":[1]}}"#,
+                0,
+                Some(7),
+                true,
+            ),
             (r#"{"reply":{"total_count":0,"alerts":null}}"#, 0, Some(0), true),
             (r#"{"reply":[1, 2, 3]}"#, 3, None, false),
         ] {

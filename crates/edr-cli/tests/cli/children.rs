@@ -112,6 +112,42 @@ fn children_that_cannot_be_listed_are_a_failed_tenant() {
 }
 
 #[test]
+fn names_that_do_not_come_change_no_tenant_in_silence() {
+    let rule =
+        |fault: &str| format!(r#"[{{"operation": "getChildrenV2", "always": true, "fault": "{fault}"}}]"#);
+    let sim = Sim::serve(&FAMILY, &rule("bad-item"));
+    let config = parent(&sim, "children = true");
+    let spoilt = with(&sim, &config, &["hosts", "list", "-o", "jsonl"]).ends(3);
+    assert_eq!(identities(&spoilt.records()).len(), 8, "no child under another name");
+    let failed = ("falcon-1/*".to_owned(), "failed".to_owned());
+    assert_eq!(ends(&spoilt), [&ended(&["cortex-1", "falcon-1"])[..], &[failed]].concat());
+    let sim = Sim::serve(&FAMILY, &rule("empty-page"));
+    let config = parent(&sim, "children = true");
+    let nameless = with(&sim, &config, &["hosts", "list", "-o", "jsonl"]).ends(0);
+    assert_eq!(identities(&nameless.records()).len(), 26);
+    let told = |run: &Run| run.objects().into_iter().filter(|o| o["code"] == "read").collect::<Vec<_>>();
+    let warnings = told(&nameless);
+    assert_eq!((warnings.len(), &warnings[0]["tenant"]), (1, &"falcon-1".into()), "{warnings:?}");
+    assert!(warnings[0]["message"].as_str().unwrap().contains("no name of 3 of"), "{warnings:?}");
+    let path = by_hand(&sim);
+    let import = |sim: &Sim| {
+        with(sim, &path, &["tenants", "import", "--children-of", "falcon-1", "-o", "jsonl"]).ends(0)
+    };
+    let new = import(&sim);
+    assert_eq!(told(&new).len(), 3, "{}", new.err);
+    let again = import(&sim);
+    assert!(results(&again).iter().all(|(_, result)| result == "present"), "{}", again.out);
+    let named = fs::read_to_string(&path).unwrap().replacen("tenants.\"falcon-1/", "tenants.\"falcon-1/x", 1);
+    fs::write(&path, named).unwrap();
+    let kept = import(&sim);
+    assert!(
+        results(&kept).iter().all(|(_, result)| result == "present"),
+        "no name is no new name: {}",
+        kept.err
+    );
+}
+
+#[test]
 fn a_list_that_hangs_leaves_the_others_their_time() {
     let rule = format!(
         r#"[{{"operation": "{LIST}", "always": true, "fault": {{"kind": "stall-headers", "delay_ms": 60000}}}}]"#

@@ -16,6 +16,7 @@ use super::hosts::{Ids, ids_of};
 use super::hosts_list::{Refused, run};
 use super::{first, form};
 use crate::estate::hash::{hex32, mix_str};
+use crate::faults::PageFault;
 use crate::state::{FalconCredentials, SimState, TenantState};
 
 const SERVICE: &str = "cs.flightcontrolapi";
@@ -108,7 +109,7 @@ pub(crate) async fn get_entities(
     caller: Option<Extension<Caller>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    run(&state, caller, |c| entities(c, &ids_of(query)))
+    run(&state, caller, |c| entities(c, &ids_of(query), None))
 }
 
 /// `POST /mssp/entities/children/GET/v2`.
@@ -119,19 +120,25 @@ pub(crate) async fn post_entities(
 ) -> Response {
     run(&state, caller, |c| {
         let Ids { ids } = serde_json::from_slice(&body).map_err(|_| bad("invalid element in the request"))?;
-        entities(c, &ids)
+        entities(c, &ids, c.state.faults.page("getChildrenV2", &c.tenant.name))
     })
 }
 
-/// 207 when one of the ids is no child.
-fn entities(c: Context<'_>, ids: &[String]) -> Result<Response, Refused> {
+/// 207 when one of the ids is no child. With the fault `empty-page` no child has details, with `bad-item` those of one
+/// are spoilt.
+fn entities(c: Context<'_>, ids: &[String], fault: Option<PageFault>) -> Result<Response, Refused> {
     if ids.is_empty() {
         return Err(bad("ids is required"));
     }
     let children = children(c);
     let mut found: Vec<&Child<'_>> = children.iter().filter(|x| ids.contains(&x.falcon.cid)).collect();
     found.sort_by_key(|child| mix_str(0x0DD, &child.falcon.cid));
-    let rows: Vec<Value> = found.iter().map(|child| row(c, child)).collect();
+    let mut rows: Vec<Value> = found.iter().map(|child| row(c, child)).collect();
+    match fault {
+        Some(PageFault::BadItem) => rows.iter_mut().take(1).for_each(|row| *row = json!("spoilt")),
+        Some(PageFault::EmptyPage) => rows.clear(),
+        _ => {}
+    }
     let mut envelope = Envelope::new(SERVICE).with(&rows);
     let missing = ids.iter().filter(|id| !children.iter().any(|child| child.falcon.cid == **id));
     envelope.errors =

@@ -113,8 +113,12 @@ fn rows(config: &Config, listed: &Listed, dry_run: bool) -> Vec<ImportRow> {
 fn row(config: &Config, parent: &TenantId, child: &Child, dry_run: bool) -> ImportRow {
     let new = if dry_run { "new" } else { "added" };
     match config.of_customer(&child.cid) {
-        None => ImportRow { result: new, ..ImportRow::of(parent, &child.tenant, child.cid.clone()) },
-        Some(had) if had.name == child.tenant || !is_below(parent, &had.name) => {
+        None => {
+            let note = (!child.named)
+                .then(|| "the vendor tells no name of it, and its customer id stands for one".to_owned());
+            ImportRow { result: new, note, ..ImportRow::of(parent, &child.tenant, child.cid.clone()) }
+        }
+        Some(had) if had.name == child.tenant || !child.named || !is_below(parent, &had.name) => {
             ImportRow { result: "present", ..ImportRow::of(parent, &had.name, child.cid.clone()) }
         }
         Some(had) => {
@@ -205,7 +209,7 @@ fn diff(path: &Path, before: &str, added: &str) -> String {
 fn tell(context: &Context, rows: &[ImportRow], unwritten: bool) {
     for row in rows {
         if let Some(note) = &row.note {
-            context.report.warn(row.result, Some(&row.tenant), note);
+            context.report.warn(if row.is_new() { "read" } else { row.result }, Some(&row.tenant), note);
         }
     }
     if unwritten {
