@@ -92,7 +92,7 @@ impl<'a, T: Record> Table<'a, T> {
             let shown = text::fit(&cell.text, *width);
             line.push_str(&self.view.palette.paint(&shown, cell.tone));
             if place + 1 < layout.len() {
-                line.push_str(&" ".repeat(width - text::width(&shown)));
+                line.push_str(&" ".repeat(width.saturating_sub(text::width(&shown))));
                 line.push_str(GAP);
             }
         }

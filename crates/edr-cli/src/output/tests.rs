@@ -67,6 +67,19 @@ fn narrow_and_wide_terminals_are_fitted() {
     }
 }
 
+/// One is measured as wider than its characters are.
+#[test]
+fn an_emoji_at_the_edge_of_a_cell_keeps_its_row_within_the_terminal() {
+    for sign in ["\u{26A0}\u{FE0F}", "\u{2764}\u{FE0F}", "1\u{FE0F}\u{20E3}", "\u{1F469}\u{200D}\u{1F52C}"] {
+        for before in 0..12 {
+            let mut odd = host();
+            odd.hostname = "x".repeat(before) + &sign.repeat(40);
+            let text = print(&View { width: 60, ..view(Format::Table) }, &[odd, host()]);
+            assert!(text.lines().all(|l| super::text::width(l) <= 60), "{before} {sign}\n{text}");
+        }
+    }
+}
+
 #[test]
 fn the_least_important_columns_leave_first() {
     let heads = |width| {

@@ -59,7 +59,7 @@ pub(crate) fn fit(text: &str, room: usize) -> Cow<'_, str> {
     }
     let mut used = 0;
     let kept = text.chars().take_while(|c| {
-        used += c.width().unwrap_or(0);
+        used += most(*c);
         used < room
     });
     let mut cut: String = kept.collect();
@@ -69,9 +69,40 @@ pub(crate) fn fit(text: &str, room: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
+/// The most columns that a character adds. A variation selector may widen the one before it: `❤` takes one column, and with
+/// U+FE0F behind it two.
+fn most(c: char) -> usize {
+    match c {
+        '\u{FE00}'..='\u{FE0F}' => 1,
+        c => c.width().unwrap_or(1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What is wider or narrower than its characters: emoji, what makes one of several, and scripts that join.
+    const ODD: &str = "\u{26A0}\u{2764}1#\u{231A}\u{FE0F}\u{FE0E}\u{FE01}\u{200D}\u{20E3}\u{1F469}\u{1F3FD}\u{1F1FA}\u{2018}\u{6F22}\u{FF21}\u{301}\
+                       \u{644}\u{627}\u{17D2}\u{1780}\u{A4F8}\u{A4FC}\u{1100}\u{1161}\u{16D67}\r\n\u{1b}a ";
+
+    fn odd() -> impl Strategy<Value = String> {
+        let of_those = prop::sample::select(ODD.chars().collect::<Vec<char>>());
+        let some = vec(prop_oneof![4 => of_those, 1 => any::<char>()], 0..24);
+        some.prop_map(String::from_iter)
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_text_is_never_wider_than_its_room(text in odd(), room in 0_usize..20) {
+            let cut = fit(&text, room);
+            prop_assert!(width(&cut) <= room, "{text:?} in {room}: {cut:?}");
+            prop_assert!(cut == text || text.starts_with(cut.trim_end_matches('…')), "{text:?}: {cut:?}");
+        }
+    }
 
     #[test]
     fn controls_become_pictures() {
