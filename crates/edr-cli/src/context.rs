@@ -109,6 +109,17 @@ impl Context {
         self.discover(session).await
     }
 
+    /// As [`Self::session`], for tenants that the user did not name: those that are chosen, as far as they are known still.
+    pub(crate) async fn session_of(
+        &mut self,
+        choose: impl FnOnce(&Config) -> Vec<String>,
+    ) -> Result<Session, Failure> {
+        let session = self.load().await?;
+        (self.globals.tenant, self.globals.known_only) = (choose(&session.config), true);
+        self.warn_of(&session)?;
+        self.discover(session).await
+    }
+
     /// As [`Self::session`], without asking for children: nothing is sent.
     pub(crate) async fn configured(&self) -> Result<Session, Failure> {
         let session = self.load().await?;

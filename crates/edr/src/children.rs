@@ -83,9 +83,14 @@ impl Wanted<'_> {
             let known: Vec<TenantId> = children.iter().map(|c| c.tenant.clone()).collect();
             return Err(config.unknown(name, &known));
         }
+        Ok(self.known(config, children))
+    }
+
+    /// As [`Self::tenants`], without those that are not there.
+    fn known(&self, config: &Config, children: &[Child]) -> Vec<TenantConfig> {
         let tenant =
             |child: &Child| config.of_customer(&child.cid).cloned().unwrap_or_else(|| self.tenant(child));
-        Ok(children.iter().filter(|child| self.takes(child)).map(tenant).collect())
+        children.iter().filter(|child| self.takes(child)).map(tenant).collect()
     }
 
     /// A word about wanted children that the vendor has no name for, and the configuration no table.
@@ -141,7 +146,10 @@ impl Estate {
             let children = match children {
                 Ok(children) => {
                     warnings.extend(wanted.warning(config, &children));
-                    wanted.tenants(config, &children)?
+                    match selection.known_only {
+                        true => wanted.known(config, &children),
+                        false => wanted.tenants(config, &children)?,
+                    }
                 }
                 Err(error) => {
                     members.extend(wanted.lost(&error));
@@ -155,7 +163,7 @@ impl Estate {
                 }
             }
         }
-        if members.is_empty() {
+        if members.is_empty() && !selection.known_only {
             return Err(config.nothing_selected());
         }
         Ok(Self::with(members, options).warned(warnings))
@@ -193,7 +201,8 @@ impl Config {
         let tenants: Vec<&TenantConfig> = self.tenants.iter().filter(takes).collect();
         let parents: Vec<Wanted<'_>> =
             self.tenants.iter().filter_map(|t| self.wanted(t, selection)).collect();
-        if tenants.is_empty() && parents.is_empty() {
+        let may_be_none = selection.known_only && !self.tenants.is_empty();
+        if tenants.is_empty() && parents.is_empty() && !may_be_none {
             return Err(self.nothing_selected());
         }
         Ok(Chosen { tenants, parents })
@@ -227,7 +236,8 @@ impl Config {
     fn check_names(&self, selection: &Selection) -> Result<()> {
         let parents = || self.tenants.iter().filter(|t| t.vendor.has_children());
         let may_be = |name: &str| parents().any(|p| is_below(p.name.as_str(), name));
-        if let Some(name) = selection.names.iter().find(|n| self.named(n).is_none() && !may_be(n)) {
+        let unknown = selection.names.iter().find(|n| self.named(n).is_none() && !may_be(n));
+        if let Some(name) = unknown.filter(|_| !selection.known_only) {
             return Err(self.unknown(name, &[]));
         }
         for name in &selection.children_of {

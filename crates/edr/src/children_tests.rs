@@ -68,6 +68,12 @@ fn a_selection_is_exact_about_parents_and_children() {
     ] {
         assert_eq!(chosen(&selection), (all(tenants), all(parents)), "{selection:?}");
     }
+    let known = |names: &[&str]| Selection { known_only: true, ..Selection::names(names.iter().copied()) };
+    assert_eq!(chosen(&known(&["acme", "gone", "globex/x"])), (all(&["acme"]), all(&[])));
+    assert_eq!(chosen(&known(&["gone", "acme/Shop"])), (all(&[]), all(&["acme/Shop"])));
+    assert_eq!(chosen(&known(&["gone"])), (all(&[]), all(&[])));
+    let none = Config::default().choose(&known(&["gone"])).err().unwrap().to_string();
+    assert!(none.contains("no tenant is configured"), "{none}");
     for (selection, says) in [
         (Selection::names(["acme/"]), "no tenant is called 'acme/'"),
         (Selection::names(["globex/x"]), "no tenant is called 'globex/x'"),
@@ -127,6 +133,7 @@ fn a_child_is_its_parent_with_a_customer_of_its_own() {
     );
     assert!(tenants.iter().all(|t| !t.vendor.has_children()));
     let one = Wanted { parent, names: Some(vec!["acme/Nobody".into()]) };
+    assert!(one.known(&config, &listed).is_empty());
     let error = one.tenants(&config, &listed).unwrap_err().to_string();
     assert!(error.contains("no tenant is called 'acme/Nobody'") && error.contains("acme/Shop"), "{error}");
 }

@@ -194,6 +194,9 @@ pub struct Selection {
     pub vendor: Option<String>,
     /// Beside those that are named, all children of these Flight Control parents; not the parents themselves.
     pub children_of: Vec<String>,
+    /// Of the names, take those that are known: another is no mistake, and it may be that nothing is taken. For names that
+    /// were written down long ago, as in a journal.
+    pub known_only: bool,
 }
 
 impl Selection {

@@ -91,14 +91,13 @@ pub(crate) async fn run(
 /// Applies a plan that was made before, or takes up an operation.
 pub(crate) async fn apply(
     context: Context,
-    session: Session,
+    (session, estate): (Session, Estate),
     plan: &Plan,
     signatures: Vec<edr::respond::Signature>,
     without_moved: bool,
     guards: &Guards,
     wait: bool,
 ) -> Result<Exit, Failure> {
-    let estate = context.estate(&session)?;
     let responder = open(&context, &session, estate.clone())?;
     let run = Run::new(&context, &responder, &estate, guards, wait);
     let agreement = Agreement { signatures, without_moved, ..Agreement::default() };

@@ -59,6 +59,9 @@ pub(crate) struct Globals {
     #[cfg(feature = "sim")]
     #[arg(long, global = true, conflicts_with = "config")]
     pub(crate) demo: bool,
+    /// The tenants were not named by the user: one that nobody knows any more is left out.
+    #[arg(skip)]
+    pub(crate) known_only: bool,
 }
 
 impl Globals {
@@ -68,6 +71,7 @@ impl Globals {
         selection.tags.clone_from(&self.tenant_tag);
         selection.children_of.clone_from(&self.children_of);
         selection.vendor = self.vendor.map(|v| v.word().to_owned());
+        selection.known_only = self.known_only;
         selection
     }
 

@@ -7,7 +7,7 @@ use edr::core::ResponseAction;
 use edr::respond::{
     Operation, Plan, Responder, Signature, SigningKey, Waiting, add_signature, read_signatures,
 };
-use edr::{Estate, TenantId};
+use edr::{Config, Estate, Member, TenantId};
 use serde::Serialize;
 
 use crate::act::{self, DeedRow, OperationRow, Run};
@@ -39,9 +39,10 @@ async fn apply(mut context: Context, call: Apply) -> Result<Exit, Failure> {
     for file in &call.signature {
         signatures.extend(signatures_in(file)?);
     }
-    context.globals.tenant = names(plan.sends().map(|h| &h.host.tenant));
-    let session = context.session().await?;
-    act::apply(context, session, &plan, signatures, call.without_moved, &call.guards, call.wait).await
+    // All hosts of the plan are looked at, and not only those that are asked for: one may be another agent of a machine.
+    let tenants = names(plan.hosts.iter().map(|h| &h.host.tenant));
+    let connected = connected(&mut context, tenants, plan.action != ResponseAction::Release).await?;
+    act::apply(context, connected, &plan, signatures, call.without_moved, &call.guards, call.wait).await
 }
 
 /// A file, or the plan that is kept for an operation.
@@ -66,6 +67,45 @@ fn names<'t>(tenants: impl Iterator<Item = &'t TenantId>) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// The tenants of these hosts, as far as they are known still; for a plan that `protects`, all that there are where the rules
+/// name groups, for a group may be that of any tenant. A tenant that is gone keeps no other back: it is told, and to the
+/// engine it is one that cannot be read.
+async fn connected(
+    context: &mut Context,
+    tenants: Vec<String>,
+    protects: bool,
+) -> Result<(Session, Estate), Failure> {
+    let everyone = |config: &Config| protects && !config.safety.protected.groups.is_empty();
+    let session = match context.globals.narrows() {
+        true => context.session().await?,
+        false => {
+            let choose = |c: &Config| if everyone(c) { Vec::new() } else { tenants.clone() };
+            context.session_of(choose).await?
+        }
+    };
+    let estate = context.estate(&session)?;
+    if context.globals.known_only {
+        tenants.iter().for_each(|name| tell_if_gone(context, &estate, name));
+    }
+    Ok((session, estate))
+}
+
+fn tell_if_gone(context: &Context, estate: &Estate, name: &str) {
+    let members = || estate.members().iter();
+    if members().any(|m| m.tenant.as_str() == name) {
+        return;
+    }
+    // The children of a parent that could not be listed are `parent/*`.
+    let all =
+        |m: &&Member| m.tenant.as_str().strip_suffix('*').is_some_and(|parent| name.starts_with(parent));
+    let unlisted = members().find(all).and_then(|m| m.provider.as_ref().err());
+    let message = match unlisted {
+        Some(error) => format!("its hosts cannot be asked: {error}"),
+        None => "the configuration does not have it any more: its hosts cannot be asked".to_owned(),
+    };
+    context.report.warn("unread", Some(&name.into()), &message);
 }
 
 /// The engine without a tenant: for what is in the journal.
@@ -110,11 +150,8 @@ async fn status(mut context: Context, id: &str, wait: bool, out: Option<PathBuf>
     }
     let plan = asleep(&context).await?.1.plan_path(id)?;
     let plan = Plan::load(&plan).ok();
-    if !context.globals.narrows() {
-        context.globals.tenant = names(operation.hosts.iter().map(|h| &h.host.tenant));
-    }
-    let session = context.session().await?;
-    let estate = context.estate(&session)?;
+    let tenants = names(operation.hosts.iter().map(|h| &h.host.tenant));
+    let (session, estate) = connected(&mut context, tenants, false).await?;
     let responder = act::open(&context, &session, estate.clone())?;
     let guards = Guards::default();
     let run = Run::new(&context, &responder, &estate, &guards, wait).saving(out);
@@ -164,11 +201,8 @@ async fn release_due(mut context: Context) -> Result<Exit, Failure> {
         act::print::<OperationRow>(&context, &[])?;
         return Ok(told(&context, 0, 0, 0));
     }
-    if !context.globals.narrows() {
-        context.globals.tenant = names(due.iter().flat_map(|o| &o.hosts).map(|h| &h.tenant));
-    }
-    let session = context.session().await?;
-    let estate = context.estate(&session)?;
+    let tenants = names(due.iter().flat_map(|o| &o.hosts).map(|h| &h.tenant));
+    let (session, estate) = connected(&mut context, tenants, false).await?;
     let responder = act::open(&context, &session, estate.clone())?;
     let runs = tokio::select! {
         () = context.interrupt.raised() => Err(Failure::Interrupted),

@@ -190,6 +190,25 @@ fn names_are_exact_and_lists_send_nothing() {
     assert!(run.err.contains("edr tenants import --children-of falcon-1"), "{}", run.err);
 }
 
+/// The vendor does not list the child any more whose host is leased.
+#[test]
+fn a_lease_of_a_child_that_is_gone_is_told_and_hinders_nothing() {
+    let (before, after) = (Sim::serve(&FAMILY, "[]"), Sim::serve(&["--children", "1"], "[]"));
+    let (all, children) = (names(&before), "children = true");
+    let gone = all.iter().find(|name| !after.ready["tenants"].to_string().contains(name.as_str())).unwrap();
+    let (had, has) = (parent(&before, children), parent(&after, children));
+    let hosts = with(&before, &had, &["hosts", "list", "-t", gone, "-o", "jsonl"]).ends(0).records();
+    let plain = |h: &&Value| h["roles"].is_null() && h["containment_state"] == "normal";
+    let uid = hosts.iter().find(plain).unwrap()["uid"].as_str().unwrap();
+    let words = ["hosts", "contain", "-t", gone, "--host", uid, "--stale-too", "--for", "1s"];
+    with(&before, &had, &[&words[..], &["--yes", "--max-hosts", "1"]].concat()).ends(0);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let run = with(&before, &has, &["respond", "run", "-o", "jsonl"]).ends(3);
+    let told = |o: &Value| o["code"] == "unread" && o["tenant"] == gone.as_str();
+    assert_eq!(run.objects().iter().filter(|o| told(o)).count(), 1, "{}", run.err);
+    assert_eq!(run.objects().pop().unwrap()["overdue"], 1, "{}", run.err);
+}
+
 /// A configuration with a comment at either end, a mode of its own, and no end of the last line.
 fn by_hand(sim: &Sim) -> PathBuf {
     let text = fs::read_to_string(parent(sim, "# the parent\ntags = [ 'gold' ]")).unwrap();

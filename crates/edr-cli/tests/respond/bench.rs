@@ -92,6 +92,15 @@ impl Bench {
         self.write("config.toml", &text);
     }
 
+    /// Writes the configuration, in which a tenant is missing.
+    pub(crate) fn without(&self, tenant: &str) {
+        let text = self.sim.config_toml();
+        let named = format!("tenants.{tenant}]");
+        let tables: Vec<&str> = text.split("\n[").filter(|table| !table.starts_with(&named)).collect();
+        assert!(tables.len() + 1 == text.split("\n[").count(), "{tenant} is not there");
+        self.write("config.toml", &tables.join("\n["));
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }

@@ -89,6 +89,46 @@ async fn a_plan_under_which_the_estate_moved_is_refused() {
     assert_eq!(bench.contained().len(), 1);
 }
 
+/// One machine with an agent of each vendor: one of them acts, and the other is looked at again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_with_a_second_agent_in_another_tenant_is_applied() {
+    // Name and MAC together prove that it is one.
+    let cortex = tenant("cortex", &[given("pc-1", ONLINE)]).replace("02:00:00:01", "02:00:00:00");
+    let bench = Bench::new(&(tenant("falcon", &[given("pc-1", ONLINE)]) + &cortex)).await;
+    let path = bench.path("plan.json").display().to_string();
+    let words =
+        ["hosts", "contain", "--all-tenants", "--host", "pc-1", "-n", "--plan-out", &path, "-o", "json"];
+    let made = bench.run(&words).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let records = made.records();
+    let mut decisions: Vec<&str> = records.iter().map(|r| r["decision"].as_str().unwrap()).collect();
+    decisions.sort_unstable();
+    assert_eq!(decisions, ["act", "other_agent"], "{made:?}");
+    let applied = apply(&bench, &path, &[]).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(bench.contained().len(), 1);
+}
+
+/// The one group that the rules name is another tenant's: where that is not asked, it would be a name that nobody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_applied_while_a_protected_group_is_another_tenants() {
+    let other = tenant("falcon", &[given("safe-1", ONLINE)]);
+    let other = other.replace("id = \"0000", "id = \"7000").replace("02:00:00:00", "02:00:00:07");
+    let bench = Bench::new(&(tenant("falcon", &[given("web-1", ONLINE)]) + &other)).await;
+    let group = r#"{"resources": [{"name": "Vault", "group_type": "static", "description": "x"}]}"#;
+    let call = ["api", "POST", "/devices/entities/host-groups/v1", "-t", "falcon-2", "--body", group];
+    let grouped = bench.run(&call).await;
+    assert_eq!(grouped.code, Some(0), "{grouped:?}");
+    bench.safety("protected = { groups = [\"Vault\"] }");
+    let path = bench.path("plan.json").display().to_string();
+    let words = ["hosts", "contain", "--all-tenants", "--host", "web-1", "-n", "--plan-out", &path];
+    let made = bench.run(&words).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let applied = apply(&bench, &path, &[]).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(bench.contained().len(), 1);
+}
+
 /// A key of one's own: as a file, and as the configuration takes it.
 fn key(bench: &Bench, name: &str, seed: u8) -> (String, String) {
     let mut der =
@@ -195,4 +235,55 @@ async fn a_lease_is_released_when_it_is_due_and_told_when_nobody_could() {
     let nothing = bench.run(&["respond", "run"]).await;
     assert_eq!(nothing.code, Some(0), "{nothing:?}");
     assert!(nothing.err.contains("0 leases were due"), "{nothing:?}");
+}
+
+/// The configuration has lost the tenant of one lease: the others are given back all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_gone_keeps_no_lease_of_another_back() {
+    let bench = bench().await;
+    let path = bench.path("both.json").display().to_string();
+    let words = ["hosts", "contain", "--all-tenants", "--host", "web-2,db-1", "-n", "--plan-out", &path];
+    let made = bench.run(&words).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let mut operations = Vec::new();
+    for (tenant, host) in [("falcon-1", "web-1"), ("cortex-1", "db-1")] {
+        let words = ["hosts", "contain", "-t", tenant, "--host", host, "--for", "1s", "-o", "json"];
+        let more = ["--wait", "--timeout", "30s"];
+        let leased = bench.run(&[&words[..], &more, &YES].concat()).await;
+        assert_eq!(leased.code, Some(0), "{leased:?}");
+        operations.push(leased.outcome()["operation"].as_str().unwrap().to_owned());
+    }
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    bench.without("cortex-1");
+
+    let run = bench.run(&["respond", "run", "-o", "json"]).await;
+    assert_eq!(run.code, Some(3), "{run:?}");
+    let gone = |line: &&str| line.contains("\"cortex-1\"") && line.contains("does not have it any more");
+    assert_eq!(run.err.lines().filter(gone).count(), 1, "{run:?}");
+    let outcome = run.outcome();
+    assert_eq!(
+        (&outcome["due"], &outcome["released"], &outcome["overdue"]),
+        (&2.into(), &1.into(), &1.into()),
+        "{run:?}"
+    );
+    let overdue: Vec<bool> = run.records().iter().map(|r| r["state"] == "overdue").collect();
+    assert_eq!(overdue, [true, false], "{run:?}");
+    // Nothing but the lost tenant is left.
+    let again = bench.run(&["respond", "run"]).await;
+    assert_eq!(again.code, Some(3), "{again:?}");
+    assert!(again.err.contains("the release of 0 hosts was asked for; 1 overdue"), "{again:?}");
+    let status = bench.run(&["respond", "status", &operations[1]]).await;
+    assert!(status.err.contains("does not have it any more"), "{status:?}");
+    bench.run(&["respond", "status", &operations[1], "-t", "cortex-1"]).await.is_usage("cortex-1");
+
+    bench.safety("");
+    let back = bench.run(&["respond", "run"]).await;
+    assert_eq!(back.code, Some(0), "{back:?}");
+    bench.without("cortex-1");
+    let applied = apply(&bench, &path, &[]).await;
+    assert_eq!(applied.code, Some(3), "{applied:?}");
+    assert!(applied.err.contains("does not have it any more"), "{applied:?}");
+    // Falcon releases by the same call: web-1 was contained and released, web-2 is contained, and db-1 not a second time.
+    let times: Vec<usize> = bench.contained().into_values().collect();
+    assert_eq!(times, [1, 2, 1]);
 }
