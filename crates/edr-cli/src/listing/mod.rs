@@ -3,6 +3,7 @@
 mod gather;
 mod terms;
 
+use std::collections::BTreeSet;
 use std::io;
 
 use edr::core::{Listing, Raw};
@@ -218,10 +219,15 @@ struct Through<'a, T> {
     shown: u64,
     /// Something came that is not shown.
     beyond: bool,
+    /// Tenants that have given nothing yet, and have not ended: each may be one that cannot be read.
+    silent: BTreeSet<TenantId>,
 }
 
-impl<T> Taker<T> for Through<'_, T> {
+impl<T: Listing> Taker<T> for Through<'_, T> {
     fn take(&mut self, items: Vec<T>) -> io::Result<u64> {
+        if let Some(item) = items.first() {
+            self.silent.remove(item.tenant());
+        }
         for item in &items {
             if self.left == Some(0) {
                 self.beyond = true;
@@ -238,9 +244,14 @@ impl<T> Taker<T> for Through<'_, T> {
         self.sink.pause()
     }
 
-    /// It reads on until something comes that is not shown, or the end: then it is known which.
+    fn ended(&mut self, tenant: &TenantId) {
+        self.silent.remove(tenant);
+    }
+
+    /// It reads on until something comes that is not shown, or the end: then it is known which. And until each tenant has
+    /// answered: one that was never heard of is not complete.
     fn is_full(&self) -> bool {
-        self.beyond
+        self.beyond && self.silent.is_empty()
     }
 }
 
@@ -372,7 +383,8 @@ async fn through<T: Kind>(
     limit: Option<u64>,
     sink: &mut dyn Sink<T>,
 ) -> Result<(), Failure> {
-    let mut taker = Through { sink, left: limit, shown: 0, beyond: false };
+    let silent = estate.members().iter().map(|m| m.tenant.clone()).collect();
+    let mut taker = Through { sink, left: limit, shown: 0, beyond: false, silent };
     reader.read(T::open(estate, query), &mut taker).await?;
     reader.tally.shown = taker.shown;
     reader.tally.more = taker.beyond;

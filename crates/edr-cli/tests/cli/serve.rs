@@ -20,6 +20,22 @@ fn every_host_of_every_tenant_once() {
 }
 
 #[test]
+fn a_limit_hides_no_tenant_that_cannot_be_read() {
+    let rules = r#"[{"operation": "v1/endpoints/get_endpoint", "nth": 1, "fault": {"kind": "429-seconds", "retry_after": 2}},
+                    {"operation": "v1/endpoints/get_endpoint", "nth": [2, 3, 4, 5], "fault": "401"}]"#;
+    let sim = Sim::serve(&["--falcon-hosts", "2500", "--cortex-hosts", "10"], rules);
+    let run = sim.edr(&["hosts", "list", "-o", "jsonl", "--limit", "1200"]).ends(3);
+    assert_eq!(identities(&run.records()).len(), 1200);
+    let outcome = run.objects().pop().unwrap();
+    let ended = |tenant: &str| {
+        let all = outcome["tenants"].as_array().unwrap();
+        all.iter().find(|t| t["tenant"] == tenant).unwrap()["outcome"].clone()
+    };
+    assert_eq!((&outcome["outcome"], &outcome["more"]), (&"partial".into(), &true.into()), "{outcome}");
+    assert_eq!((ended("falcon-1"), ended("cortex-1")), ("complete".into(), "failed".into()), "{outcome}");
+}
+
+#[test]
 fn names_come_from_a_file_and_from_standard_input() {
     let sim = Sim::serve(&["--falcon-hosts", "300", "--cortex-hosts", "100"], "[]");
     let all = sim.edr(&["hosts", "list", "-o", "jsonl"]).ends(0).records();
