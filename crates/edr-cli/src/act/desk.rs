@@ -63,8 +63,14 @@ pub(super) fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let text = plan.to_json()?;
     let mut file = options.open(path).map_err(failed)?;
-    file.write_all(plan.to_json()?.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // It is ours, and half a plan would keep the same line from being run again.
+        let _ = fs::remove_file(path);
+    }
+    written.map_err(failed)
 }
 
 /// Prints rows.

@@ -121,6 +121,16 @@ impl Bench {
         Ran::of(&ran)
     }
 
+    /// As [`Self::run`], where no file can have more than so many blocks.
+    pub(crate) async fn limited(&self, blocks: u32, words: &[&str]) -> Ran {
+        let mut command = Command::new("sh");
+        let shell = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.args(["-c", &shell, env!("CARGO_BIN_EXE_edr")]);
+        surrounded(&mut command, self.home.path(), words);
+        let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        Ran::of(&ran)
+    }
+
     /// How often each host was made to be contained: tenant and id.
     pub(crate) fn contained(&self) -> BTreeMap<(String, String), usize> {
         self.orders(&["PerformActionV2", "v1/endpoints/isolate"])
@@ -142,10 +152,14 @@ impl Bench {
 
 fn command(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edr"));
+    surrounded(&mut command, home, words);
+    command
+}
+
+fn surrounded(command: &mut Command, home: &Path, words: &[&str]) {
     command.args(words).env_clear().stdin(Stdio::null());
     command.env("HOME", home).env("USER", "ann").env("XDG_STATE_HOME", home.join("state"));
     command.env("EDR_CONFIG", home.join("config.toml")).env("TMPDIR", home);
-    command
 }
 
 impl Ran {

@@ -129,6 +129,21 @@ async fn a_plan_is_applied_while_a_protected_group_is_another_tenants() {
     assert_eq!(bench.contained().len(), 1);
 }
 
+/// The disk is full while the plan is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_not_whole_is_not_left_behind() {
+    let bench = bench().await;
+    let path = bench.path("plan.json").display().to_string();
+    let words =
+        ["hosts", "contain", "-t", "falcon-1", "--host", "web-1,web-2,web-3", "-n", "--plan-out", &path];
+    let full = bench.limited(1, &words).await;
+    assert_eq!(full.code, Some(1), "{full:?}");
+    assert!(full.err.contains("--plan-out"), "{full:?}");
+    assert!(!bench.path("plan.json").exists());
+    let made = bench.run(&words).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+}
+
 /// A key of one's own: as a file, and as the configuration takes it.
 fn key(bench: &Bench, name: &str, seed: u8) -> (String, String) {
     let mut der =
