@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Replaces the text of a file, if it is still `before`; its mode is kept, and a link to it stays a link.
 pub(super) fn replace(path: &Path, before: &str, after: &str) -> io::Result<()> {
     let real = fs::canonicalize(path)?;
-    let beside = beside(&real)?;
-    let done = write(&real, &beside, after).and_then(|()| {
+    sweep(&real);
+    let beside = beside(&real, &std::process::id().to_string())?;
+    let done = write(&real, &beside, after).and_then(|_held| {
         if fs::read(&real)? != before.as_bytes() {
             return Err(io::Error::other("it was changed by somebody else meanwhile; run this again"));
         }
@@ -21,16 +22,58 @@ pub(super) fn replace(path: &Path, before: &str, after: &str) -> io::Result<()> 
     done
 }
 
-fn beside(real: &Path) -> io::Result<PathBuf> {
+fn beside(real: &Path, process: &str) -> io::Result<PathBuf> {
     let name = real.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    Ok(real.with_file_name(format!(".{name}.{}.new", std::process::id())))
+    Ok(real.with_file_name(format!(".{name}.{process}.new")))
 }
 
-fn write(real: &Path, beside: &Path, text: &str) -> io::Result<()> {
+/// Removes what runs have left that died before they were done: each is a copy of the file, with its secrets. What cannot be
+/// looked at, or removed, hinders nobody.
+fn sweep(real: &Path) {
+    let entries = real.parent().and_then(|folder| fs::read_dir(folder).ok());
+    for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if is_beside(real, &path) && is_abandoned(&path) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+fn is_beside(real: &Path, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = name.strip_suffix(".new").and_then(|name| name.rsplit_once('.')).map_or("", |(_, id)| id);
+    let is_id = !process.is_empty() && process.bytes().all(|b| b.is_ascii_digit());
+    is_id
+        && beside(real, process).is_ok_and(|own| own == path)
+        && fs::symlink_metadata(path).is_ok_and(|m| m.is_file())
+}
+
+/// True when no process holds it: the lock ends with whoever wrote it.
+#[cfg(unix)]
+fn is_abandoned(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| lock(&file).is_ok())
+}
+
+/// Without locks nobody can tell.
+#[cfg(not(unix))]
+fn is_abandoned(_: &Path) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn lock(file: &File) -> rustix::io::Result<()> {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+}
+
+/// The file is locked until what is returned is dropped.
+fn write(real: &Path, beside: &Path, text: &str) -> io::Result<File> {
     let mut file = private(beside)?;
+    // Where files cannot be locked, nobody sweeps either.
+    #[cfg(unix)]
+    let _ = lock(&file);
     file.write_all(text.as_bytes())?;
     file.set_permissions(fs::metadata(real)?.permissions())?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file)
 }
 
 /// A new file that nobody else can read.
@@ -66,5 +109,32 @@ mod tests {
         assert!(error.contains("changed by somebody else"), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    /// What a run left that was killed is a copy of every secret; what another is writing at this moment is its own.
+    #[test]
+    fn what_a_killed_run_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("c.toml"), "old").unwrap();
+        let others = [
+            ".c.toml.5000012.new.bak",
+            ".c.toml.x.new",
+            ".c.toml..new",
+            ".cc.toml.5000012.new",
+            "c.toml.5000012.new",
+        ];
+        let left = [".c.toml.5000012.new", ".c.toml.5000015.new", ".c.toml.5000013.new"];
+        others.iter().chain(&left).for_each(|name| fs::write(path(name), "secret").unwrap());
+        fs::create_dir(path(".c.toml.5000014.new")).unwrap();
+        let running = File::open(path(left[2])).unwrap();
+        lock(&running).unwrap();
+        replace(&path("c.toml"), "old", "new").unwrap();
+        assert_eq!(fs::read_to_string(path("c.toml")).unwrap(), "new");
+        assert_eq!(left.map(|name| path(name).exists()), [false, false, true]);
+        assert!(others.iter().all(|name| path(name).exists()) && path(".c.toml.5000014.new").exists());
+        drop(running);
+        replace(&path("c.toml"), "new", "newer").unwrap();
+        assert!(!path(left[2]).exists());
     }
 }
