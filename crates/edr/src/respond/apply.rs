@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use edr_core::TenantId;
 use futures_util::stream::{self, StreamExt as _};
 
+use super::approve::ApprovalKey;
 use super::error::{Error, Refusal, Result};
 use super::guard::{Consent, Guard, Rule};
 use super::host::HostKey;
@@ -148,7 +149,7 @@ impl Responder {
                 sends: sends.to_vec(),
                 lease_until: plan.lease().map(|lease| now + lease),
                 releases: plan.releases.clone(),
-                approved_by: consent.signatures.iter().map(|s| s.key.clone()).collect(),
+                approved_by: guard.signers(plan, consent).into_iter().map(ApprovalKey::to_base64).collect(),
             })
         })?;
         Ok(())

@@ -132,8 +132,12 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Whose it is.
-    pub(super) fn signer<'k>(&self, plan: &Plan, keys: &'k [ApprovalKey]) -> Result<&'k str, Refusal> {
+    /// The key of the configuration that made it, once it is proven.
+    pub(super) fn signer<'k>(
+        &self,
+        plan: &Plan,
+        keys: &'k [ApprovalKey],
+    ) -> Result<&'k ApprovalKey, Refusal> {
         let refuse =
             |why: &str| Err(Refusal::new(Rule::Signature, format!("the signature of {} {why}", self.key)));
         let Some(key) =
@@ -146,7 +150,7 @@ impl Signature {
         }
         let bytes = BASE64.decode(&self.signature).unwrap_or_default();
         match UnparsedPublicKey::new(&ED25519, key.key).verify(&message(plan), &bytes) {
-            Ok(()) => Ok(&key.name),
+            Ok(()) => Ok(key),
             Err(_) => refuse("is not good"),
         }
     }

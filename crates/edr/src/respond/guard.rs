@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use edr_core::{ResponseAction, TenantId};
 
-use super::approve::Signature;
+use super::approve::{ApprovalKey, Signature};
 use super::error::Refusal;
 use super::host::{HostKey, HostRef};
 use super::plan::{Decision, Plan};
@@ -256,7 +256,7 @@ impl<'a> Guard<'a> {
         }
         let mut signers: Vec<&str> = Vec::new();
         for signature in &consent.signatures {
-            let signer = signature.signer(plan, &self.safety.keys)?;
+            let signer = signature.signer(plan, &self.safety.keys)?.name();
             if signers.contains(&signer) {
                 let message = format!("{signer} signed twice; each approval needs a key of its own");
                 return Err(Refusal::new(Rule::Approvals, message));
@@ -268,6 +268,18 @@ impl<'a> Guard<'a> {
             return Err(Refusal::new(Rule::Approvals, message));
         }
         Ok(())
+    }
+
+    /// The keys of the configuration that have signed the plan, each once. Where no approval is asked for, a signature
+    /// that proves nothing refuses nothing; but it is nobody's approval.
+    pub(super) fn signers(&self, plan: &Plan, consent: &Consent) -> Vec<&'a ApprovalKey> {
+        let mut signers: Vec<&ApprovalKey> = Vec::new();
+        for signer in consent.signatures.iter().filter_map(|s| s.signer(plan, &self.safety.keys).ok()) {
+            if !signers.contains(&signer) {
+                signers.push(signer);
+            }
+        }
+        signers
     }
 
     /// A plan that waited for too long shows an estate that is gone.

@@ -249,7 +249,7 @@ pub enum Event {
         /// The operation whose work this undoes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         releases: Option<String>,
-        /// The public keys that approved.
+        /// The public keys of the configuration whose signatures were proven.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         approved_by: Vec<String>,
     },

@@ -7,8 +7,8 @@ use edr_core::{ContainmentState, InMemory, ResponseAction};
 
 use super::{Bench, contained, host, tenant};
 use crate::respond::{
-    ApprovalKey, Consent, Draft, Error, Operation, Plan, Result, Rule, Selector, SigningKey, add_signature,
-    read_signatures, signature_path,
+    ApprovalKey, Consent, Draft, Error, Event, Operation, Plan, Result, Rule, Selector, SigningKey,
+    add_signature, read_signatures, signature_path,
 };
 use crate::{ApprovalsConfig, Config, SafetyConfig};
 
@@ -248,6 +248,34 @@ async fn two_different_people_approve() {
     }
     assert_eq!(one.writes(), 0);
     assert_eq!(rule(&bench.responder().apply(&plan, &Consent::yes(9).signed(vec![ann, bob])).await), "ran");
+}
+
+#[tokio::test]
+async fn the_journal_names_no_approval_that_nobody_proved() {
+    for approvals in [0, 1] {
+        let mut bench = Bench::new([tenant("a", 2).build()]);
+        bench.safety.approvals = approvals;
+        bench.safety.keys = vec![
+            ApprovalKey::parse("ann", &key(1).public_key()).unwrap(),
+            ApprovalKey::parse("bob", &key(2).public_key()).unwrap(),
+        ];
+        let (plan, other) = (plan_of(&bench, 2).await, plan_of(&bench, 1).await);
+        let ann = key(1).sign(&plan);
+        let mut forged = ann.clone();
+        forged.key = key(2).public_key();
+        let mut nonsense = ann.clone();
+        nonsense.key = "the board".to_owned();
+        let unproven = [forged, nonsense, key(2).sign(&other), key(3).sign(&plan), ann.clone()];
+        let unproven = unproven.into_iter().filter(|_| approvals == 0);
+        let consent = Consent::yes(9).signed([ann].into_iter().chain(unproven).collect());
+        bench.responder().apply(&plan, &consent).await.unwrap();
+        let records = bench.responder().journal().records().unwrap();
+        let began = records.iter().find_map(|r| match &r.event {
+            Event::Began { approved_by, .. } => Some(approved_by.clone()),
+            _ => None,
+        });
+        assert_eq!(began, Some(vec![key(1).public_key()]), "{approvals}");
+    }
 }
 
 #[tokio::test]
