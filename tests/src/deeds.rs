@@ -370,6 +370,10 @@ impl Ready {
         if applied.iter().any(|times| *times != 1) {
             wrong.push(format!("in the end the targets were changed {applied:?} times"));
         }
+        let held = planned.responder.held_by(&plan.id).expect("the journal knows it").len();
+        if plan.action == ResponseAction::Contain && held != TARGETS {
+            wrong.push(format!("the lease holds {held} of the hosts that it contained"));
+        }
         let audit = planned.responder.journal().verify().expect("the journal can be read");
         wrong.extend(audit.fault.map(|fault| format!("the journal: {fault:?}")));
         wrong

@@ -37,7 +37,8 @@ impl CortexXdr {
             let sent = self.send_order(action, &hosts, because, script.as_deref()).await;
             let sent = sent.map_err(|e| action.discreet_order(e, &[]));
             if sent.as_ref().is_err_and(is_about_it) && self.are_there_by_now(action, &hosts).await {
-                receipts.extend(hosts.iter().map(|h| Receipt::new(h.uid.as_str(), Answer::Already)));
+                let there = |h: &&Host| Receipt::new(h.uid.as_str(), Answer::Already).ordered();
+                receipts.extend(hosts.iter().map(there));
             } else {
                 receipts.extend(self.answers(action, &hosts, sent)?);
             }

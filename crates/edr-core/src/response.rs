@@ -248,13 +248,17 @@ pub struct Receipt {
     pub handle: Option<String>,
     /// The id under which the vendor's support finds the request.
     pub trace_id: Option<String>,
+    /// With [`Answer::Already`]: an order went out, and the vendor answered that one. False where a look showed before that
+    /// none was needed. Between an order that something on the way handed on twice and somebody else who was first, the
+    /// answer makes no difference.
+    pub ordered: bool,
 }
 
 impl Receipt {
     /// An answer for a target.
     #[must_use]
     pub fn new(uid: impl Into<String>, answer: Answer) -> Self {
-        Self { uid: uid.into(), answer, handle: None, trace_id: None }
+        Self { uid: uid.into(), answer, handle: None, trace_id: None, ordered: false }
     }
 
     /// With the vendor's id of the action.
@@ -268,6 +272,13 @@ impl Receipt {
     #[must_use]
     pub fn with_trace(mut self, trace_id: Option<String>) -> Self {
         self.trace_id = trace_id;
+        self
+    }
+
+    /// What the vendor answered to an order that went out.
+    #[must_use]
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
         self
     }
 }

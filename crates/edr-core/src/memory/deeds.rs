@@ -64,7 +64,7 @@ impl InMemory {
             None => Answer::Refused(self.absent(Noun::Host, uid)),
         };
         if !matches!(answer, Answer::Accepted) {
-            return Receipt::new(uid, answer);
+            return Receipt::new(uid, answer).ordered();
         }
         content.log(action.verb(), uid);
         let at_once = matches!(action, ResponseAction::Tag { .. } | ResponseAction::Untag { .. });

@@ -313,5 +313,6 @@ fn answer(key: &str, receipt: &Receipt) -> JournalAnswer {
         _ => (AnswerWord::Unknown, None),
     };
     let (handle, trace_id) = (receipt.handle.clone(), receipt.trace_id.clone());
-    JournalAnswer { uid: key.to_owned(), answer, handle, trace_id, error: error.map(respond::Told::from) }
+    let error = error.map(respond::Told::from);
+    JournalAnswer { uid: key.to_owned(), answer, ordered: false, handle, trace_id, error }
 }

@@ -1,21 +1,23 @@
 //! Applying a plan: at most once for each host, resumable at every point, each tenant for itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use edr_core::TenantId;
+use edr_core::{Host, ResponseAction, TenantId};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::approve::ApprovalKey;
+use super::decide::is_done;
 use super::error::{Error, Refusal, Result};
 use super::guard::{Consent, Guard, Rule};
 use super::host::HostKey;
 use super::make::SIDE_BY_SIDE;
 use super::operation::{HostOutcome, Operation};
 use super::plan::{Plan, PlannedHost};
-use super::record::{Event, JournalHost, Moved, Record, Told, without_values};
+use super::record::{Event, JournalHost, Moved, Readback, Record, Told, without_values};
 use super::responder::Responder;
 use super::send::TenantRun;
+use super::sight::Sight;
 use super::tale::operation;
 
 impl Responder {
@@ -97,6 +99,7 @@ impl Responder {
     async fn ready(&self, plan: &Plan, again: bool, consent: &Consent) -> Result<Vec<HostKey>> {
         let wanted = self.wanted(plan, again)?;
         let now = self.sight(plan, &wanted).await?;
+        let wanted = self.settle_late(plan, wanted, &now)?;
         let moved: Vec<Moved> = wanted.iter().filter_map(|p| now.moved(p)).collect();
         if !moved.is_empty() && !consent.without_moved && !consent.lease {
             return Err(estate_moved(&moved).into());
@@ -115,6 +118,37 @@ impl Responder {
             self.journal().append(Event::Stopped { plan, tenant, error })?;
         }
         Ok(sends.into_iter().filter(|key| !now.fresh.failed.contains_key(&key.tenant)).collect())
+    }
+
+    /// Takes out the hosts that looked untouched when they were read back, and are as they were wanted now: what was sent
+    /// came late, and is not what somebody else did.
+    fn settle_late<'p>(
+        &self,
+        plan: &Plan,
+        wanted: Vec<&'p PlannedHost>,
+        now: &Sight,
+    ) -> Result<Vec<&'p PlannedHost>> {
+        let before = self.journal().look(|records| operation(records, &plan.id))?;
+        let doubted = |key: &HostKey| before.as_ref().and_then(|op| op.host(key)).is_some_and(|h| h.doubted);
+        let is_late = |p: &&PlannedHost| {
+            let (key, host) = (p.host.key(), now.fresh.hosts.get(&p.host.key()));
+            doubted(&key) && host.is_some_and(|host| self.is_there(&plan.action, host))
+        };
+        let (late, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_late);
+        let mut tenants: BTreeMap<TenantId, Vec<Readback>> = BTreeMap::new();
+        for host in late.iter().filter_map(|p| now.fresh.hosts.get(&p.host.key())) {
+            let (uid, seen) = (host.uid.clone(), host.containment_state.to_string());
+            tenants.entry(host.tenant.clone()).or_default().push(Readback { uid, done: Some(true), seen });
+        }
+        for (tenant, hosts) in tenants {
+            self.journal().append(Event::Settled { plan: plan.id.clone(), tenant, hosts })?;
+        }
+        Ok(wanted)
+    }
+
+    fn is_there(&self, action: &ResponseAction, host: &Host) -> bool {
+        let shown = self.provider(&host.tenant).map(|provider| provider.as_shown(action));
+        shown.is_ok_and(|action| is_done(&action, host) == Some(true))
     }
 
     /// The hosts that the plan acts on and that nothing final is known of.
@@ -195,7 +229,7 @@ fn hold_caps(
 /// The operation, if it is a release.
 fn released(record: &Record) -> Option<&str> {
     match &record.event {
-        Event::Began { plan, action: edr_core::ResponseAction::Release, .. } => Some(plan),
+        Event::Began { plan, action: ResponseAction::Release, .. } => Some(plan),
         _ => None,
     }
 }

@@ -142,7 +142,7 @@ impl Responder {
         Ok(())
     }
 
-    /// Writes down what is new. That a host which was so already is so still is not.
+    /// Writes down what is new. That a host which somebody else contained is so still is not.
     fn observed(
         &self,
         id: &str,
@@ -150,11 +150,13 @@ impl Responder {
         progress: Vec<Progress>,
         before: &[HostOutcome],
     ) -> Result<()> {
-        let known: BTreeMap<HostKey, &Outcome> = before.iter().map(|h| (h.host.key(), &h.outcome)).collect();
+        let known: BTreeMap<HostKey, &HostOutcome> = before.iter().map(|h| (h.host.key(), h)).collect();
         let is_new = |p: &Progress| match (known.get(&HostKey::new(tenant, &p.uid)), of_standing(&p.standing))
         {
-            (Some(Outcome::Already), outcome) => outcome.is_under_way(),
-            (Some(before), outcome) => **before != outcome,
+            (Some(h), outcome) if h.outcome == Outcome::Already => {
+                outcome.is_under_way() || (h.ours && outcome == Outcome::Done)
+            }
+            (Some(before), outcome) => before.outcome != outcome,
             (None, _) => false,
         };
         let seen = |p: Progress| Seen { uid: p.uid, standing: told(p.standing) };

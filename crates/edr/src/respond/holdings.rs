@@ -29,9 +29,9 @@ struct Giving {
 
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    /// Who contained it.
-    holder: BTreeMap<HostKey, String>,
-    /// Who found it contained, and wanted it so.
+    /// Who contained it, and the number of the record that tells so.
+    holder: BTreeMap<HostKey, (String, u64)>,
+    /// Who found it contained, or may have, and wanted it so.
     also: BTreeMap<HostKey, Vec<Wish>>,
     /// Who may have contained it: nobody can say.
     doubts: BTreeMap<HostKey, Vec<String>>,
@@ -58,10 +58,10 @@ impl Holdings {
         }));
         deeds.sort_by_key(|(seq, _)| *seq);
         let mut holdings = Self::default();
-        for (_, deed) in deeds {
+        for (seq, deed) in deeds {
             match deed {
                 Deed::Done(op, host) => holdings.take(op, host),
-                Deed::Handed(to, hosts) => holdings.hand(to, hosts),
+                Deed::Handed(to, hosts) => holdings.hand(to, hosts, seq),
             }
         }
         holdings
@@ -73,18 +73,22 @@ impl Holdings {
             ResponseAction::Contain if host.in_doubt.is_some() => {
                 self.doubts.entry(key).or_default().push(op.id.clone());
             }
-            ResponseAction::Contain if has => self.contained(op, key, host.ours),
+            ResponseAction::Contain if has => self.contained(op, key, host),
             ResponseAction::Release if has => self.released(op, key, host),
             _ => {}
         }
     }
 
-    fn contained(&mut self, op: &Operation, key: HostKey, ours: bool) {
+    /// Of two operations that both sent an order, that one contained the host which was told so. The other wants it so, too.
+    fn contained(&mut self, op: &Operation, key: HostKey, host: &HostOutcome) {
         self.giving.remove(&key);
-        if ours {
-            self.holder.insert(key, op.id.clone());
-        } else {
-            self.also.entry(key).or_default().push((op.id.clone(), op.lease_until));
+        let since_looked = |(_, at): &(String, u64)| host.presumed.is_some_and(|looked| looked < *at);
+        let is_anothers = self.holder.get(&key).is_some_and(since_looked);
+        if !host.ours || host.presumed.is_some() {
+            self.also.entry(key.clone()).or_default().push((op.id.clone(), op.lease_until));
+        }
+        if host.ours && !is_anothers {
+            self.holder.insert(key, (op.id.clone(), host.deed.0));
         }
     }
 
@@ -99,17 +103,17 @@ impl Holdings {
         }
     }
 
-    fn hand(&mut self, to: &str, hosts: &[HostKey]) {
+    fn hand(&mut self, to: &str, hosts: &[HostKey], seq: u64) {
         for key in hosts.iter().filter(|key| self.holder.contains_key(key)).cloned().collect::<Vec<_>>() {
             if let Some(also) = self.also.get_mut(&key) {
                 also.retain(|(id, _)| id != to);
             }
-            self.holder.insert(key, to.to_owned());
+            self.holder.insert(key, (to.to_owned(), seq));
         }
     }
 
     pub(super) fn of_operation(&self, id: &str) -> Vec<HostKey> {
-        self.holder.iter().filter(|(_, holder)| *holder == id).map(|(key, _)| key.clone()).collect()
+        self.holder.iter().filter(|(_, (holder, _))| holder == id).map(|(key, _)| key.clone()).collect()
     }
 
     /// What keeps a lease that is over from being settled: hosts that are held, that may be, or whose release does not
@@ -132,7 +136,7 @@ impl Holdings {
     /// Another operation that wants a host which this one holds contained beyond now: one without a lease before one
     /// with.
     pub(super) fn heir(&self, key: &HostKey, than: &str, now: DateTime<Utc>) -> Option<String> {
-        self.holder.get(key).filter(|holder| *holder == than)?;
+        self.holder.get(key).filter(|(holder, _)| holder == than)?;
         let also = self.also.get(key)?;
         let mut heirs: Vec<_> =
             also.iter().filter(|(id, until)| id != than && until.is_none_or(|until| until > now)).collect();

@@ -123,6 +123,13 @@ pub struct HostOutcome {
     /// It was asked for.
     #[serde(skip)]
     pub(super) asked: bool,
+    /// It was in doubt, and seen untouched when it was read back. What was sent may still have come late.
+    #[serde(skip)]
+    pub(super) doubted: bool,
+    /// That it is this operation's is told by no answer, but by this: it was not so when it was looked at before the record of
+    /// this number, and is so since something was sent.
+    #[serde(skip)]
+    pub(super) presumed: Option<u64>,
     /// The number and the time of the record that tells what was done to it, or is in doubt.
     #[serde(skip)]
     pub(super) deed: (u64, DateTime<Utc>),

@@ -70,6 +70,9 @@ pub struct JournalAnswer {
     pub uid: String,
     /// The answer.
     pub answer: AnswerWord,
+    /// It is "already", and was given to an order that went out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
     /// The vendor's id of the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,

@@ -202,6 +202,7 @@ pub(super) fn all(part: &[String], answer: AnswerWord, error: &VendorError) -> V
     let one = |uid: &String| JournalAnswer {
         uid: uid.clone(),
         answer,
+        ordered: false,
         handle: None,
         trace_id: told.trace_id.clone(),
         error: Some(told.clone()),
@@ -223,7 +224,9 @@ pub(super) fn answers(part: &[String], receipts: Vec<Receipt>) -> Vec<JournalAns
             _ => (AnswerWord::Unknown, None),
         };
         let (handle, trace_id) = (receipt.handle, receipt.trace_id);
-        JournalAnswer { uid: uid.clone(), answer, handle, trace_id, error: error.as_ref().map(Told::from) }
+        let ordered = receipt.ordered && answer == AnswerWord::Already;
+        let error = error.as_ref().map(Told::from);
+        JournalAnswer { uid: uid.clone(), answer, ordered, handle, trace_id, error }
     };
     part.iter().map(one).collect()
 }

@@ -46,6 +46,8 @@ struct Tale {
     places: BTreeMap<HostKey, usize>,
     /// The hosts of each intention that has no answer yet.
     intents: BTreeMap<u64, Vec<HostKey>>,
+    /// The number of the record that begins its last run, right after the hosts were looked at.
+    looked: u64,
 }
 
 impl Tale {
@@ -71,6 +73,8 @@ impl Tale {
             saved: None,
             in_doubt: None,
             asked: false,
+            doubted: false,
+            presumed: None,
             deed: (record.seq, record.time),
         };
         let hosts: Vec<HostOutcome> = hosts.iter().map(host).collect();
@@ -89,7 +93,7 @@ impl Tale {
             stopped: Vec::new(),
             hosts,
         };
-        Some(Self { operation, places, intents: BTreeMap::new() })
+        Some(Self { operation, places, intents: BTreeMap::new(), looked: record.seq })
     }
 
     fn host(&mut self, tenant: &TenantId, uid: &str) -> Option<&mut HostOutcome> {
@@ -122,7 +126,10 @@ impl Tale {
                     self.set(tenant, &seen.uid, of_standing(&seen.standing), time);
                 }
             }
-            Event::Resumed { sends, .. } => self.resumed(sends),
+            Event::Resumed { sends, .. } => {
+                self.looked = record.seq;
+                self.resumed(sends);
+            }
             Event::Saved { tenant, uid, file, .. } => {
                 if let Some(host) = self.host(tenant, uid) {
                     host.saved = Some(file.clone());
@@ -153,7 +160,7 @@ impl Tale {
         error: Option<&Told>,
         deed: (u64, DateTime<Utc>),
     ) {
-        let time = deed.1;
+        let (time, looked) = (deed.1, self.looked);
         let asked = self.intents.remove(&intent).unwrap_or_default();
         if let Some(error) = error {
             for key in asked {
@@ -164,7 +171,13 @@ impl Tale {
         for answer in answers {
             self.set(tenant, &answer.uid, of_answer(answer), time);
             if let Some(host) = self.host(tenant, &answer.uid) {
-                host.ours |= answer.answer == AnswerWord::Accepted;
+                match answer.answer {
+                    AnswerWord::Accepted => (host.ours, host.presumed) = (true, None),
+                    AnswerWord::Already if !host.ours && (answer.ordered || host.doubted) => {
+                        (host.ours, host.presumed) = (true, Some(looked));
+                    }
+                    _ => {}
+                }
                 host.deed = deed;
                 host.in_doubt = Some(time).filter(|_| answer.answer == AnswerWord::Unknown);
                 host.handle.clone_from(&answer.handle);
@@ -174,6 +187,7 @@ impl Tale {
     }
 
     fn settled(&mut self, tenant: &TenantId, hosts: &[Readback], deed: (u64, DateTime<Utc>)) {
+        let looked = self.looked;
         for back in hosts {
             let outcome = match back.done {
                 Some(true) => Outcome::Accepted,
@@ -184,8 +198,9 @@ impl Tale {
             self.set(tenant, &back.uid, outcome, deed.1);
             if let Some(host) = self.host(tenant, &back.uid) {
                 if back.done == Some(true) {
-                    (host.ours, host.deed) = (true, deed);
+                    (host.ours, host.presumed, host.deed) = (true, Some(looked), deed);
                 }
+                host.doubted |= back.done == Some(false);
                 host.in_doubt = before.filter(|_| back.done.is_none());
             }
         }

@@ -87,7 +87,7 @@ impl Falcon {
             }
         };
         ids.iter()
-            .map(|id| Receipt::new(id.as_str(), answer(id)).with_trace(taken.trace_id.clone()))
+            .map(|id| Receipt::new(id.as_str(), answer(id)).with_trace(taken.trace_id.clone()).ordered())
             .collect()
     }
 

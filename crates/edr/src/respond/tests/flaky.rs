@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use edr_core::{
-    Alert, AlertQuery, Because, Capabilities, Cursor, EdrProvider, Error, ErrorKind, FoundHosts, Host,
-    HostGroup, HostGroupQuery, HostQuery, InMemory, Page, Progress, Receipt, ResponseAction, Result,
-    SavedFile, Target, TenantCheck, TenantId, Vendor,
+    Alert, AlertQuery, Because, Capabilities, ContainmentState, Cursor, EdrProvider, Error, ErrorKind,
+    FoundHosts, Host, HostGroup, HostGroupQuery, HostQuery, InMemory, Page, Progress, Receipt,
+    ResponseAction, Result, SavedFile, Target, TenantCheck, TenantId, Vendor,
 };
 
 use crate::respond::canon::sha256;
@@ -28,18 +29,24 @@ pub(super) enum Fault {
     Files,
     /// A file comes, and never to its end.
     Stall,
+    /// Something on the way hands each order on twice, and the second answer is the one that comes back.
+    Twice,
+    /// The provider looks itself before it sends, and sends nothing for a host that is there already.
+    Looks,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Flaky {
     pub(super) inner: InMemory,
     faults: Arc<Mutex<BTreeSet<Fault>>>,
+    /// So many more looks at hosts show them as they were before.
+    lag: Arc<AtomicUsize>,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
 impl Flaky {
     pub(super) fn new(inner: InMemory) -> Self {
-        Self { inner, faults: Arc::default(), calls: Arc::default() }
+        Self { inner, faults: Arc::default(), lag: Arc::default(), calls: Arc::default() }
     }
 
     pub(super) fn begin(&self, fault: Fault) {
@@ -48,6 +55,11 @@ impl Flaky {
 
     pub(super) fn end(&self, fault: Fault) {
         self.faults.lock().unwrap().remove(&fault);
+    }
+
+    /// The next so many looks at hosts show none contained.
+    pub(super) fn lag(&self, looks: usize) {
+        self.lag.store(looks, Ordering::SeqCst);
     }
 
     /// The look-ups of groups and files so far.
@@ -90,7 +102,13 @@ impl EdrProvider for Flaky {
     }
     async fn hosts_by_uid(&self, uids: &[String]) -> Result<FoundHosts> {
         self.fails(Fault::Hosts)?;
-        self.inner.hosts_by_uid(uids).await
+        let mut found = self.inner.hosts_by_uid(uids).await?;
+        let left = self.lag.load(Ordering::SeqCst);
+        if left > 0 {
+            self.lag.store(left - 1, Ordering::SeqCst);
+            found.hosts.iter_mut().for_each(|h| h.containment_state = ContainmentState::Normal);
+        }
+        Ok(found)
     }
     async fn alerts(&self, query: &AlertQuery, cursor: Option<&Cursor>) -> Result<Page<Alert>> {
         self.inner.alerts(query, cursor).await
@@ -117,7 +135,12 @@ impl EdrProvider for Flaky {
         hosts: &[String],
         why: &Because,
     ) -> Result<Vec<Receipt>> {
-        self.inner.respond(action, hosts, why).await
+        if self.has(Fault::Twice) {
+            self.inner.respond(action, hosts, why).await?;
+        }
+        let mut receipts = self.inner.respond(action, hosts, why).await?;
+        receipts.iter_mut().for_each(|r| r.ordered &= !self.has(Fault::Looks));
+        Ok(receipts)
     }
     async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
         self.inner.progress(action, targets).await

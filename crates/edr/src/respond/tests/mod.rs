@@ -11,6 +11,7 @@ mod guards;
 mod journal;
 mod lease;
 mod odd;
+mod ours;
 mod plan;
 mod release;
 mod resolve;
