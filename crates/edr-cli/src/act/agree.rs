@@ -17,8 +17,10 @@ pub(super) struct Agreement {
     pub(super) signatures: Vec<Signature>,
     /// Hosts that moved are left out.
     pub(super) without_moved: bool,
-    /// A number that was given to confirm was held against an operation that is finished now.
+    /// A number that was given to confirm was held against an operation that is finished now, or against all of the run.
     pub(super) confirmed: bool,
+    /// The run was found to bear all that is left to be asked for; the plan, of which some is done, may be of so many hosts.
+    pub(super) at_least: Option<usize>,
 }
 
 impl Agreement {
@@ -30,7 +32,7 @@ impl Agreement {
 
 impl Run<'_> {
     /// A person can be asked.
-    fn is_interactive(&self) -> bool {
+    pub(super) fn is_interactive(&self) -> bool {
         is_interactive(self.guards)
     }
 
@@ -38,6 +40,9 @@ impl Run<'_> {
     pub(super) fn agreement(&self, plan: &Plan, agreement: Agreement) -> Consent {
         let mut consent = consent_of(self.guards);
         consent.confirm = consent.confirm.filter(|_| !agreement.confirmed);
+        if let Some(hosts) = agreement.at_least {
+            consent.max_hosts = Some(consent.max_hosts.unwrap_or(DEFAULT_MAX_HOSTS).max(hosts));
+        }
         consent.without_moved = agreement.without_moved;
         consent.signatures = agreement.signatures;
         if plan.count() == 0 {

@@ -1,5 +1,6 @@
 //! Acting on hosts: select, plan, agree, apply, wait, and tell what became of each.
 
+mod again;
 mod agree;
 mod changes;
 mod desk;
@@ -7,14 +8,13 @@ mod rows;
 mod select;
 mod told;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use edr::Estate;
 use edr::core::ResponseAction;
 use edr::respond::{
-    Draft, Fetched, HostKey, HostOutcome, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting,
+    Draft, Fetched, HostOutcome, Operation, Outcome, Plan, Resolved, Responder, Selector, Waiting,
 };
 
 use crate::args::{Guards, Planning, Targets};
@@ -178,14 +178,16 @@ impl<'a> Run<'a> {
             return self.shown(plan, planning.plan_out.as_deref());
         }
         let before = self.take_up(&plan).await?;
-        if !before.is_empty() {
+        if before.looked {
             plan = self.again(resolved.as_ref(), order, &draft).await?;
+            self.agree_with(&plan, &before)?;
         }
+        let (confirmed, before) = (before.confirmed, before.operations);
         if plan.hosts.is_empty() || (!before.is_empty() && plan.count() == 0) {
             self.responder.guard().check(&plan, &self.agreement(&plan, Agreement::of_nothing(&before)))?;
             return self.waited(before, Some(plan)).await;
         }
-        self.apply(plan, before, Agreement::default()).await
+        self.apply(plan, before, Agreement { confirmed, ..Agreement::default() }).await
     }
 
     async fn again(
@@ -209,36 +211,6 @@ impl<'a> Run<'a> {
             desk::write_plan(path, &plan)?;
         }
         Ok(Ending { dry_run: true, plan_file: out.map(Path::to_owned), ..Ending::of(Vec::new(), Some(plan)) })
-    }
-
-    /// A run that died left hosts half done: it is finished before anything else is asked of them.
-    async fn take_up(&self, plan: &Plan) -> Result<Vec<Operation>, Failure> {
-        let wanted: BTreeSet<HostKey> = plan.hosts.iter().map(|h| h.host.key()).collect();
-        let half_done = |op: &Operation| {
-            op.action.verb() == plan.action.verb()
-                && op.hosts.iter().any(|h| wanted.contains(&h.host.key()) && is_half_done(op, &h.outcome))
-        };
-        let mut taken = Vec::new();
-        for operation in self.responder.operations()?.into_iter().filter(half_done) {
-            let old = Plan::load(&self.responder.plan_path(&operation.id)?)?;
-            if old.action != plan.action {
-                continue;
-            }
-            let message = format!("the operation {} was interrupted, and is finished first", operation.id);
-            self.context.report.warn("taken_up", None, &message);
-            let agreement = Agreement { without_moved: true, ..Agreement::default() };
-            taken.push(self.send(&old, agreement).await?);
-        }
-        let doubtful =
-            |h: &&HostOutcome| wanted.contains(&h.host.key()) && matches!(h.outcome, Outcome::Unknown { .. });
-        if let Some(host) = taken.iter().flat_map(|op| &op.hosts).find(doubtful) {
-            let message = format!(
-                "nobody can say whether {} was asked for; look at it, then write a plan with -n --plan-out and apply that",
-                host.host
-            );
-            return Err(Failure::Other(message));
-        }
-        Ok(taken)
     }
 
     async fn agreed(&self, plan: &Plan, agreement: Agreement) -> Result<Ending, Failure> {
@@ -324,11 +296,6 @@ fn draft(order: &Order, targets: &Targets, planning: &Planning) -> Draft {
     draft.lease = order.lease;
     draft.stale_too = targets.stale_too;
     draft
-}
-
-/// Something of the host may be under way that nobody has written down the end of.
-fn is_half_done(operation: &Operation, outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unknown { .. }) || (operation.ended.is_none() && outcome.is_open())
 }
 
 /// Prints rows in the format that was asked for.

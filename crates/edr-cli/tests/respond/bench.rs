@@ -186,6 +186,13 @@ impl Ran {
         assert!(self.err.contains(&format!("refused by {rule}:")), "{rule}: {}", self.err);
     }
 
+    /// The same, told to a program.
+    #[track_caller]
+    pub(crate) fn is_refused_in_json(&self, rule: &str) {
+        assert_eq!(self.code, Some(6), "{self:?}");
+        assert!(self.err.contains(&format!("refused by {rule}")), "{rule}: {}", self.err);
+    }
+
     #[track_caller]
     pub(crate) fn is_usage(&self, says: &str) {
         assert_eq!(self.code, Some(2), "{self:?}");

@@ -3,6 +3,7 @@
 #![cfg(feature = "sim")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+mod again;
 mod alerts;
 mod bench;
 mod contain;

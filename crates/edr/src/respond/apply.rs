@@ -81,6 +81,22 @@ impl Responder {
         Ok(left == 0)
     }
 
+    /// Reads back the hosts of an operation of which nobody can say whether they were asked for. Nothing is asked for. An
+    /// interrupted operation that asks for no host any more comes to its end.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process applies its plan, or when the journal or the plan that is kept cannot be used.
+    pub async fn read_back(&self, id: &str) -> Result<Operation> {
+        let plan = self.kept_plan(&self.operation(id)?)?;
+        let _lock = self.state().lock_plan(id, self.actor())?;
+        self.settle_all(&plan, &self.operation(id)?).await?;
+        let now = self.operation(id)?;
+        if now.ended.is_none() && (!now.is_open() || now.is_due(self.clock().now())) {
+            self.journal().append(Event::Ended { plan: id.to_owned() })?;
+        }
+        self.operation(id)
+    }
+
     /// Reads back what an interrupted run left in doubt.
     pub(super) async fn settle_all(&self, plan: &Plan, before: &Operation) -> Result<()> {
         let doubtful = before.hosts.iter().filter(|h| h.in_doubt.is_some());

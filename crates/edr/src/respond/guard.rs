@@ -192,6 +192,14 @@ impl<'a> Guard<'a> {
         self.approved(plan, consent)
     }
 
+    /// The rules about how many, for a run that acts on so many hosts by several plans.
+    ///
+    /// # Errors
+    /// The first rule that refuses.
+    pub fn check_hosts(&self, hosts: usize, consent: &Consent) -> Result<(), Refusal> {
+        self.check_count(hosts, "hosts", consent)
+    }
+
     /// The rules about how many, and whether somebody agreed.
     pub(super) fn check_count(&self, count: usize, noun: &str, consent: &Consent) -> Result<(), Refusal> {
         self.writable()?;
