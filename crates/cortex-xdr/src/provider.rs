@@ -240,6 +240,12 @@ impl EdrProvider for CortexXdr {
         self.follow(action, targets).await
     }
 
+    fn order_fit(&self, action: &ResponseAction) -> Result<()> {
+        self.capabilities().require(action.feature())?;
+        crate::respond::fit(action, self.client().known_generation())
+            .map_err(|e| self.dress(e, action.verb()))
+    }
+
     fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
         self.fit(change)
     }

@@ -223,6 +223,15 @@ fn beforehand(action: &ResponseAction, host: &Host) -> Option<Answer> {
     }
 }
 
+/// Whether Cortex XDR can be told the order, whatever the endpoint. What is wrong with an order for anybody is told when it
+/// is sent.
+pub(crate) fn fit(action: &ResponseAction, generation: Option<Generation>) -> Result<()> {
+    if matches!(action, ResponseAction::KillProcess { .. }) && generation == Some(Generation::Xdr5) {
+        return Err(Error::unsupported(crate::push::NO_KILL));
+    }
+    check(action).or_else(|e| if e.kind() == ErrorKind::Unsupported { Err(e) } else { Ok(()) })
+}
+
 /// Refuses what Cortex XDR cannot be told, beside what nobody can.
 fn check(action: &ResponseAction) -> Result<()> {
     action.check()?;

@@ -157,6 +157,14 @@ pub trait EdrProvider: Debug + Send + Sync + 'static {
         action.clone()
     }
 
+    /// Whether the vendor can be told this order, as far as that is known of the order alone; nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with the reason when it cannot be expressed.
+    fn order_fit(&self, action: &ResponseAction) -> Result<()> {
+        self.capabilities().require(action.feature())
+    }
+
     /// Saves what a [`ResponseAction::FetchFile`] has fetched from a host, packed as the vendor packs it. `to` is the path
     /// without the ending, which is that of the vendor's archive. What is not whole never gets the name.
     ///

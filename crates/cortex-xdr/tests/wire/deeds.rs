@@ -74,6 +74,7 @@ async fn only_endpoints_that_can_take_an_order_are_in_it() {
     let because = Because::new().reason("ransomware").case("42");
     let receipts = cortex.respond(&ResponseAction::Contain, &asked, &because).await.unwrap();
     assert_eq!(words(&receipts), ["accepted", "already", "conflict", "conflict", "not_found", "accepted"]);
+    assert!(!receipts[1].ordered, "it was seen before, and is in no order");
     assert!(receipts.iter().zip(&asked).all(|(r, id)| r.uid == *id));
     assert_eq!((receipts[0].handle.as_deref(), receipts[1].handle.as_deref()), (Some("77"), None));
     let sent = orders(&log);
@@ -162,6 +163,7 @@ async fn files_processes_and_scripts() {
     act(quarantine(Some(sha256.clone())), &[0]).await.unwrap();
     let kill = |process| ResponseAction::KillProcess { process };
     act(kill(ProcessRef::Uid("inst".into())), &[0]).await.unwrap();
+    cortex.order_fit(&kill(ProcessRef::Uid("inst".into()))).unwrap();
     let run = |script: &str| ResponseAction::RunScript {
         script: script.into(),
         args: vec![("path".into(), "/tmp".into())],
@@ -179,6 +181,8 @@ async fn files_processes_and_scripts() {
         (quarantine(None), ErrorKind::InvalidRequest),
         (ResponseAction::Scan { paths: vec!["/tmp".into()] }, ErrorKind::Unsupported),
     ] {
+        let fits = cortex.order_fit(&action).is_ok();
+        assert_eq!(fits, kind != ErrorKind::Unsupported, "{action:?}");
         let refused = act(action, &[0]).await.unwrap_err();
         assert!(refused.kind() == kind && refused.tenant().is_some(), "{refused}");
     }

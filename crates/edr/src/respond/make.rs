@@ -127,7 +127,7 @@ impl Responder {
             self.spread_protection(&mut hosts, &seen);
         }
         if once_a_machine(&draft.action) {
-            choose_agents(&mut hosts, &seen);
+            choose_agents(&mut hosts, &seen, |host| self.fits(&draft.action, host));
         }
         let open = |f: &&super::resolve::Finding| {
             matches!(f.found, Found::Ambiguous { .. } | Found::Unknown | Found::Unproven { .. })
@@ -202,6 +202,11 @@ impl Responder {
         }
     }
 
+    /// Whether the host's vendor can be told this order.
+    fn fits(&self, action: &ResponseAction, host: &PlannedHost) -> bool {
+        self.provider(&host.host.tenant).is_ok_and(|provider| provider.order_fit(action).is_ok())
+    }
+
     /// What would happen to this host, as it is seen now.
     pub(super) fn decide(&self, action: &ResponseAction, host: &Host) -> Decision {
         let provider: edr_core::Result<Arc<dyn EdrProvider>> = self.provider(&host.tenant);
@@ -271,16 +276,16 @@ fn unread(resolved: &Resolved, fresh: &Fresh) -> Vec<Unread> {
     all
 }
 
-/// Of several agents of one machine one acts: one that has done so already, else one that is online, else the one that was
-/// seen last.
-fn choose_agents(hosts: &mut [PlannedHost], seen: &[Host]) {
+/// Of several agents of one machine one acts: one that has done so already, else one whose vendor can be told the order, else
+/// one that is online, else the one that was seen last.
+fn choose_agents(hosts: &mut [PlannedHost], seen: &[Host], fits: impl Fn(&PlannedHost) -> bool) {
     let busy = |p: &PlannedHost| matches!(p.decision, Decision::AlreadyDone | Decision::Pending);
     for at in 0..seen.len() {
         let Some(planned) = hosts.get(at).filter(|p| p.decision.is_sent()) else { continue };
         let others: Vec<HostKey> = twins(&seen[at], seen).into_iter().map(key).collect();
         let rank = |p: &PlannedHost| {
             let online = p.connection == ConnectionState::Online;
-            (busy(p), online, p.host.last_seen, std::cmp::Reverse(p.host.key()))
+            (busy(p), fits(p), online, p.host.last_seen, std::cmp::Reverse(p.host.key()))
         };
         let able = |p: &&PlannedHost| others.contains(&p.host.key()) && (busy(p) || p.decision.is_sent());
         let best = hosts.iter().filter(able).max_by_key(|p| rank(p));

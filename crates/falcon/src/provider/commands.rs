@@ -14,7 +14,7 @@ use edr_core::{
 use edr_http::Download;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Falcon, deeds, discreet};
+use super::{Falcon, deeds, discreet, scans};
 use crate::api::ListParams;
 use crate::api::rtr::{
     self, Command, HostResult, Level, LibraryFile, Piece, QueuedCommand, SessionFile, Version, Wait,
@@ -72,6 +72,21 @@ impl fmt::Display for CommandHandle {
     }
 }
 
+/// Whether Falcon can be told the order, whatever the host.
+pub(super) fn fit(action: &ResponseAction) -> Result<()> {
+    match action {
+        ResponseAction::KillProcess { process: ProcessRef::Pid(_) } => Ok(()),
+        ResponseAction::KillProcess { .. } => Err(no_such_id()),
+        ResponseAction::Scan { paths } if paths.is_empty() => Err(scans::no_word_for_all()),
+        _ => Ok(()),
+    }
+}
+
+fn no_such_id() -> Error {
+    Error::unsupported("Falcon ends a process by its process id, and by no other id")
+        .with_hint("the evidence of an alert has it as the process's pid")
+}
+
 impl Falcon {
     /// One command for all the hosts.
     pub(super) async fn command(&self, action: &ResponseAction, ids: &[String]) -> Result<Vec<Receipt>> {
@@ -92,9 +107,7 @@ impl Falcon {
             ResponseAction::FetchFile { path } => Command::get(path),
             ResponseAction::KillProcess { process: ProcessRef::Pid(pid) } => Command::kill(u64::from(*pid)),
             ResponseAction::KillProcess { .. } => {
-                let error = Error::unsupported("Falcon ends a process by its process id, and by no other id")
-                    .with_hint("the evidence of an alert has it as the process's pid");
-                return Err(self.named(error, rtr::BATCH_ACTIVE.name));
+                return Err(self.named(no_such_id(), rtr::BATCH_ACTIVE.name));
             }
             ResponseAction::RunScript { script, args } => {
                 let line = arguments(args).map_err(|why| self.wrong(why))?;

@@ -1,4 +1,6 @@
-use edr_core::{AlertChange, AlertStatus, Assignee, Because, ContainmentState, Fit, User, Verdict};
+use edr_core::{
+    AlertChange, AlertStatus, Assignee, Because, ContainmentState, Fit, ProcessRef, User, Verdict,
+};
 use edr_http::{TransportError, TransportErrorKind};
 
 use super::*;
@@ -52,6 +54,7 @@ async fn a_mixed_answer_is_a_receipt_for_each() {
     let asked = ids(&[0, 1, 2, 3, 4, 5]);
     let receipts = falcon.respond(&ResponseAction::Contain, &asked, &Because::new()).await.unwrap();
     assert_eq!(words(&receipts), ["accepted", "already", "conflict", "not_found", "unknown", "unknown"]);
+    assert!(receipts[1].ordered, "Falcon was asked");
     assert!(receipts.iter().zip(&asked).all(|(r, id)| r.uid == *id));
     assert_eq!(receipts[0].trace_id.as_deref(), Some("t-1"));
     let sent = log.to(ACTIONS);
@@ -288,7 +291,9 @@ async fn what_falcon_cannot_say_is_refused_before_the_wire() {
     for action in [
         ResponseAction::Scan { paths: vec![] },
         ResponseAction::QuarantineFile { path: "/x".into(), sha256: None },
+        ResponseAction::KillProcess { process: ProcessRef::Uid("u".into()) },
     ] {
+        assert!(falcon.order_fit(&action).unwrap_err().is_unsupported(), "{action:?}");
         let error = falcon.respond(&action, &ids(&[1]), &Because::new()).await.unwrap_err();
         assert!(error.is_unsupported(), "{error}");
     }

@@ -636,6 +636,11 @@ impl EdrProvider for Falcon {
         deeds::as_shown(action)
     }
 
+    fn order_fit(&self, action: &ResponseAction) -> Result<()> {
+        self.capabilities().require(action.feature())?;
+        commands::fit(action).map_err(|e| self.named(e, action.verb()))
+    }
+
     fn alert_fit(&self, change: &AlertChange) -> Result<Fit> {
         alert_work::fit(change).map_err(|e| self.named(e, api::alerts::UPDATE.operation.name))
     }

@@ -12,15 +12,17 @@ use crate::fql::field;
 /// The most hosts of one order: what each has done is then read in one call.
 pub(super) const MAX_HOSTS: u32 = 100;
 
+pub(super) fn no_word_for_all() -> Error {
+    Error::unsupported("Falcon scans the paths that it is given, and has no word for all")
+        .with_hint("name the paths, with wildcards, as in C:\\* or /*")
+}
+
 impl Falcon {
     /// Starts one scan. Falcon refuses a call whole.
     pub(super) async fn scan(&self, paths: &[String], ids: &[String]) -> Result<Vec<Receipt>> {
         let operation = ods::CREATE.operation.name;
         if paths.is_empty() {
-            let error =
-                Error::unsupported("Falcon scans the paths that it is given, and has no word for all")
-                    .with_hint("name the paths, with wildcards, as in C:\\* or /*");
-            return Err(self.named(error, operation));
+            return Err(self.named(no_word_for_all(), operation));
         }
         let order = NewScan { file_paths: paths.to_vec(), hosts: ids.to_vec(), ..NewScan::default() };
         let reply = match self.client().start_scan(&order).await {

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Stall,
     /// Something on the way hands each order on twice, and the second answer is the one that comes back.
     Twice,
+    /// The vendor has no words for the order.
+    Unfit,
     /// The provider looks itself before it sends, and sends nothing for a host that is there already.
     Looks,
 }
@@ -141,6 +143,9 @@ impl EdrProvider for Flaky {
         let mut receipts = self.inner.respond(action, hosts, why).await?;
         receipts.iter_mut().for_each(|r| r.ordered &= !self.has(Fault::Looks));
         Ok(receipts)
+    }
+    fn order_fit(&self, _: &ResponseAction) -> Result<()> {
+        if self.has(Fault::Unfit) { Err(Error::unsupported("by no such id")) } else { Ok(()) }
     }
     async fn progress(&self, action: &ResponseAction, targets: &[Target]) -> Result<Vec<Progress>> {
         self.inner.progress(action, targets).await

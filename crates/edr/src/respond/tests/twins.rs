@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use edr_core::{ContainmentState, Group, HostGroup, InMemory};
+use edr_core::{ConnectionState, ContainmentState, Group, HostGroup, InMemory, ProcessRef, ResponseAction};
 
 use super::flaky::{Fault, Flaky};
 use super::{Bench, host};
@@ -52,6 +52,21 @@ async fn planned_in(bench: &Bench, b: &Flaky, fault: Fault) -> Plan {
 fn decision(plan: &Plan, tenant: &str) -> String {
     let host = plan.hosts.iter().find(|h| h.host.tenant.as_str() == tenant).unwrap();
     host.decision.to_string()
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_be_told_the_order_acts_for_no_other() {
+    let offline = |host: &mut edr_core::Host| host.connection_state = ConnectionState::Offline;
+    let (a, b) = (plain(), agent("b", offline));
+    let bench = bench(&a, &b);
+    let process = ProcessRef::Uid("instance".to_owned());
+    let draft = Draft::new(ResponseAction::KillProcess { process });
+    let acts = |plan: &Plan| plan.sends().map(|h| h.host.tenant.to_string()).collect::<Vec<_>>();
+    assert_eq!(acts(&bench.plan(&["web-1"], &draft).await), ["a"], "it is online");
+    a.begin(Fault::Unfit);
+    assert_eq!(acts(&bench.plan(&["web-1"], &draft).await), ["b"]);
+    b.begin(Fault::Unfit);
+    assert_eq!(acts(&bench.plan(&["web-1"], &draft).await), ["a"], "whoever acts says why it cannot");
 }
 
 #[tokio::test]
