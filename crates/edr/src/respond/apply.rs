@@ -136,8 +136,8 @@ impl Responder {
         Ok(sends.into_iter().filter(|key| !now.fresh.failed.contains_key(&key.tenant)).collect())
     }
 
-    /// Takes out the hosts that looked untouched when they were read back, and are as they were wanted now: what was sent
-    /// came late, and is not what somebody else did.
+    /// Takes out the hosts that looked untouched when they were read back shortly after they were asked for, and are as they
+    /// were wanted now: what was sent came late, and is not what somebody else did.
     fn settle_late<'p>(
         &self,
         plan: &Plan,
@@ -145,7 +145,8 @@ impl Responder {
         now: &Sight,
     ) -> Result<Vec<&'p PlannedHost>> {
         let before = self.journal().look(|records| operation(records, &plan.id))?;
-        let doubted = |key: &HostKey| before.as_ref().and_then(|op| op.host(key)).is_some_and(|h| h.doubted);
+        let may_be = |h: &HostOutcome| h.may_show_late(now.fresh.as_of);
+        let doubted = |key: &HostKey| before.as_ref().and_then(|op| op.host(key)).is_some_and(may_be);
         let is_late = |p: &&PlannedHost| {
             let (key, host) = (p.host.key(), now.fresh.hosts.get(&p.host.key()));
             doubted(&key) && host.is_some_and(|host| self.is_there(&plan.action, host))

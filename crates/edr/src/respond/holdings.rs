@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::ResponseAction;
 
 use super::host::HostKey;
-use super::operation::{HostOutcome, Operation, Outcome};
+use super::operation::{CLOSE, HostOutcome, Operation, Outcome};
 use super::record::{Event, Record};
 use super::tale::operations;
 
@@ -27,10 +27,19 @@ struct Giving {
     offline: bool,
 }
 
+/// Who contained a host.
+#[derive(Debug)]
+struct Holder {
+    wish: Wish,
+    /// The number and the time of the record that tells so.
+    at: (u64, DateTime<Utc>),
+    /// No answer tells so.
+    presumed: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    /// Who contained it, and the number of the record that tells so.
-    holder: BTreeMap<HostKey, (String, u64)>,
+    holder: BTreeMap<HostKey, Holder>,
     /// Who found it contained, or may have, and wanted it so.
     also: BTreeMap<HostKey, Vec<Wish>>,
     /// Who may have contained it: nobody can say.
@@ -40,7 +49,7 @@ pub(super) struct Holdings {
 
 enum Deed<'a> {
     Done(&'a Operation, &'a HostOutcome),
-    Handed(&'a str, &'a [HostKey]),
+    Handed(&'a str, &'a [HostKey], DateTime<Utc>),
 }
 
 impl Holdings {
@@ -53,7 +62,7 @@ impl Holdings {
             deeds.extend(op.hosts.iter().map(|host| (host.deed.0, Deed::Done(op, host))));
         }
         deeds.extend(records.iter().filter_map(|record| match &record.event {
-            Event::Handed { to, hosts, .. } => Some((record.seq, Deed::Handed(to, hosts))),
+            Event::Handed { to, hosts, .. } => Some((record.seq, Deed::Handed(to, hosts, record.time))),
             _ => None,
         }));
         deeds.sort_by_key(|(seq, _)| *seq);
@@ -61,7 +70,7 @@ impl Holdings {
         for (seq, deed) in deeds {
             match deed {
                 Deed::Done(op, host) => holdings.take(op, host),
-                Deed::Handed(to, hosts) => holdings.hand(to, hosts, seq),
+                Deed::Handed(to, hosts, time) => holdings.hand(to, hosts, (seq, time)),
             }
         }
         holdings
@@ -79,16 +88,22 @@ impl Holdings {
         }
     }
 
-    /// Of two operations that both sent an order, that one contained the host which was told so. The other wants it so, too.
+    /// Of two operations that both sent an order, that one contained the host which was told so; where neither was, the
+    /// first. The other wants it so, too.
     fn contained(&mut self, op: &Operation, key: HostKey, host: &HostOutcome) {
         self.giving.remove(&key);
-        let since_looked = |(_, at): &(String, u64)| host.presumed.is_some_and(|looked| looked < *at);
-        let is_anothers = self.holder.get(&key).is_some_and(since_looked);
-        if !host.ours || host.presumed.is_some() {
-            self.also.entry(key.clone()).or_default().push((op.id.clone(), op.lease_until));
+        let wish = (op.id.clone(), op.lease_until);
+        let may_have_shown = |holder: &Holder| {
+            host.presumed.is_some_and(|(seq, looked)| seq < holder.at.0 || looked - holder.at.1 < CLOSE)
+        };
+        if !host.ours || self.holder.get(&key).is_some_and(may_have_shown) {
+            self.also.entry(key).or_default().push(wish);
+            return;
         }
-        if host.ours && !is_anothers {
-            self.holder.insert(key, (op.id.clone(), host.deed.0));
+        let holder = Holder { wish, at: host.deed, presumed: host.presumed.is_some() };
+        let before = self.holder.insert(key.clone(), holder);
+        if let Some(before) = before.filter(|b| b.presumed && host.deed.1 - b.at.1 < CLOSE) {
+            self.also.entry(key).or_default().push(before.wish);
         }
     }
 
@@ -103,17 +118,17 @@ impl Holdings {
         }
     }
 
-    fn hand(&mut self, to: &str, hosts: &[HostKey], seq: u64) {
+    fn hand(&mut self, to: &str, hosts: &[HostKey], at: (u64, DateTime<Utc>)) {
         for key in hosts.iter().filter(|key| self.holder.contains_key(key)).cloned().collect::<Vec<_>>() {
-            if let Some(also) = self.also.get_mut(&key) {
-                also.retain(|(id, _)| id != to);
-            }
-            self.holder.insert(key, (to.to_owned(), seq));
+            let also = self.also.entry(key.clone()).or_default();
+            let until = also.iter().find(|(id, _)| id == to).and_then(|(_, until)| *until);
+            also.retain(|(id, _)| id != to);
+            self.holder.insert(key, Holder { wish: (to.to_owned(), until), at, presumed: false });
         }
     }
 
     pub(super) fn of_operation(&self, id: &str) -> Vec<HostKey> {
-        self.holder.iter().filter(|(_, (holder, _))| holder == id).map(|(key, _)| key.clone()).collect()
+        self.holder.iter().filter(|(_, holder)| holder.wish.0 == id).map(|(key, _)| key.clone()).collect()
     }
 
     /// What keeps a lease that is over from being settled: hosts that are held, that may be, or whose release does not
@@ -136,7 +151,7 @@ impl Holdings {
     /// Another operation that wants a host which this one holds contained beyond now: one without a lease before one
     /// with.
     pub(super) fn heir(&self, key: &HostKey, than: &str, now: DateTime<Utc>) -> Option<String> {
-        self.holder.get(key).filter(|(holder, _)| holder == than)?;
+        self.holder.get(key).filter(|holder| holder.wish.0 == than)?;
         let also = self.also.get(key)?;
         let mut heirs: Vec<_> =
             also.iter().filter(|(id, until)| id != than && until.is_none_or(|until| until > now)).collect();

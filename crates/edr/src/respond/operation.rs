@@ -1,6 +1,6 @@
 //! Operations: which hosts, what was asked for, and what became of it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use edr_core::{Because, ResponseAction, SavedFile, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -123,16 +123,27 @@ pub struct HostOutcome {
     /// It was asked for.
     #[serde(skip)]
     pub(super) asked: bool,
-    /// It was in doubt, and seen untouched when it was read back. What was sent may still have come late.
+    /// Since when it was in doubt, where it was seen untouched when it was read back.
     #[serde(skip)]
-    pub(super) doubted: bool,
+    pub(super) doubted: Option<DateTime<Utc>>,
     /// That it is this operation's is told by no answer, but by this: it was not so when it was looked at before the record of
-    /// this number, and is so since something was sent.
+    /// this number and time, and is so since something was sent.
     #[serde(skip)]
-    pub(super) presumed: Option<u64>,
+    pub(super) presumed: Option<(u64, DateTime<Utc>)>,
     /// The number and the time of the record that tells what was done to it, or is in doubt.
     #[serde(skip)]
     pub(super) deed: (u64, DateTime<Utc>),
+}
+
+/// Within so long of each other a look at a host does not tell whose order it shows: vendors' records lag, and looking takes
+/// its time.
+pub(super) const CLOSE: TimeDelta = TimeDelta::minutes(5);
+
+impl HostOutcome {
+    /// It looked untouched when it was read back, and what was sent may still show.
+    pub(super) fn may_show_late(&self, now: DateTime<Utc>) -> bool {
+        self.doubted.is_some_and(|since| now - since < CLOSE)
+    }
 }
 
 /// How many hosts ended in which way. The numbers are never mixed.

@@ -70,7 +70,7 @@ pub struct JournalAnswer {
     pub uid: String,
     /// The answer.
     pub answer: AnswerWord,
-    /// It is "already", and was given to an order that went out.
+    /// It is "already", and an order went out: this one, or one shortly before whose answer was lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
     /// The vendor's id of the action.

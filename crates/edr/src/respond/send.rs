@@ -82,7 +82,7 @@ impl<'a> TenantRun<'a> {
             let answer = self.provider.respond(&self.plan.action, &part, &self.plan.because).await;
             match answer {
                 Ok(receipts) => {
-                    let answers = answers(&part, receipts);
+                    let answers = self.with_late(answers(&part, receipts))?;
                     let in_doubt = answers.iter().any(|a| a.answer == AnswerWord::Unknown);
                     *refused = 0;
                     self.answered(intent, answers, None)?;
@@ -115,6 +115,17 @@ impl<'a> TenantRun<'a> {
             }
         }
         Ok(Flow::Done)
+    }
+
+    /// A provider that looks and then sends nothing may see what was sent shortly before, whose answer was lost.
+    fn with_late(&self, mut answers: Vec<JournalAnswer>) -> Result<Vec<JournalAnswer>> {
+        let silent = |a: &JournalAnswer| a.answer == AnswerWord::Already && !a.ordered;
+        if answers.iter().any(silent) {
+            let now = self.responder.clock().now();
+            let late = self.uids(|h| h.may_show_late(now))?;
+            answers.iter_mut().filter(|a| silent(a)).for_each(|a| a.ordered = late.contains(&a.uid));
+        }
+        Ok(answers)
     }
 
     /// Reads back the hosts of which nobody can say, once what was sent has had time to take effect.

@@ -46,8 +46,8 @@ struct Tale {
     places: BTreeMap<HostKey, usize>,
     /// The hosts of each intention that has no answer yet.
     intents: BTreeMap<u64, Vec<HostKey>>,
-    /// The number of the record that begins its last run, right after the hosts were looked at.
-    looked: u64,
+    /// The number and the time of the record that begins its last run, right after the hosts were looked at.
+    looked: (u64, DateTime<Utc>),
 }
 
 impl Tale {
@@ -73,7 +73,7 @@ impl Tale {
             saved: None,
             in_doubt: None,
             asked: false,
-            doubted: false,
+            doubted: None,
             presumed: None,
             deed: (record.seq, record.time),
         };
@@ -93,7 +93,7 @@ impl Tale {
             stopped: Vec::new(),
             hosts,
         };
-        Some(Self { operation, places, intents: BTreeMap::new(), looked: record.seq })
+        Some(Self { operation, places, intents: BTreeMap::new(), looked: (record.seq, record.time) })
     }
 
     fn host(&mut self, tenant: &TenantId, uid: &str) -> Option<&mut HostOutcome> {
@@ -127,7 +127,7 @@ impl Tale {
                 }
             }
             Event::Resumed { sends, .. } => {
-                self.looked = record.seq;
+                self.looked = (record.seq, time);
                 self.resumed(sends);
             }
             Event::Saved { tenant, uid, file, .. } => {
@@ -173,7 +173,7 @@ impl Tale {
             if let Some(host) = self.host(tenant, &answer.uid) {
                 match answer.answer {
                     AnswerWord::Accepted => (host.ours, host.presumed) = (true, None),
-                    AnswerWord::Already if !host.ours && (answer.ordered || host.doubted) => {
+                    AnswerWord::Already if !host.ours && answer.ordered => {
                         (host.ours, host.presumed) = (true, Some(looked));
                     }
                     _ => {}
@@ -200,7 +200,7 @@ impl Tale {
                 if back.done == Some(true) {
                     (host.ours, host.presumed, host.deed) = (true, Some(looked), deed);
                 }
-                host.doubted |= back.done == Some(false);
+                host.doubted = before.filter(|_| back.done == Some(false)).or(host.doubted);
                 host.in_doubt = before.filter(|_| back.done.is_none());
             }
         }

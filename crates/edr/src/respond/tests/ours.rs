@@ -12,7 +12,8 @@ use super::crash::Frail;
 use super::flaky::{Fault, Flaky};
 use super::release::contain_for;
 use super::{Bench, contained, released, tenant};
-use crate::respond::{Consent, Draft, Operation, Plan, Waiting};
+use crate::respond::record::{AnswerWord, JournalAnswer, Readback};
+use crate::respond::{Consent, Draft, Event, Operation, Plan, Waiting};
 
 fn bench() -> (Flaky, Bench) {
     let one = Flaky::new(tenant("a", 1).build());
@@ -135,10 +136,94 @@ async fn who_contained_it_long_ago_does_not_keep_it_from_a_later_lease() {
     let first = contain_for(&bench, &["web-0"], None).await;
     // Somebody releases it in the vendor's console.
     one.inner.edit_hosts(|hosts| hosts[0].containment_state = ContainmentState::Normal);
+    bench.clock.advance(TimeDelta::hours(1));
     one.begin(Fault::Twice);
     let plan = leased(&bench).await;
     apply(&bench, &plan).await;
     one.end(Fault::Twice);
     let held = |id: &str| bench.responder().held_by(id).unwrap().len();
     assert_eq!((held(&first.id), held(&plan.id)), (0, 1));
+}
+
+#[tokio::test]
+async fn who_contained_it_right_before_the_look_keeps_it() {
+    let (one, bench) = bench();
+    let first = contain_for(&bench, &["web-0"], None).await;
+    bench.clock.advance(TimeDelta::seconds(20));
+    // The vendor's record shows it late.
+    one.lag(9);
+    let plan = leased(&bench).await;
+    assert_eq!(apply(&bench, &plan).await.counts().already, 1);
+    one.lag(0);
+    one.inner.settle();
+    let held = |id: &str| bench.responder().held_by(id).unwrap().len();
+    assert_eq!((held(&first.id), held(&plan.id)), (1, 0));
+    bench.clock.advance(TimeDelta::hours(5));
+    assert!(bench.responder().run_due().await.unwrap().is_empty());
+    assert!(released(&one.inner).is_empty());
+}
+
+/// Somebody else contains the host an hour after an order was lost, between reading back and sending, or between looking
+/// and sending.
+#[tokio::test(start_paused = true)]
+async fn what_shows_long_after_a_lost_order_is_somebody_elses() {
+    for looks in [1, 9] {
+        let (one, bench) = bench();
+        let plan = leased(&bench).await;
+        bench.die(&one.inner, Script::LoseRequest(0), &plan).await;
+        bench.clock.advance(TimeDelta::hours(1));
+        one.inner.edit_hosts(|hosts| hosts[0].containment_state = ContainmentState::Contained);
+        one.begin(Fault::Looks);
+        one.lag(looks);
+        let operation = apply(&bench, &plan).await;
+        let told = operation.hosts[0].outcome.as_str();
+        assert_eq!((told, operation.hosts[0].ours), (if looks == 1 { "moved" } else { "already" }, false));
+        one.lag(0);
+        bench.clock.advance(TimeDelta::hours(5));
+        bench.responder().run_due().await.unwrap();
+        assert!(released(&one.inner).is_empty(), "{looks}");
+    }
+}
+
+/// A containment that is only presumed inherits no lease of later, and one of the same minutes.
+#[tokio::test(start_paused = true)]
+async fn a_presumed_holder_inherits_only_what_came_close_to_it() {
+    for (minutes, handed) in [(1, 1), (60, 0)] {
+        let (one, bench) = bench();
+        let first = bench.plan(&["web-0"], &Draft::contain()).await;
+        one.inner.script(Script::LoseAnswer(0));
+        assert_eq!(apply(&bench, &first).await.counts().accepted, 1, "it was read back");
+        // Somebody releases it in the vendor's console.
+        one.inner.edit_hosts(|hosts| hosts[0].containment_state = ContainmentState::Normal);
+        bench.clock.advance(TimeDelta::minutes(minutes));
+        let plan = leased(&bench).await;
+        assert_eq!(apply(&bench, &plan).await.counts().accepted, 1);
+        one.inner.settle();
+        bench.clock.advance(TimeDelta::hours(5));
+        let runs = bench.responder().run_due().await.unwrap();
+        assert_eq!((runs[0].handed.len(), released(&one.inner).len()), (handed, 1 - handed), "{minutes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_already_of_an_older_journal_is_somebody_elses() {
+    let (one, bench) = bench();
+    let plan = leased(&bench).await;
+    bench.die(&one.inner, Script::LoseRequest(0), &plan).await;
+    let (id, tenant, uid) = (plan.id.clone(), one.tenant().clone(), "a-web-0".to_owned());
+    let tell = |event| bench.responder().journal().append(event).unwrap();
+    let back = Readback { uid: uid.clone(), done: Some(false), seen: "normal".into() };
+    tell(Event::Settled { plan: id.clone(), tenant: tenant.clone(), hosts: vec![back] });
+    let (vendor, hosts) = (one.vendor().clone(), vec![uid.clone()]);
+    let intent = tell(Event::Intended { plan: id.clone(), tenant: tenant.clone(), vendor, hosts });
+    // It does not say whether an order went out.
+    let answer = AnswerWord::Already;
+    let answers =
+        vec![JournalAnswer { uid, answer, ordered: false, handle: None, trace_id: None, error: None }];
+    tell(Event::Answered { plan: id.clone(), tenant, intent, answers, error: None });
+    tell(Event::Ended { plan: id.clone() });
+    one.inner.edit_hosts(|hosts| hosts[0].containment_state = ContainmentState::Contained);
+    bench.clock.advance(TimeDelta::weeks(3));
+    assert!(bench.responder().run_due().await.unwrap().is_empty());
+    assert!(released(&one.inner).is_empty() && bench.responder().held_by(&id).unwrap().is_empty());
 }
