@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use edr::respond::{HostKey, HostOutcome, Operation, Outcome, Plan};
+use edr::core::TenantId;
+use edr::respond::{Decision, Found, HostKey, HostOutcome, Operation, Outcome, Plan, Resolved};
 
 use super::agree::{Agreement, consent_of};
 use super::{Failure, Run};
@@ -18,7 +19,16 @@ pub(super) struct Before {
     /// The number that was given to confirm was held against all that this run acts on.
     pub(super) confirmed: bool,
     /// The hosts that were left of what was taken up.
-    asked: BTreeSet<HostKey>,
+    pub(super) asked: BTreeSet<HostKey>,
+}
+
+/// What the line names.
+struct Named {
+    hosts: BTreeSet<HostKey>,
+    /// Tenants that could not be read to their end.
+    unread: BTreeSet<TenantId>,
+    /// How many more hosts it may mean there.
+    unproven: usize,
 }
 
 /// An operation that is taken up, and the hosts that are left of it.
@@ -29,14 +39,16 @@ struct Open {
 
 impl Run<'_> {
     /// A run that died left hosts half done: they are read back before anything else is asked of them.
-    pub(super) async fn take_up(&self, plan: &Plan) -> Result<Before, Failure> {
-        let wanted: BTreeSet<HostKey> = plan.hosts.iter().map(|h| h.host.key()).collect();
-        let half_done = |op: &Operation| {
-            op.action.verb() == plan.action.verb()
-                && op.hosts.iter().any(|h| wanted.contains(&h.host.key()) && is_half_done(op, &h.outcome))
-        };
+    pub(super) async fn take_up(&self, plan: &Plan, found: Option<&Resolved>) -> Result<Before, Failure> {
+        let named = Named::of(plan, found);
+        let wanted = &named.hosts;
+        let same_verb = |op: &Operation| op.action.verb() == plan.action.verb();
         let (mut before, mut same, mut others) = (Before::default(), Vec::new(), Vec::new());
-        for operation in self.responder.operations()?.into_iter().filter(half_done) {
+        for operation in self.responder.operations()?.into_iter().filter(same_verb) {
+            let half = half_done(&operation);
+            if half.is_disjoint(wanted) {
+                continue;
+            }
             let old = Plan::load(&self.responder.plan_path(&operation.id)?)?;
             if old.action != plan.action {
                 continue;
@@ -45,7 +57,9 @@ impl Run<'_> {
             let now = self.responder.read_back(&operation.id).await?;
             before.looked = true;
             let hosts = left(&now);
-            match self.why_not(&now, &old, plan, &wanted) {
+            // Of an operation that asks for nobody any more only the rows are shown.
+            let strangers = named.strangers(if hosts.is_empty() { &half } else { &hosts });
+            match self.why_not(&now, &old, plan, strangers) {
                 None if hosts.is_empty() => before.operations.push(now),
                 None => same.push(Open { plan: old, hosts }),
                 Some(why) => {
@@ -79,21 +93,11 @@ impl Run<'_> {
     }
 
     /// Why an operation is not the work that is asked for now.
-    fn why_not(
-        &self,
-        now: &Operation,
-        old: &Plan,
-        plan: &Plan,
-        wanted: &BTreeSet<HostKey>,
-    ) -> Option<String> {
-        // Of an operation that asks for nobody any more only the rows are shown.
-        let left = match left(now) {
-            left if left.is_empty() => now.hosts.iter().map(|h| h.host.key()).collect(),
-            left => left,
-        };
-        let strange = left.difference(wanted).count();
+    fn why_not(&self, now: &Operation, old: &Plan, plan: &Plan, strangers: usize) -> Option<String> {
         match () {
-            () if strange > 0 => Some(format!("{strange} of its hosts are not among those that are named")),
+            () if strangers > 0 => {
+                Some(format!("{strangers} of its hosts are not among those that are named"))
+            }
             () if old.lease_seconds != plan.lease_seconds => Some("its lease is another".to_owned()),
             () if now.lease_until.is_some_and(|due| due <= self.context.now()) => {
                 Some("its lease is over".to_owned())
@@ -107,8 +111,9 @@ impl Run<'_> {
             return;
         }
         let id = &now.id;
-        let message =
-            format!("the operation {id} stays interrupted: {why}; edr respond apply {id} finishes it");
+        let message = format!(
+            "the operation {id} stays interrupted: {why}; edr respond apply {id} --without-moved finishes it"
+        );
         self.context.report.warn("left_open", None, &message);
     }
 
@@ -139,10 +144,37 @@ impl Run<'_> {
 }
 
 impl Before {
-    /// How many hosts this run acts on in all.
+    /// How many hosts this run acts on in all. A machine of which another agent was asked counts once.
     fn with(&self, plan: &Plan) -> usize {
         let sends: BTreeSet<HostKey> = plan.sends().map(|h| h.host.key()).collect();
-        self.asked.union(&sends).count()
+        let by_another = |key: &HostKey| {
+            plan.hosts
+                .iter()
+                .filter(|h| h.host.key() == *key)
+                .any(|h| matches!(&h.decision, Decision::OtherAgent { by } if sends.contains(by)))
+        };
+        let more = self.asked.difference(&sends).filter(|key| !by_another(key));
+        sends.len() + more.count()
+    }
+}
+
+impl Named {
+    fn of(plan: &Plan, found: Option<&Resolved>) -> Self {
+        let findings = || found.iter().flat_map(|found| &found.findings);
+        let unproven = findings().filter(|f| matches!(f.found, Found::Unproven { .. })).count();
+        let by_filter = findings().any(|f| matches!(f.found, Found::Many { .. }));
+        Self {
+            hosts: plan.hosts.iter().map(|h| h.host.key()).collect(),
+            unread: plan.unread.iter().map(|u| u.tenant.clone()).collect(),
+            unproven: if by_filter { usize::MAX } else { unproven },
+        }
+    }
+
+    /// How many of these hosts cannot be meant. A name that was not found may be that of a host of an unread tenant.
+    fn strangers(&self, left: &BTreeSet<HostKey>) -> usize {
+        let others = left.difference(&self.hosts);
+        let (hidden, strange): (Vec<_>, Vec<_>) = others.partition(|key| self.unread.contains(&key.tenant));
+        strange.len() + hidden.len().saturating_sub(self.unproven)
     }
 }
 
@@ -152,7 +184,9 @@ fn left(operation: &Operation) -> BTreeSet<HostKey> {
     operation.hosts.iter().filter(is_left).map(|h| h.host.key()).collect()
 }
 
-/// Something of the host may be under way that nobody has written down the end of.
-fn is_half_done(operation: &Operation, outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unknown { .. }) || (operation.ended.is_none() && outcome.is_open())
+/// The hosts of which something may be under way that nobody has written down the end of.
+fn half_done(operation: &Operation) -> BTreeSet<HostKey> {
+    let open = |outcome: &Outcome| operation.ended.is_none() && outcome.is_open();
+    let is_half_done = |h: &&HostOutcome| matches!(h.outcome, Outcome::Unknown { .. }) || open(&h.outcome);
+    operation.hosts.iter().filter(is_half_done).map(|h| h.host.key()).collect()
 }

@@ -177,9 +177,9 @@ impl<'a> Run<'a> {
         if planning.why.dry_run {
             return self.shown(plan, planning.plan_out.as_deref());
         }
-        let before = self.take_up(&plan).await?;
+        let before = self.take_up(&plan, resolved.as_ref()).await?;
         if before.looked {
-            plan = self.again(resolved.as_ref(), order, &draft).await?;
+            plan = self.again(resolved.as_ref(), order, &draft, before.asked.len()).await?;
             self.agree_with(&plan, &before)?;
         }
         let (confirmed, before) = (before.confirmed, before.operations);
@@ -190,16 +190,19 @@ impl<'a> Run<'a> {
         self.apply(plan, before, Agreement { confirmed, ..Agreement::default() }).await
     }
 
+    /// The plan anew. The hosts that were left of what was taken up are part of the wave.
     async fn again(
         &self,
         resolved: Option<&Resolved>,
         order: &Order,
         draft: &Draft,
+        taken_up: usize,
     ) -> Result<Plan, Failure> {
         Ok(match (resolved, &order.undoes) {
             (Some(resolved), _) => self.responder.plan(resolved, draft).await?,
             (None, Some((id, wave))) => {
-                self.responder.plan_release_of(id, *wave, draft.because.clone()).await?
+                let rest = wave.map(|wave| wave.saturating_sub(taken_up));
+                self.responder.plan_release_of(id, rest, draft.because.clone()).await?
             }
             (None, None) => return Err(Failure::usage("nothing is selected")),
         })

@@ -24,20 +24,31 @@ async fn contain(bench: &Bench, names: &[usize], more: &[&str]) -> Ran {
 /// A run on these hosts that dies before any of them is contained.
 async fn interrupted(bench: &Bench, names: &[usize], more: &[&str]) -> String {
     let before = bench.contained();
-    let busy = Fault { retry_after_secs: 600, ..FaultKind::TooManySeconds.into() };
-    bench.sim.inject(vec![FaultRule::nth("PerformActionV2", 1, busy)]).unwrap();
+    refuse(bench, &["PerformActionV2"]);
     let ran = contain(bench, names, more).await;
     assert_eq!((ran.code == Some(0), bench.contained()), (false, before), "{ran:?}");
-    // The end of the run is not in the journal.
+    cut(bench, &["ended"])
+}
+
+/// The next of each of these requests is refused: its tenant is given up.
+fn refuse(bench: &Bench, operations: &[&str]) {
+    let busy = || Fault { retry_after_secs: 600, ..FaultKind::TooManySeconds.into() };
+    bench.sim.inject(operations.iter().map(|o| FaultRule::nth(o, 1, busy())).collect()).unwrap();
+}
+
+/// The run died before it wrote these, its last records. Returns its operation.
+fn cut(bench: &Bench, events: &[&str]) -> String {
     let text = std::fs::read_to_string(bench.journal()).unwrap();
-    let mut lines: Vec<&str> = text.lines().collect();
-    let ended: Value = serde_json::from_str(lines.pop().unwrap()).unwrap();
-    assert_eq!(ended["event"]["event"], "ended");
-    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (left, gone) = records.split_at(records.len() - events.len());
+    let words: Vec<&str> = gone.iter().map(|r| r["event"]["event"].as_str().unwrap()).collect();
+    assert_eq!(words, events, "{text}");
+    let lines: Vec<&str> = text.lines().take(left.len()).collect();
     std::fs::write(bench.journal(), lines.join("\n") + "\n").unwrap();
+    let last = left.last().unwrap();
     let head = json!({ "seq": last["seq"], "hash": last["hash"] });
     std::fs::write(bench.journal().with_file_name("journal.head"), head.to_string()).unwrap();
-    ended["event"]["plan"].as_str().unwrap().to_owned()
+    gone[0]["event"]["plan"].as_str().unwrap().to_owned()
 }
 
 async fn state(bench: &Bench, id: &str) -> Value {
@@ -93,4 +104,127 @@ async fn what_several_operations_ask_for_counts_together() {
     assert!(bench.contained().is_empty());
     let ran = contain(&bench, &all, &["--max-hosts", "5", "--confirm", "5"]).await;
     assert_eq!((ran.code, bench.contained().len()), (Some(0), 5), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_was_left_open_is_finished_as_the_warning_says() {
+    let bench = bench().await;
+    let old = interrupted(&bench, &[0, 1, 2], &["--max-hosts", "3"]).await;
+    let ran = contain(&bench, &[1], &["--max-hosts", "1"]).await;
+    let says = format!("edr respond apply {old} --without-moved");
+    assert!(ran.code == Some(0) && ran.err.contains(&says), "{ran:?}");
+    let words: Vec<&str> = says.split(' ').skip(1).collect();
+    bench.run(&[&words[..], &["--yes", "--max-hosts", "3"]].concat()).await;
+    let contained = bench.contained();
+    assert_eq!((contained.len(), contained.values().all(|times| *times == 1)), (3, true));
+    assert_ne!(state(&bench, &old).await, "interrupted");
+}
+
+/// A tenant of each vendor. The first host of both is the same machine.
+async fn both() -> Bench {
+    let of = |mark: &str| {
+        let mut hosts = vec![given("twin", ONLINE)];
+        hosts.extend((0..3).map(|at| given(format!("{mark}-{at}"), ONLINE)));
+        hosts
+    };
+    let cortex = tenant("cortex", &of("c")).replace("02:00:00:01:00:01", "02:00:00:00:00:01");
+    Bench::new(&(tenant("falcon", &of("f")) + &cortex)).await
+}
+
+const ORDERS: [&str; 2] = ["PerformActionV2", "endpoints/isolate"];
+
+fn of_both<'w>(verb: &'w str, hosts: &[&'w str], more: &[&'w str]) -> Vec<&'w str> {
+    let hosts = hosts.iter().flat_map(|name| ["--host", name]);
+    let words: Vec<&str> = ["hosts", verb, "--all-tenants"].into_iter().chain(hosts).collect();
+    [&words[..], more, &["--yes", "-o", "json"]].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_other_agent_was_chosen_then_counts_once() {
+    let bench = both().await;
+    refuse(&bench, &ORDERS);
+    let words = ["hosts", "contain", "-t", "falcon-1", "--host", "twin", "--yes", "--max-hosts", "1"];
+    bench.run(&words).await;
+    cut(&bench, &["ended"]);
+    bench.sim.clear_faults();
+    let line = of_both("contain", &["twin"], &["--max-hosts", "1", "--confirm", "1"]);
+    let planned = bench.run(&[&line[..], &["-n"]].concat()).await.records();
+    let acts: Vec<&Value> = planned.iter().filter(|h| h["decision"] == "act").collect();
+    assert!(acts.len() == 1 && acts[0]["tenant"] == "cortex-1", "the other agent: {planned:?}");
+    let ran = bench.run(&line).await;
+    assert_eq!((ran.code, bench.contained().len()), (Some(0), 1), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_cannot_be_read_makes_no_other_work_of_the_line() {
+    let bench = both().await;
+    let down = || FaultRule { tenant: Some("cortex-1".into()), ..FaultRule::always("*", FaultKind::Scope) };
+    for line in [
+        of_both("contain", &["f-0", "c-0"], &["--max-hosts", "2", "--confirm", "2"]),
+        of_both("contain", &[], &["--filter", "hostname ~ -1", "--max-hosts", "2", "--confirm", "2"]),
+    ] {
+        let before = bench.contained().len();
+        refuse(&bench, &ORDERS);
+        bench.run(&line).await;
+        let old = cut(&bench, &["ended"]);
+        bench.sim.clear_faults();
+        bench.sim.inject(vec![down()]).unwrap();
+        let ran = bench.run(&line).await;
+        assert!(ran.err.contains("taken_up") && !ran.err.contains("refused by"), "{ran:?}");
+        assert_eq!(bench.contained().len(), before + 1, "{ran:?}");
+        bench.sim.clear_faults();
+        let ran = bench.run(&["respond", "apply", &old, "--yes", "--max-hosts", "2"]).await;
+        let contained = bench.contained();
+        assert_eq!((ran.code, contained.len()), (Some(0), before + 2), "{ran:?}");
+        assert!(contained.values().all(|times| *times == 1), "{ran:?}");
+    }
+    let listed = bench.run(&["respond", "list", "-o", "json"]).await.records();
+    assert_eq!(listed.len(), 2, "there was no other operation: {listed:?}");
+    // A host there that no name may stand for is named by nobody.
+    refuse(&bench, &ORDERS);
+    bench.run(&of_both("contain", &["f-2", "c-2"], &["--max-hosts", "2"])).await;
+    cut(&bench, &["ended"]);
+    bench.sim.clear_faults();
+    bench.sim.inject(vec![down()]).unwrap();
+    let ran = bench.run(&of_both("contain", &["f-2"], &["--max-hosts", "1"])).await;
+    assert!(ran.err.contains("left_open") && bench.contained().len() == 5, "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_whose_last_answers_were_lost_is_shown_by_its_line() {
+    let bench = both().await;
+    let ran = bench.run(&of_both("contain", &["f-0", "c-0"], &["--max-hosts", "2", "--wait"])).await;
+    let held = ran.outcome()["operation"].as_str().unwrap().to_owned();
+    let more = ["--operation", held.as_str(), "--max-hosts", "2", "--confirm", "2"];
+    let line = of_both("release", &[], &more);
+    refuse(&bench, &["endpoints/unisolate"]);
+    let ran = bench.run(&line).await;
+    let release = ran.outcome()["operation"].as_str().unwrap().to_owned();
+    bench.sim.clear_faults();
+    bench.run(&["respond", "apply", &release, "--yes", "--max-hosts", "2"]).await;
+    cut(&bench, &["answered", "ended"]);
+    let again = bench.run(&line).await;
+    assert_eq!((again.code, again.records().len()), (Some(0), 2), "{again:?}");
+    assert_eq!(again.outcome()["operation"], release, "{again:?}");
+    assert_ne!(state(&bench, &release).await, "interrupted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_that_was_interrupted_is_the_next_one() {
+    let bench = bench().await;
+    let ran = contain(&bench, &[0, 1, 2, 3, 4], &["--max-hosts", "5", "--wait"]).await;
+    let held = ran.outcome()["operation"].as_str().unwrap().to_owned();
+    let words =
+        ["hosts", "release", "-t", "falcon-1", "--operation", &held, "--wave", "2", "--max-hosts", "2"];
+    let line = [&words[..], &["--confirm", "2", "--yes", "-o", "json"]].concat();
+    refuse(&bench, &["PerformActionV2"]);
+    bench.run(&line).await;
+    let wave = cut(&bench, &["ended"]);
+    let released = || bench.contained().values().filter(|times| **times == 2).count();
+    assert_eq!(released(), 0);
+    let ran = bench.run(&line).await;
+    assert!(ran.code == Some(0) && ran.err.contains("taken_up"), "{ran:?}");
+    assert_eq!((released(), state(&bench, &wave).await == "interrupted"), (2, false), "{ran:?}");
+    let ran = bench.run(&line).await;
+    assert_eq!((ran.code, released()), (Some(0), 4), "{ran:?}");
 }

@@ -230,9 +230,10 @@ fn slowness(all: &[Operation], of: &Operation, left: &BTreeSet<HostKey>) -> Opti
     Some(format!("{}: its release was asked for at {}, and is not done", host.host, host.deed.1))
 }
 
-/// The number of the last release of this operation that named the host.
+/// The number of the last release of this operation that named the host. An interrupted one is not over: its turn is next.
 fn tries(all: &[Operation], of: &str) -> BTreeMap<HostKey, usize> {
-    let releases = all.iter().enumerate().filter(|(_, r)| r.releases.as_deref() == Some(of));
+    let over = |r: &Operation| r.releases.as_deref() == Some(of) && r.ended.is_some();
+    let releases = all.iter().enumerate().filter(|(_, r)| over(r));
     releases.flat_map(|(at, r)| r.hosts.iter().map(move |h| (h.host.key(), at))).collect()
 }
 
