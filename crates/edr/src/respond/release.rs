@@ -49,7 +49,7 @@ pub struct LeaseRun {
 impl Responder {
     /// A plan that releases what this operation contained, and nothing that was contained before or by somebody else;
     /// at most `wave` hosts of it. Apply it as any plan; the next wave is the next such plan. Hosts that a wave could not
-    /// release come last in the next.
+    /// release come last in the next; those of a wave that was interrupted are not among them.
     ///
     /// # Errors
     /// When the journal cannot be used, or knows no such operation.
