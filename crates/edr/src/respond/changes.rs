@@ -133,135 +133,97 @@ pub enum Trace<'a, C> {
     Answered(&'a TenantId, u64, &'a [JournalAnswer]),
 }
 
-#[async_trait]
-impl Change for AlertChange {
-    type Item = Alert;
-    const FEATURE: Feature = Feature::AlertUpdate;
-    const NOUNS: (&'static str, &'static str) = ("alert", "alerts");
+macro_rules! change {
+    ($change:ident, $item:ident, $feature:ident, $nouns:expr, $fit:ident, $update:ident, $intended:ident, $answered:ident, $uids:ident) => {
+        #[async_trait]
+        impl Change for $change {
+            type Item = $item;
+            const FEATURE: Feature = Feature::$feature;
+            const NOUNS: (&'static str, &'static str) = $nouns;
 
-    fn check(&self) -> VendorResult<()> {
-        self.check()
-    }
-
-    fn fit(&self, provider: &dyn EdrProvider) -> VendorResult<Fit> {
-        provider.alert_fit(self)
-    }
-
-    fn admit(&self, fit: &Fit) -> VendorResult<()> {
-        self.admit(fit)
-    }
-
-    fn comments(&self) -> bool {
-        self.comment.is_some()
-    }
-
-    fn planned(item: &Alert) -> PlannedItem {
-        PlannedItem {
-            tenant: item.tenant.clone(),
-            vendor: item.vendor.clone(),
-            uid: item.uid.clone(),
-            title: item.title.clone(),
-            status: item.status.to_string(),
-            decision: Decision::Act,
-        }
-    }
-
-    async fn send(&self, provider: &dyn EdrProvider, uids: &[String]) -> VendorResult<Vec<Receipt>> {
-        provider.update_alerts(self, uids).await
-    }
-
-    fn intended(plan: &ChangePlan<Self>, tenant: TenantId, alerts: Vec<String>) -> Event {
-        let (change, because) = (plan.change.clone(), plan.because.clone());
-        Event::AlertsIntended { plan: plan.id.clone(), tenant, change, because, alerts }
-    }
-
-    fn answered(
-        plan: String,
-        tenant: TenantId,
-        intent: u64,
-        answers: Vec<JournalAnswer>,
-        error: Option<Told>,
-    ) -> Event {
-        Event::AlertsAnswered { plan, tenant, intent, answers, error }
-    }
-
-    fn trace(event: &Event) -> Option<Trace<'_, Self>> {
-        match event {
-            Event::AlertsIntended { tenant, change, alerts, .. } => {
-                Some(Trace::Intended(tenant, change, alerts))
+            fn check(&self) -> VendorResult<()> {
+                self.check()
             }
-            Event::AlertsAnswered { tenant, intent, answers, .. } => {
-                Some(Trace::Answered(tenant, *intent, answers))
+
+            fn fit(&self, provider: &dyn EdrProvider) -> VendorResult<Fit> {
+                provider.$fit(self)
             }
-            _ => None,
+
+            fn admit(&self, fit: &Fit) -> VendorResult<()> {
+                self.admit(fit)
+            }
+
+            fn comments(&self) -> bool {
+                self.comment.is_some()
+            }
+
+            fn planned(item: &$item) -> PlannedItem {
+                PlannedItem {
+                    tenant: item.tenant.clone(),
+                    vendor: item.vendor.clone(),
+                    uid: item.uid.clone(),
+                    title: item.title.clone(),
+                    status: item.status.to_string(),
+                    decision: Decision::Act,
+                }
+            }
+
+            async fn send(&self, provider: &dyn EdrProvider, uids: &[String]) -> VendorResult<Vec<Receipt>> {
+                provider.$update(self, uids).await
+            }
+
+            fn intended(plan: &ChangePlan<Self>, tenant: TenantId, $uids: Vec<String>) -> Event {
+                let (change, because) = (plan.change.clone(), plan.because.clone());
+                Event::$intended { plan: plan.id.clone(), tenant, change, because, $uids }
+            }
+
+            fn answered(
+                plan: String,
+                tenant: TenantId,
+                intent: u64,
+                answers: Vec<JournalAnswer>,
+                error: Option<Told>,
+            ) -> Event {
+                Event::$answered { plan, tenant, intent, answers, error }
+            }
+
+            fn trace(event: &Event) -> Option<Trace<'_, Self>> {
+                match event {
+                    Event::$intended { tenant, change, $uids, .. } => {
+                        Some(Trace::Intended(tenant, change, $uids))
+                    }
+                    Event::$answered { tenant, intent, answers, .. } => {
+                        Some(Trace::Answered(tenant, *intent, answers))
+                    }
+                    _ => None,
+                }
+            }
         }
-    }
+    };
 }
 
-#[async_trait]
-impl Change for CaseChange {
-    type Item = Case;
-    const FEATURE: Feature = Feature::CaseUpdate;
-    const NOUNS: (&'static str, &'static str) = ("case", "cases");
-
-    fn check(&self) -> VendorResult<()> {
-        self.check()
-    }
-
-    fn fit(&self, provider: &dyn EdrProvider) -> VendorResult<Fit> {
-        provider.case_fit(self)
-    }
-
-    fn admit(&self, fit: &Fit) -> VendorResult<()> {
-        self.admit(fit)
-    }
-
-    fn comments(&self) -> bool {
-        self.comment.is_some()
-    }
-
-    fn planned(item: &Case) -> PlannedItem {
-        PlannedItem {
-            tenant: item.tenant.clone(),
-            vendor: item.vendor.clone(),
-            uid: item.uid.clone(),
-            title: item.title.clone(),
-            status: item.status.to_string(),
-            decision: Decision::Act,
-        }
-    }
-
-    async fn send(&self, provider: &dyn EdrProvider, uids: &[String]) -> VendorResult<Vec<Receipt>> {
-        provider.update_cases(self, uids).await
-    }
-
-    fn intended(plan: &ChangePlan<Self>, tenant: TenantId, cases: Vec<String>) -> Event {
-        let (change, because) = (plan.change.clone(), plan.because.clone());
-        Event::CasesIntended { plan: plan.id.clone(), tenant, change, because, cases }
-    }
-
-    fn answered(
-        plan: String,
-        tenant: TenantId,
-        intent: u64,
-        answers: Vec<JournalAnswer>,
-        error: Option<Told>,
-    ) -> Event {
-        Event::CasesAnswered { plan, tenant, intent, answers, error }
-    }
-
-    fn trace(event: &Event) -> Option<Trace<'_, Self>> {
-        match event {
-            Event::CasesIntended { tenant, change, cases, .. } => {
-                Some(Trace::Intended(tenant, change, cases))
-            }
-            Event::CasesAnswered { tenant, intent, answers, .. } => {
-                Some(Trace::Answered(tenant, *intent, answers))
-            }
-            _ => None,
-        }
-    }
-}
+change!(
+    AlertChange,
+    Alert,
+    AlertUpdate,
+    ("alert", "alerts"),
+    alert_fit,
+    update_alerts,
+    AlertsIntended,
+    AlertsAnswered,
+    alerts
+);
+change!(
+    CaseChange,
+    Case,
+    CaseUpdate,
+    ("case", "cases"),
+    case_fit,
+    update_cases,
+    CasesIntended,
+    CasesAnswered,
+    cases
+);
 
 impl Responder {
     /// What would happen to these alerts or cases. Nothing is sent.
