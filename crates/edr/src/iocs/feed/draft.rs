@@ -137,7 +137,7 @@ impl Draft {
         if let Some(name) = self.twice.first() {
             return Err(format!("it says its {name} twice, and not the same"));
         }
-        let meant = value::refang(&self.value);
+        let meant = value::refang(&self.value)?;
         let (kind, value) = value::exact(self.kind(&meant)?, &meant)?;
         if let Some(why) = value::harmless(&kind, &value).filter(|_| !reading.force) {
             return Err(format!("{why}; --force pushes it all the same"));

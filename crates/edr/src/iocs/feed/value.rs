@@ -80,9 +80,28 @@ const EMPTY: &[&str] = &[
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 ];
 
-/// A value that was written so that nobody can click it, as it is meant.
-pub(super) fn refang(value: &str) -> String {
-    let mut text = value.trim().trim_matches(['"', '\'', '`']).trim().to_owned();
+/// So many coats of quotes and brackets are taken off; nobody writes more.
+const COATS: usize = 8;
+
+/// A value that was written so that nobody can click it, as it is meant: what is left is read as itself.
+///
+/// # Errors
+/// When brackets stand within brackets without end.
+pub(super) fn refang(value: &str) -> Result<String, String> {
+    let mut text = value.to_owned();
+    for _ in 0..COATS {
+        let bare = uncoat(&text);
+        if bare == text {
+            return Ok(text);
+        }
+        text = bare;
+    }
+    Err("its brackets stand within each other, so nobody can tell what is meant".to_owned())
+}
+
+fn uncoat(value: &str) -> String {
+    let around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+    let mut text = value.trim_matches(around).to_owned();
     for (defanged, live) in DEFANGED {
         text = replace(&text, defanged, live);
     }
@@ -322,9 +341,13 @@ mod tests {
             (" \"evil{.}example\" ", "evil.example"),
             ("evil.example", "evil.example"),
             ("héxxp[.]example", "héxxp.example"),
+            ("` \"evil([dot])example\" `", "evil.example"),
+            ("'' `C:\\evil.exe", "C:\\evil.exe"),
         ] {
-            assert_eq!(refang(written), meant);
+            assert_eq!(refang(written).as_deref(), Ok(meant));
+            assert_eq!(refang(meant).as_deref(), Ok(meant), "it is itself");
         }
+        assert!(refang(&("[".repeat(100) + ".")).is_err());
     }
 
     #[test]
