@@ -116,8 +116,8 @@ untouched, at most three times. Each such cell is then taken up again without th
 for again only when it is seen to be untouched, at most three times. Each cell is then pushed again without the fault, and ends with every
 indicator put there just once. The blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
 
-Something between here and the vendor may hand a call on twice (`replayed`). Then containment finds the host on its way. A comment that
-is doubled there stands twice, and a script that is doubled there runs twice; nobody can prevent that from here.
+Something between here and the vendor may hand a call on twice (`replayed`). Then containment finds the host on its way; in a plan its lease holds
+it all the same, and gives it back. A comment that is doubled there stands twice, and a script that is doubled there runs twice; nobody can prevent that from here.
 
 A redirect to another host is not followed, and means that the vendor did not read the call.
 ";
