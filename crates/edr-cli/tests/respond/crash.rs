@@ -86,11 +86,16 @@ async fn survives(at: usize) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_killed_anywhere_is_finished_by_a_rerun() {
     let points = std::env::var("EDR_KILL_POINTS").ok().map_or(12, |n| n.parse().unwrap());
-    let runs = futures_util::stream::iter((0..points).map(survives)).buffer_unordered(SIDE_BY_SIDE);
-    let killed: Vec<bool> = runs.collect().await;
-    let hits = killed.iter().filter(|killed| **killed).count();
-    println!("{hits} of {points} runs were killed on their way");
-    assert!(hits * 3 >= points, "too few of the kills hit a run: {hits} of {points}");
+    let (mut tried, mut hits) = (0, 0);
+    // On a busy machine many runs end before they are killed: then more are.
+    while hits * 3 < points && tried < 6 * points {
+        let runs = futures_util::stream::iter((tried..tried + points).map(survives));
+        let killed: Vec<bool> = runs.buffer_unordered(SIDE_BY_SIDE).collect().await;
+        tried += points;
+        hits += killed.iter().filter(|killed| **killed).count();
+    }
+    println!("{hits} of {tried} runs were killed on their way");
+    assert!(hits * 3 >= points, "too few of the kills hit a run: {hits} of {tried}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

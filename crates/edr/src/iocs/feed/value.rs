@@ -204,6 +204,10 @@ pub(super) fn exact(kind: IocType, value: &str) -> Result<(IocType, String), Str
             if !url.has_host() || !url.username().is_empty() || url.password().is_some() {
                 return Err("this URL has no host, or has a user in it".to_owned());
             }
+            // Behind a scheme that is not the web's anything passes for a host.
+            if let Some(Host::Domain(name)) = url.host() {
+                domain(name).map_err(|_| "the host of this URL is no name of a domain".to_owned())?;
+            }
             Ok((kind, url.to_string()))
         }
         IocType::FileName if value.contains(['/', '\\']) => {
@@ -381,6 +385,7 @@ mod tests {
         assert!(exact(IocType::Ip, "10.0.0.0/8").unwrap_err().contains("range"));
         assert!(exact(IocType::FileName, "a/b").is_err());
         assert!(exact(IocType::Url, "mailto:x@y").is_err());
+        assert!(exact(IocType::Url, "te://n\"x\":").is_err());
     }
 
     #[test]
