@@ -218,6 +218,15 @@ impl Planned {
         Self { responder: responder.open().expect("the state opens"), folder }
     }
 
+    /// Another process on the same state, with an estate that remembers nothing.
+    #[must_use]
+    pub fn again(self, estate: Estate) -> Self {
+        let Self { folder, responder } = self;
+        drop(responder);
+        let responder = Responder::builder(estate, folder.path()).actor("ann@soc").grace(GRACE);
+        Self { responder: responder.open().expect("the state opens"), folder }
+    }
+
     /// A plan for these hosts.
     pub async fn plan(&self, draft: &Draft, hosts: &[String]) -> Plan {
         let selectors: Vec<Selector> = hosts.iter().map(|uid| Selector::by(By::Uid, uid)).collect();

@@ -117,7 +117,8 @@ for again only when it is seen to be untouched, at most three times. Each cell i
 indicator put there just once. The blocklist of Cortex XDR can be read by nobody: a file that stands on one of the lists stays unknown until a person looks.
 
 Something between here and the vendor may hand a call on twice (`replayed`). Then containment finds the host on its way; in a plan its lease holds
-it all the same, and gives it back. A comment that is doubled there stands twice, and a script that is doubled there runs twice; nobody can prevent that from here.
+it all the same, and gives it back. Where Cortex XDR refuses, and the endpoint cannot be read after that, it is unknown; where its record lags, it is
+told as refused. A comment that is doubled there stands twice, and a script that is doubled there runs twice; nobody can prevent that from here.
 
 A redirect to another host is not followed, and means that the vendor did not read the call.
 ";

@@ -35,12 +35,20 @@ impl CortexXdr {
         let (mut receipts, hosts) = self.sorted(action, ids, &found);
         if !hosts.is_empty() {
             let sent = self.send_order(action, &hosts, because, script.as_deref()).await;
-            let sent = sent.map_err(|e| action.discreet_order(e, &[]));
-            if sent.as_ref().is_err_and(is_about_it) && self.are_there_by_now(action, &hosts).await {
-                let there = |h: &&Host| Receipt::new(h.uid.as_str(), Answer::Already).ordered();
-                receipts.extend(hosts.iter().map(there));
-            } else {
-                receipts.extend(self.answers(action, &hosts, sent)?);
+            match sent.map_err(|e| action.discreet_order(e, &[])) {
+                Err(error) if is_about_it(&error) => match self.since(action, &hosts).await {
+                    Since::There => {
+                        let there = |h: &&Host| Receipt::new(h.uid.as_str(), Answer::Already).ordered();
+                        receipts.extend(hosts.iter().map(there));
+                    }
+                    Since::AsTold => receipts.extend(self.answers(action, &hosts, Err(error))?),
+                    Since::Unread => {
+                        let error = self.dress(error.with_outcome_unknown().with_hint(UNREAD), action.verb());
+                        let doubt = |h: &&Host| Receipt::new(h.uid.as_str(), Answer::Unknown(error.clone()));
+                        receipts.extend(hosts.iter().map(doubt));
+                    }
+                },
+                sent => receipts.extend(self.answers(action, &hosts, sent)?),
             }
         }
         let place = |uid: &str| ids.iter().position(|id| id == uid);
@@ -48,16 +56,20 @@ impl CortexXdr {
         Ok(receipts)
     }
 
-    /// After a refusal of all of them: whether each has come to where the order was to bring it. Something on the way may
-    /// have handed the order on twice, so that the refusal is the answer to the second; or somebody else was first.
-    async fn are_there_by_now(&self, action: &ResponseAction, hosts: &[&Host]) -> bool {
+    /// After a refusal of all of them: what has become of them. Something on the way may have handed the order on twice, so
+    /// that the refusal is the answer to the second; or somebody else was first.
+    async fn since(&self, action: &ResponseAction, hosts: &[&Host]) -> Since {
         if !matches!(action, ResponseAction::Contain | ResponseAction::Release) {
-            return false;
+            return Since::AsTold;
         }
         let ids: Vec<String> = hosts.iter().map(|h| h.uid.clone()).collect();
-        let Ok(now) = self.found(&ids).await else { return false };
+        let Ok(now) = self.found(&ids).await else { return Since::Unread };
         let is_there = |h| matches!(beforehand(action, h), Some(Answer::Already));
-        now.hosts.len() == hosts.len() && now.hosts.iter().all(is_there)
+        match now.hosts.len() == hosts.len() && now.hosts.iter().all(is_there) {
+            true => Since::There,
+            false if now.unreadable.is_empty() => Since::AsTold,
+            false => Since::Unread,
+        }
     }
 
     /// The receipts of endpoints that no order is needed or possible for, and the others.
@@ -196,6 +208,19 @@ impl CortexXdr {
         Err(self.dress(error, scripts::LIST.name))
     }
 }
+
+/// What has become of endpoints whose isolation, or its end, was refused.
+enum Since {
+    /// Each is where the order was to bring it.
+    There,
+    /// Nothing was done, as the vendor says.
+    AsTold,
+    /// They cannot be read, so that nobody can say.
+    Unread,
+}
+
+const UNREAD: &str =
+    "an order before this one may have been carried out: see what state the endpoints are in";
 
 /// A refusal that speaks of the endpoint, and not of the caller.
 fn is_about_it(error: &Error) -> bool {

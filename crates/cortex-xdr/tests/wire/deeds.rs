@@ -98,6 +98,70 @@ async fn a_call_that_is_refused_whole_did_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_is_in_doubt_when_the_endpoints_cannot_be_read_after_it() {
+    const PENDING: &str = "The action cannot be created: an isolation is already pending on the endpoint";
+    const NONE: &str = "No endpoint was found for creating the requested action";
+    type After = fn(&Seen) -> Wire;
+    let unread: After = |_| error(403, "no");
+    let odd: After = |_| {
+        let row = format!(r#"{{"endpoint_id": "{}", "endpoint_name": }}"#, id(0));
+        let text = format!(r#"{{"reply": {{"total_count": 1, "result_count": 1, "endpoints": [{row}]}}}}"#);
+        MemoryTransport::json(200, &text)
+    };
+    let returning: After = |seen| {
+        let mut host = host(0);
+        host["endpoint_id"] = seen.data["filters"][0]["value"][0].clone();
+        host["is_isolated"] = json!("AGENT_PENDING_ISOLATION_CANCELLATION");
+        ok(&json!({"reply": {"total_count": 1, "result_count": 1, "endpoints": [host]}}))
+    };
+    let cases: [(&'static str, After, &str); 6] = [
+        (PENDING, unread, "unknown"),
+        (NONE, unread, "unknown"),
+        (NONE, odd, "unknown"),
+        (NONE, endpoints, "not_found"),
+        (PENDING, endpoints, "conflict"),
+        (PENDING, returning, "conflict"),
+    ];
+    for (number, (refusal, after, told)) in cases.into_iter().enumerate() {
+        let refused = AtomicU64::new(0);
+        let (cortex, log) = tenant(move |seen| match seen.is("get_endpoint") {
+            true if refused.load(SeqCst) == 0 => endpoints(seen),
+            true => after(seen),
+            false => {
+                refused.fetch_add(1, SeqCst);
+                error(500, refusal)
+            }
+        });
+        // The first was isolated before: what is known of it is in no doubt.
+        let asked = ids(&[1, 0]);
+        let receipts = cortex.respond(&ResponseAction::Contain, &asked, &Because::new()).await.unwrap();
+        assert_eq!(words(&receipts), ["already", told], "case {number}");
+        assert!(!receipts[0].ordered, "case {number}");
+        if let Answer::Unknown(error) = &receipts[1].answer {
+            assert!(error.is_outcome_unknown() && error.to_string().contains("next: "), "{error}");
+        }
+        assert_eq!(orders(&log).len(), 1, "case {number}");
+    }
+    // Two in an order, and the end of an isolation: all of them are in doubt, and nothing is sent again.
+    for (action, asked) in [(ResponseAction::Contain, [0, 6]), (ResponseAction::Release, [1, 1])] {
+        let refused = AtomicU64::new(0);
+        let (cortex, log) = tenant(move |seen| match (seen.is("get_endpoint"), refused.load(SeqCst)) {
+            (true, 0) => endpoints(seen),
+            (true, _) => error(403, "no"),
+            (false, _) => {
+                refused.fetch_add(1, SeqCst);
+                error(500, NONE)
+            }
+        });
+        let mut asked = ids(&asked);
+        asked.dedup();
+        let receipts = cortex.respond(&action, &asked, &Because::new()).await.unwrap();
+        assert!(words(&receipts).iter().all(|word| *word == "unknown"), "{receipts:?}");
+        assert_eq!((receipts.len(), orders(&log).len()), (asked.len(), 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_sent_once_and_is_unknown() {
     let lost: [fn(&Seen) -> Wire; 4] = [
         |_| Err(TransportError::new(TransportErrorKind::Interrupted)),
